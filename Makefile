@@ -1,0 +1,61 @@
+# Set-up and the main jobs. `make help` lists them.
+#
+# One virtual environment, .venv, made with uv (from PATH, else a private copy) from the
+# pins in envs/pins.txt. PYTHON=... chooses the interpreter; else the first of 3.11 to 3.13 found.
+
+SHELL := /bin/bash
+CORES ?= all
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+
+# A folder of wheels given to pip serves uv too, e.g. one with the CPU build of torch.
+ifdef PIP_FIND_LINKS
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+endif
+# The environment is this folder's own, whatever is active around it.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME CONDA_PREFIX
+
+.PHONY: help setup figures report test bench surrogates pins clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+setup: $(VENV)/.ready ## make the environment
+
+$(VENV)/.ready: pyproject.toml envs/pins.txt | $(UV)
+	$(UV) venv --quiet --allow-existing $(if $(PYTHON),--python $(PYTHON)) $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python --editable . --group test --constraint envs/pins.txt
+	touch $@
+
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check uv
+
+figures: setup ## run the study: all tables and figures
+	$(BIN)/snakemake --cores $(CORES) $(ARGS)
+
+report: figures ## one HTML file with every table and figure
+	$(BIN)/snakemake --cores 1 --report results/report.html $(ARGS)
+
+test: setup ## check style, lint the workflow, run the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/pytest $(ARGS)
+
+bench: setup ## time features and kernels on this machine
+	$(BIN)/python -m mekrr.benchmark $(ARGS)
+
+surrogates: setup ## regenerate the embedded surrogate data (minutes of dynamics)
+	$(BIN)/snakemake --cores $(CORES) surrogates $(ARGS)
+
+pins: | $(UV) ## renew envs/pins.txt from pyproject.toml
+	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(UV) pip compile --quiet --universal --no-emit-index-url \
+		--no-header --no-annotate --group test pyproject.toml --output-file envs/pins.txt
+
+clean: ## remove results and the environment
+	rm -rf results/*/ results/report.html .snakemake $(VENV) .uv

@@ -1,0 +1,45 @@
+"""MEKRR: from raw frames to the tables and figures of Falk et al., NeurIPS 2023."""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+configfile: "config/datasets.yaml"
+configfile: "config/backbones.yaml"
+configfile: "config/surrogates.yaml"
+
+
+# A GPU is counted per machine: one box runs one GPU job at a time, a cluster many.
+resource_scopes:
+    gpu="local",
+
+
+report: "workflow/report/study.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/kernels.smk"
+include: "workflow/rules/fits.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/surrogates.smk"
+
+
+localrules:
+    all,
+    features,
+    fits,
+    tables,
+    figures,
+    surrogates,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.tables.input,
+        rules.figures.input,

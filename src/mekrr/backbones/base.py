@@ -1,0 +1,70 @@
+"""The contract that every backbone adapter fulfils."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from ase import Atoms
+from ase.data import chemical_symbols
+
+from mekrr.errors import BackboneError
+from mekrr.graphs import AtomGraph
+
+
+@dataclass
+class BackboneOutput:
+    """What one forward pass yields.
+
+    Attributes
+    ----------
+    layers : dict from layer to (n_atoms, d) features, invariant under rotation.
+    energy : (n_frames,) the network's own total energy in eV, or None if it has none.
+    """
+
+    layers: dict[int, torch.Tensor]
+    energy: torch.Tensor | None
+
+
+class Backbone(abc.ABC):
+    """A frozen pre-trained network: atoms in, features per layer and atom out.
+
+    Attributes
+    ----------
+    name : name in the registry.
+    layers : the layers on offer, numbered as the network's authors do.
+    species : atomic numbers that the network knows.
+    weights_sha256 : checksum of the weights' file, "none" for a backbone without.
+    has_energy : whether the network predicts energies.
+    """
+
+    name: str
+    layers: tuple[int, ...]
+    species: frozenset[int]
+    weights_sha256: str
+    has_energy: bool
+
+    @abc.abstractmethod
+    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
+        """Graph of ``frames`` as this network wants it."""
+
+    @abc.abstractmethod
+    def forward(self, graph: AtomGraph) -> BackboneOutput:
+        """Features of all layers and the energy, differentiable in ``graph.positions``."""
+
+    @abc.abstractmethod
+    def to(self, device: torch.device | str) -> Backbone:
+        """Move the weights to ``device``; returns self."""
+
+    def check_species(self, frames: Sequence[Atoms], source: str) -> None:
+        """Raise a BackboneError for the first frame with an element unknown to the network."""
+        for index, atoms in enumerate(frames):
+            unknown = sorted(set(atoms.numbers.tolist()) - self.species)
+            if unknown:
+                symbols = ", ".join(chemical_symbols[z] for z in unknown)
+                raise BackboneError(
+                    f"{source}: frame {index}: backbone {self.name!r} does not know {symbols}; "
+                    "choose another backbone for this data set or remove the frame"
+                )

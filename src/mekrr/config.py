@@ -1,0 +1,74 @@
+"""Checking the configuration: closed schemas, then what no schema can say."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from mekrr.errors import ConfigError
+
+REGISTRIES = ("datasets", "backbones", "surrogates")
+
+
+def check_config(config: dict, schemas: Path) -> None:
+    """Raise a ConfigError of one line for the first fault of a configuration.
+
+    Parameters
+    ----------
+    config : the merged configuration, registries included.
+    schemas : folder with one ``.schema.yaml`` for the config and each registry.
+    """
+    _check_schema(config, schemas / "config.schema.yaml", "")
+    for registry in REGISTRIES:
+        _check_schema(config[registry], schemas / f"{registry}.schema.yaml", registry)
+    for registry in ("datasets", "backbones"):
+        for name in config["study"][registry]:
+            if name not in config[registry]:
+                known = ", ".join(sorted(config[registry]))
+                raise ConfigError(
+                    f"study.{registry}: {name!r} is not in the registry `{registry}`"
+                    f"{_suggestion(name, config[registry])}; known: {known}"
+                )
+    total = sum(config["split"]["fractions"].values())
+    if abs(total - 1.0) > 1e-9:
+        raise ConfigError(f"split.fractions: train + val + test = {total:g}; they must sum to 1")
+    bounds = config["grid"]["regularisation"]
+    if bounds["smallest"] > bounds["largest"]:
+        raise ConfigError("grid.regularisation: smallest is above largest; exchange them")
+
+
+def _check_schema(instance: object, path: Path, prefix: str) -> None:
+    schema = yaml.safe_load(path.read_text(encoding="utf-8"))
+    error = best_match(Draft202012Validator(schema).iter_errors(instance))
+    if error is not None:
+        raise ConfigError(_one_line(error, prefix))
+
+
+def _one_line(error: ValidationError, prefix: str) -> str:
+    key = ".".join(filter(None, [prefix, *map(str, error.absolute_path)]))
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = list(error.schema.get("properties", {}))
+        unknown = sorted(set(map(str, error.instance)) - set(known))[0]
+        full = f"{key}.{unknown}" if key else unknown
+        return f"{full}: unknown key{_suggestion(unknown, known)}; known: {', '.join(known)}"
+    if error.validator == "required":
+        missing = sorted(set(error.validator_value) - set(error.instance))[0]
+        return f"{key or 'config'}: key `{missing}` is missing; add it"
+    if error.validator == "not" and key:
+        return f"{key}: give either surrogate_for or published_as, not both"
+    value = repr(error.instance)
+    message = f"{key or 'config'}: {value[:80]} is not valid: {error.message[:160]}"
+    if error.validator == "type":
+        message = f"{key or 'config'}: {value[:80]} should be of type {error.validator_value}"
+        if isinstance(error.instance, str) and error.validator_value in ("number", "integer"):
+            message += " (in YAML write 1.0e-3, since 1e-3 is a string)"
+    return message.replace("\n", " ")
+
+
+def _suggestion(name: str, known: object) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""

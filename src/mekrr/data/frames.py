@@ -1,0 +1,193 @@
+"""Reading trajectories, checking every frame, and the table of frames.
+
+Energies are total energies in eV, positions in Å, forces in eV/Å.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pandas as pd
+from ase import Atoms
+from ase.calculators.calculator import PropertyNotImplementedError
+from ase.calculators.singlepoint import SinglePointCalculator
+from vesin import NeighborList
+
+from mekrr.errors import DataError
+from mekrr.files import atomic_path, sha256
+
+MINIMUM_FRAMES = 10
+SAME_PLACE = 0.1  # Å; no two nuclei of a physical frame are closer
+ZERO_VOLUME = 1e-6  # Å³
+
+
+def read_frames(path: str | os.PathLike) -> list[Atoms]:
+    """Read and check a trajectory in any format that ASE knows.
+
+    Each frame of the result carries a single-point energy (eV), forces (eV/Å) where
+    the file has them, ``info["frame"]`` (its number in the source: the file's own
+    ``frame`` where every frame has a distinct one, else the position in the file) and
+    ``info["run"]`` (the trajectory it belongs to, 0 where the file does not say).
+
+    Raises
+    ------
+    DataError
+        If the file is missing, cannot be read to its end, holds fewer than 10 frames,
+        or one of its frames fails `check_frame`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; correct the data set's path in the config")
+    frames: list[Atoms] = []
+    try:
+        frames.extend(ase.io.iread(str(path), index=":", do_not_split_by_at_sign=True))
+    except Exception as error:  # ASE's readers raise whatever their parsing met
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise DataError(
+            f"{path}: frame {len(frames)}: cannot be read ({reason}); the file is truncated or "
+            "damaged, or of a format that ASE does not know: restore or convert it"
+        ) from error
+    if len(frames) < MINIMUM_FRAMES:
+        raise DataError(
+            f"{path}: {len(frames)} frames; at least {MINIMUM_FRAMES} are needed to train, "
+            "validate and test"
+        )
+    for index, atoms in enumerate(frames):
+        check_frame(atoms, f"{path}: frame {index}")
+    return [_normalised(a, n, r) for a, n, r in zip(frames, *_labels(path, frames), strict=True)]
+
+
+def verify_checksum(path: str | os.PathLike, expected: str) -> None:
+    """Raise a DataError if a file is missing or not the one that the registry means."""
+    if not Path(path).is_file():
+        raise DataError(f"{path}: no such file; correct the data set's path in the config")
+    found = sha256(path)
+    if found != expected:
+        raise DataError(
+            f"{path}: sha256 is {found}, the registry says {expected}; restore the file, "
+            "or correct the registry if the change is meant"
+        )
+
+
+def check_frame(atoms: Atoms, where: str) -> None:
+    """Raise a DataError, opened by ``where``, if a frame cannot be used."""
+    if len(atoms) == 0:
+        raise DataError(f"{where}: has no atoms; remove the frame")
+    energy = _energy(atoms)
+    if energy is None:
+        raise DataError(
+            f"{where}: has no energy; give every frame its total energy in eV (extxyz: energy=...)"
+        )
+    if not np.isfinite(energy):
+        raise DataError(f"{where}: energy is {energy}; remove or recompute the frame")
+    if not np.isfinite(atoms.positions).all():
+        atom = int(np.argwhere(~np.isfinite(atoms.positions))[0, 0])
+        raise DataError(f"{where}: position of atom {atom} is not finite; remove the frame")
+    if not np.isfinite(atoms.cell.array).all():
+        raise DataError(f"{where}: cell is not finite; remove the frame or correct its cell")
+    if atoms.pbc.any() and abs(np.linalg.det(atoms.cell.complete().array)) < ZERO_VOLUME:
+        raise DataError(
+            f"{where}: periodic, but its cell has no volume; set a cell or pbc to F F F"
+        )
+    if atoms.pbc.any() and any(
+        np.linalg.norm(atoms.cell[k]) == 0 for k in np.flatnonzero(atoms.pbc)
+    ):
+        raise DataError(
+            f"{where}: periodic along a cell vector of zero length, a cell without volume; "
+            "set a cell or pbc to F F F"
+        )
+    close = _closest_pair(atoms)
+    if close is not None:
+        i, j, distance = close
+        raise DataError(
+            f"{where}: atoms {i} and {j} are at the same place ({distance:.3f} Å apart); "
+            "remove the frame or the doubled atom"
+        )
+
+
+def write_frames(path: str | os.PathLike, frames: list[Atoms]) -> None:
+    """Write frames as extended XYZ, whole or not at all."""
+    with atomic_path(path) as temporary:
+        ase.io.write(str(temporary), frames, format="extxyz")
+
+
+def load_frames(path: str | os.PathLike) -> list[Atoms]:
+    """Read frames that `write_frames` wrote, without checking them again."""
+    return list(ase.io.iread(str(path), index=":", format="extxyz"))
+
+
+def frame_table(frames: list[Atoms]) -> pd.DataFrame:
+    """Table of checked frames: index, frame, run, n_atoms, formula, energy (eV)."""
+    return pd.DataFrame(
+        {
+            "index": range(len(frames)),
+            "frame": [atoms.info["frame"] for atoms in frames],
+            "run": [atoms.info["run"] for atoms in frames],
+            "n_atoms": [len(atoms) for atoms in frames],
+            "formula": [atoms.get_chemical_formula() for atoms in frames],
+            "energy": [atoms.get_potential_energy() for atoms in frames],
+        }
+    )
+
+
+def _energy(atoms: Atoms) -> float | None:
+    try:
+        return float(atoms.get_potential_energy())
+    except (RuntimeError, PropertyNotImplementedError):
+        return None
+
+
+def _forces(atoms: Atoms) -> np.ndarray | None:
+    try:
+        return np.asarray(atoms.get_forces(apply_constraint=False))
+    except (RuntimeError, PropertyNotImplementedError):
+        return None
+
+
+def _closest_pair(atoms: Atoms) -> tuple[int, int, float] | None:
+    """First pair of atoms closer than SAME_PLACE, periodic images included."""
+    i, j, d = NeighborList(cutoff=SAME_PLACE, full_list=False).compute(
+        atoms.positions, atoms.cell.complete().array, atoms.pbc, "ijd"
+    )
+    return (int(i[0]), int(j[0]), float(d[0])) if len(d) else None
+
+
+def _labels(path: Path, frames: list[Atoms]) -> tuple[list[int], list[int]]:
+    """Source frame numbers and runs, from the file where it states them for all frames."""
+    try:
+        numbers = [int(atoms.info["frame"]) for atoms in frames]
+    except (KeyError, TypeError, ValueError):
+        numbers = []
+    if len(set(numbers)) != len(frames):
+        numbers = list(range(len(frames)))
+    with_run = sum("run" in atoms.info for atoms in frames)
+    if with_run not in (0, len(frames)):
+        raise DataError(
+            f"{path}: only {with_run} of {len(frames)} frames state their run; add it to all"
+        )
+    try:
+        runs = [int(atoms.info.get("run", 0)) for atoms in frames]
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{path}: run is not an integer ({error}); number the runs 0, 1, …"
+        ) from error
+    return numbers, runs
+
+
+def _normalised(atoms: Atoms, number: int, run: int) -> Atoms:
+    """Copy with just what the study uses, so that every checked file has one form."""
+    clean = Atoms(
+        atoms.get_chemical_symbols(),
+        positions=atoms.positions,
+        cell=atoms.cell,
+        pbc=atoms.pbc,
+        info={"frame": number, "run": run},
+    )
+    results = {"energy": _energy(atoms)}
+    if (forces := _forces(atoms)) is not None:
+        results["forces"] = forces
+    clean.calc = SinglePointCalculator(clean, **results)
+    return clean

@@ -1,0 +1,28 @@
+"""Errors and warnings of the package.
+
+Every message is one line that names the file, frame or key at fault and what to do.
+"""
+
+
+class MekrrError(Exception):
+    """Base of all errors that a user can cause and mend."""
+
+
+class ConfigError(MekrrError):
+    """The configuration names something unknown or has a value of the wrong type."""
+
+
+class DataError(MekrrError):
+    """A data file, a frame of it or a split cannot be used."""
+
+
+class BackboneError(MekrrError):
+    """A backbone is unknown or does not apply to the frames given."""
+
+
+class SolveError(MekrrError):
+    """A kernel system cannot be solved."""
+
+
+class JitterWarning(UserWarning):
+    """A kernel matrix needed a diagonal shift before it could be factorised."""

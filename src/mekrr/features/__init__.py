@@ -1,0 +1,1 @@
+"""Atom features of frozen backbones: computing and keeping them."""

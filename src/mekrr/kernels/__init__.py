@@ -1,0 +1,1 @@
+"""Atom kernels and the mean-embedding kernels between frames built on them."""

@@ -1,0 +1,51 @@
+"""Kernels between two atoms' features, and the median lengthscale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+EXACT_MEDIAN_ATOMS = 6000
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """k(h, h') = exp(-|h - h'|² / (2 σ²)), σ = ``lengthscale`` > 0."""
+
+    lengthscale: float
+
+
+@dataclass(frozen=True)
+class Linear:
+    """k(h, h') = h · h'."""
+
+
+def median_lengthscale(features: np.ndarray, seed: int = 0) -> float:
+    """Median pairwise distance between atoms, the paper's choice of σ.
+
+    The published definition: lower median over the full distance matrix, its zero
+    diagonal included. Exact up to 6,000 atoms; beyond that taken over that many atoms
+    drawn at random with ``seed``, which moves σ by a few parts in a thousand.
+
+    Parameters
+    ----------
+    features : (n_atoms, d) features of the training atoms.
+    """
+    h = np.asarray(features, dtype=np.float64)
+    if len(h) > EXACT_MEDIAN_ATOMS:
+        drawn = np.random.default_rng(seed).choice(len(h), EXACT_MEDIAN_ATOMS, replace=False)
+        h = h[np.sort(drawn)]
+    h = h - h.mean(axis=0)
+    n = len(h)
+    norms = np.einsum("ij,ij->i", h, h)
+    upper = np.concatenate(
+        [norms[i + 1 :] + norms[i] - 2.0 * (h[i + 1 :] @ h[i]) for i in range(n - 1)]
+        or [np.empty(0)]
+    )
+    # The full matrix holds n zeros and every distance twice; its lower median is the
+    # element of rank (n² - 1) // 2 when sorted.
+    rank = (n * n - 1) // 2 - n
+    if rank < 0:
+        return 0.0
+    return float(np.sqrt(max(np.partition(upper, rank // 2)[rank // 2], 0.0)))

@@ -1,0 +1,110 @@
+"""Validation error against α, the paper's Figure 2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from mekrr.plots.style import (
+    STRATEGY_LABELS,
+    TEXT,
+    backbone_colours,
+    title_of,
+    use_house_style,
+)
+
+
+def best_of_grid(sweep: pd.DataFrame) -> pd.DataFrame:
+    """Error at the best λ for each α, on the layer that each fit chose."""
+    fit = ["dataset", "strategy", "seed", "backbone"]
+    sweep = sweep.dropna(subset="rmse")
+    best = sweep.loc[sweep.groupby(fit)["rmse"].idxmin(), [*fit, "layer"]]
+    chosen = sweep.merge(best, on=[*fit, "layer"])
+    return chosen.loc[chosen.groupby([*fit, "alpha"])["rmse"].idxmin()]
+
+
+def draw(sweep: pd.DataFrame, datasets: Mapping[str, Mapping]) -> Figure:
+    """One row per data set, one column per way of splitting.
+
+    Parameters
+    ----------
+    sweep : dataset, strategy, seed, backbone, layer, alpha, regularisation and the
+        validation rmse and mae in meV/atom.
+    """
+    use_house_style()
+    curves = best_of_grid(sweep)
+    names = [d for d in datasets if d in set(curves["dataset"])]
+    strategies = list(dict.fromkeys(sweep["strategy"]))
+    colours = backbone_colours(dict.fromkeys(sweep["backbone"]))
+    figure, axes = plt.subplots(
+        len(names),
+        len(strategies),
+        figsize=(TEXT, 0.5 + 2.2 * len(names)),
+        squeeze=False,
+        sharex=True,
+        layout="constrained",
+    )
+    for row, dataset in zip(axes, names, strict=True):
+        for axis, strategy in zip(row, strategies, strict=True):
+            panel = curves[(curves["dataset"] == dataset) & (curves["strategy"] == strategy)]
+            _draw_panel(axis, panel, colours)
+            axis.set_title(f"{title_of(datasets, dataset)}: {STRATEGY_LABELS[strategy]}")
+        row[0].set_ylabel("Validation error (meV/atom)")
+    for axis in axes[-1]:
+        axis.set_xlabel("Weight α of the species-resolved kernel")
+    handles = [Line2D([], [], color=c, label=b) for b, c in colours.items()]
+    handles += [
+        Line2D([], [], color="0.3", label="RMSE"),
+        Line2D([], [], color="0.3", ls="--", label="MAE"),
+        Line2D([], [], color="0.3", ls="", marker="*", ms=7, label="least RMSE (mean of seeds)"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return figure
+
+
+def _draw_panel(axis: Axes, panel: pd.DataFrame, colours: Mapping[str, tuple]) -> None:
+    for backbone, group in panel.groupby("backbone", sort=False):
+        for metric, dash in (("rmse", "-"), ("mae", "--")):
+            stats = group.groupby("alpha")[metric].agg(["mean", "min", "max"])
+            axis.plot(stats.index, stats["mean"], dash, color=colours[backbone])
+            if metric == "rmse":
+                axis.fill_between(
+                    stats.index,
+                    stats["min"],
+                    stats["max"],
+                    color=colours[backbone],
+                    alpha=0.15,
+                    lw=0,
+                )
+                best = stats["mean"].idxmin()
+                axis.plot(
+                    best,
+                    stats["mean"][best],
+                    "*",
+                    color=colours[backbone],
+                    ms=8,
+                    clip_on=False,
+                    zorder=5,
+                )
+    alphas = np.unique(panel["alpha"])
+    smallest = alphas[alphas > 0].min()
+    axis.set_xscale("symlog", linthresh=smallest, linscale=0.5)
+    decades = 10.0 ** np.arange(np.ceil(np.log10(smallest)), 1)
+    axis.xaxis.set_major_locator(FixedLocator([0.0, *decades]))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter(FuncFormatter(_alpha_label))
+    axis.set_xlim(0.0, 1.0)
+    axis.set_ylim(bottom=0.0)
+
+
+def _alpha_label(value: float, _position: int) -> str:
+    if value in (0.0, 1.0):
+        return f"{value:g}"
+    return f"$10^{{{round(np.log10(value))}}}$"

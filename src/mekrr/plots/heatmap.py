@@ -1,0 +1,69 @@
+"""Kernel between the frames of one stretch of a trajectory, the paper's Figure 3."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from mekrr.plots.style import PALETTE, TEXT, use_house_style
+
+CLUSTER_COLOURS = (PALETTE[9], PALETTE[1])
+
+
+def draw(
+    kernels: dict[float, np.ndarray], series: pd.DataFrame, label: str | None, title: str
+) -> Figure:
+    """Heatmaps of K_α above, the collective variable in front of the clusters below.
+
+    Parameters
+    ----------
+    kernels : from α to (n, n) kernel between the frames in time order.
+    series : frame, collective_variable (Å; absent if there is none) and
+        ``cluster_{α:g}``, the cluster (0 or 1) of each frame under K_α.
+    label : of the collective variable's axis.
+    """
+    use_house_style()
+    figure, axes = plt.subplots(
+        2,
+        len(kernels),
+        figsize=(TEXT, 4.6),
+        height_ratios=[3, 1],
+        sharex=True,
+        sharey="row",
+        layout="constrained",
+    )
+    position = np.arange(len(series))
+    for column, (alpha, kernel) in enumerate(kernels.items()):
+        top, bottom = axes[:, column]
+        scaled = (kernel - kernel.min()) / np.ptp(kernel)
+        extent = (-0.5, len(series) - 0.5) * 2
+        image = top.imshow(scaled, cmap="viridis", origin="lower", extent=extent, aspect="auto")
+        top.set_title(f"α = {alpha:g}")
+        top.set_box_aspect(1)
+        clusters = series[f"cluster_{alpha:g}"].to_numpy()
+        for k in position:
+            bottom.axvspan(k - 0.5, k + 0.5, color=CLUSTER_COLOURS[clusters[k]], alpha=0.45, lw=0)
+        if label is not None:
+            bottom.plot(position, series["collective_variable"], color="black", lw=1)
+        else:
+            bottom.set_yticks([])
+        bottom.set_xlabel("Frame of the stretch, in time order")
+        bottom.set_xlim(-0.5, len(series) - 0.5)
+    axes[0, 0].set_ylabel("Frame of the stretch")
+    if label is not None:
+        axes[1, 0].set_ylabel(label)
+    bar = figure.colorbar(image, ax=list(axes[0]), shrink=0.9, pad=0.02)
+    bar.set_label(r"$K_\alpha$, scaled to [0, 1]")
+    figure.suptitle(title, fontsize=9)
+    figure.legend(
+        handles=[
+            Patch(color=c, alpha=0.45, label=f"cluster {k + 1}")
+            for k, c in enumerate(CLUSTER_COLOURS)
+        ],
+        loc="outside lower center",
+        ncols=2,
+    )
+    return figure

@@ -1,0 +1,113 @@
+"""Predicted against reference energy of the test frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from mekrr.plots.style import (
+    METHOD_COLOURS,
+    METHOD_LABELS,
+    STRATEGY_LABELS,
+    TEXT,
+    title_of,
+    use_house_style,
+)
+
+METHODS = ("untouched GNN", "linear ridge", "MEKRR-alpha")
+LABELLED = 2  # worst frames named in each panel
+
+
+def draw(predictions: pd.DataFrame, dataset: str, datasets: Mapping[str, Mapping]) -> Figure:
+    """One row per backbone, one column per way of splitting; all seeds' test frames.
+
+    Parameters
+    ----------
+    predictions : tidy table of the chosen layers' test predictions of one data set, eV.
+    """
+    use_house_style()
+    table = predictions[predictions["method"].isin(METHODS)]
+    backbones = list(dict.fromkeys(table["backbone"]))
+    strategies = list(dict.fromkeys(table["strategy"]))
+    figure, axes = plt.subplots(
+        len(backbones),
+        len(strategies),
+        figsize=(TEXT, 0.6 + 2.9 * len(backbones)),
+        squeeze=False,
+        layout="constrained",
+    )
+    zero = (table["energy_ref"] / table["n_atoms"]).mean()
+    for row, backbone in zip(axes, backbones, strict=True):
+        for axis, strategy in zip(row, strategies, strict=True):
+            panel = table[(table["backbone"] == backbone) & (table["strategy"] == strategy)]
+            _draw_panel(axis, panel, zero)
+            axis.set_title(f"{backbone}: {STRATEGY_LABELS[strategy]}")
+        row[0].set_ylabel("Predicted energy (meV/atom)")
+    for axis in axes[-1]:
+        axis.set_xlabel("Reference energy (meV/atom)")
+    handles = [
+        Line2D([], [], ls="", marker="o", color=METHOD_COLOURS[m], label=METHOD_LABELS.get(m, m))
+        for m in METHODS
+        if m in set(table["method"])
+    ]
+    handles.append(
+        Line2D(
+            [], [], ls="", marker="o", mfc="none", mec="black", ms=6, label="worst, frame number"
+        )
+    )
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    figure.suptitle(
+        f"{title_of(datasets, dataset)}, test frames of all seeds; energies relative to their mean",
+        fontsize=9,
+    )
+    return figure
+
+
+def _draw_panel(axis: Axes, panel: pd.DataFrame, zero: float) -> None:
+    reference = 1000 * (panel["energy_ref"] / panel["n_atoms"] - zero)
+    predicted = 1000 * (panel["energy_pred"] / panel["n_atoms"] - zero)
+    low, high = min(reference.min(), predicted.min()), max(reference.max(), predicted.max())
+    margin = 0.05 * (high - low)
+    axis.plot([low, high], [low, high], color="0.6", lw=0.8, zorder=0)
+    for method in METHODS:
+        rows = panel["method"] == method
+        axis.plot(
+            reference[rows],
+            predicted[rows],
+            "o",
+            ms=2,
+            alpha=0.6,
+            mew=0,
+            color=METHOD_COLOURS[method],
+        )
+    _name_worst(axis, panel[panel["method"] == METHODS[-1]], zero)
+    axis.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin))
+    axis.set_box_aspect(1)
+
+
+def _name_worst(axis: Axes, panel: pd.DataFrame, zero: float) -> None:
+    """Ring the frames with the largest MEKRR-α error over all seeds and give their number."""
+    reference = 1000 * (panel["energy_ref"] / panel["n_atoms"] - zero)
+    predicted = 1000 * (panel["energy_pred"] / panel["n_atoms"] - zero)
+    worst = (predicted - reference).abs().groupby(panel["frame"]).idxmax()
+    worst = worst[np.argsort(-(predicted - reference).abs()[worst].to_numpy())][:LABELLED]
+    for rank, (frame, row) in enumerate(worst.items()):
+        x, y = reference[row], predicted[row]
+        axis.plot(x, y, "o", mfc="none", mec="black", mew=0.7, ms=6)
+        side = 1 if y < x else -1
+        axis.annotate(
+            str(frame),
+            (x, y),
+            xytext=(side * (12 + 10 * rank), -side * (10 + 10 * rank)),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=6.5,
+            arrowprops={"arrowstyle": "-", "lw": 0.5, "shrinkB": 3},
+        )

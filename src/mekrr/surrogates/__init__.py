@@ -1,0 +1,1 @@
+"""Surrogate data sets: dynamics run by this project where published data are private."""

@@ -1,0 +1,105 @@
+"""Helpers of the rules: the checked configuration, wildcards, lists of targets."""
+
+import sys
+from pathlib import Path
+
+from mekrr.config import check_config
+from mekrr.errors import ConfigError
+
+try:
+    check_config(config, Path(workflow.basedir) / "workflow" / "schemas")
+except ConfigError as error:
+    sys.exit(f"mekrr: error: config: {error}")
+
+STUDY = config["study"]
+
+
+wildcard_constraints:
+    dataset="|".join(map(re.escape, STUDY["datasets"])),
+    backbone="|".join(map(re.escape, STUDY["backbones"])),
+    strategy="random|run|sequential",
+    seed=r"\d+",
+
+
+def code(*modules):
+    """Modules that decide an output; as inputs, a change of method reruns its rule."""
+    return [f"src/mekrr/{module}" for module in modules]
+
+
+def dataset_entry(wildcards):
+    return config["datasets"][wildcards.dataset]
+
+
+def study_datasets():
+    """Registry entries of the study's data sets, for tables and figures."""
+    return {name: config["datasets"][name] for name in STUDY["datasets"]}
+
+
+def dataset_path(wildcards):
+    return dataset_entry(wildcards)["path"]
+
+
+def heatmap_split(wildcards):
+    """The split whose training atoms set the lengthscale of a heatmap."""
+    choice = config["heatmap"]
+    return f"results/data/{wildcards.dataset}/splits/{choice['split']}-{choice['seed']}.csv"
+
+
+def figure_files(stem):
+    """A figure as vector PDF and SVG and as PNG."""
+    return [f"{stem}.{suffix}" for suffix in ("pdf", "png")]
+
+
+def backbone_entry(wildcards):
+    return config["backbones"][wildcards.backbone]
+
+
+def backbone_family(wildcards):
+    return backbone_entry(wildcards)["family"]
+
+
+def backbone_layers(wildcards):
+    return backbone_entry(wildcards)["layers"]
+
+
+def feature_code(wildcards):
+    """Only the adapter that a backbone uses, so that another one's change costs nothing."""
+    adapter = f"backbones/{backbone_family(wildcards)}.py"
+    return code("graphs.py", "features/extract.py", "backbones/base.py", adapter)
+
+
+def split_seeds(strategy):
+    """A sequential split has no randomness: one seed stands for all."""
+    return STUDY["seeds"][:1] if strategy == "sequential" else STUDY["seeds"]
+
+
+def study_splits(pattern):
+    """``pattern`` for every split and seed; other wildcards are left as they are."""
+    return [
+        pattern.replace("{strategy}", strategy).replace("{seed}", str(seed))
+        for strategy in STUDY["splits"]
+        for seed in split_seeds(strategy)
+    ]
+
+
+def study_fits(table):
+    """One table of every fit on a data set; ``table`` is predictions or choices."""
+    fits = [f"{b}/{f}." for b in STUDY["backbones"] for f in ("mekrr", "baselines")]
+    return [
+        path
+        for fit in ["training-mean/", *fits]
+        for path in study_splits(f"results/fits/{{dataset}}/{{strategy}}-{{seed}}/{fit}{table}.csv")
+    ]
+
+
+def surrogate_runs(wildcards):
+    runs = config["surrogates"][wildcards.surrogate]["runs"]
+    return [
+        f"results/surrogates/{wildcards.surrogate}/run{number}.extxyz"
+        for number in range(len(runs))
+    ]
+
+
+def study_sweeps():
+    """The sweep over α and λ of every MEKRR fit."""
+    return study_splits("results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.sweep.csv")

@@ -1,0 +1,10 @@
+"""Draw the test error of every method, seed by seed."""
+
+from mekrr.job import job
+from mekrr.plots import errors
+from mekrr.plots.style import save
+from mekrr.tables import read_tables
+
+with job(snakemake.log[0], snakemake.threads):
+    metrics = read_tables([snakemake.input.metrics])
+    save(errors.draw(metrics, snakemake.params.datasets), list(snakemake.output))

@@ -1,0 +1,22 @@
+"""Draw the kernel along a stretch of one trajectory."""
+
+import pandas as pd
+
+from mekrr.job import job
+from mekrr.kernels.gram import combine
+from mekrr.kernels.store import read_kernels
+from mekrr.plots import heatmap
+from mekrr.plots.style import save
+
+with job(snakemake.log[0], snakemake.threads):
+    kernels, _, _ = read_kernels(snakemake.input.kernels)
+    ((layer, kernel),) = kernels.items()
+    entry, wildcards = snakemake.params.dataset, snakemake.wildcards
+    species = entry.get("collective_variable")
+    figure = heatmap.draw(
+        {alpha: combine(kernel.k0, kernel.k1, alpha) for alpha in (0, 1)},
+        pd.read_csv(snakemake.input.series),
+        f"{species[0]}–{species[1]} distance (Å)" if species else None,
+        f"{entry.get('title', wildcards.dataset)}, {wildcards.backbone}, layer {layer}",
+    )
+    save(figure, list(snakemake.output))

@@ -1,0 +1,13 @@
+"""Draw predicted against reference energies."""
+
+from mekrr.job import job
+from mekrr.plots import parity
+from mekrr.plots.style import save
+from mekrr.tables import chosen_test_predictions, read_tables
+
+with job(snakemake.log[0], snakemake.threads):
+    table = chosen_test_predictions(
+        read_tables(snakemake.input.predictions), read_tables(snakemake.input.choices)
+    )
+    figure = parity.draw(table, snakemake.wildcards.dataset, snakemake.params.datasets)
+    save(figure, list(snakemake.output))

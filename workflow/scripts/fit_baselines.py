@@ -1,0 +1,24 @@
+"""Features to the predictions of ridge regression and of the untouched network."""
+
+import pandas as pd
+
+from mekrr.baselines import linear_ridge, untouched_gnn
+from mekrr.features.store import read_gnn_energy, read_layer
+from mekrr.fits import Problem, join, write_fit
+from mekrr.job import job
+from mekrr.selection import regularisation_grid
+
+with job(snakemake.log[0], snakemake.threads):
+    problem = Problem.from_tables(
+        pd.read_csv(snakemake.input.frames), pd.read_csv(snakemake.input.split)
+    )
+    backbone = snakemake.wildcards.backbone
+    features = {
+        layer: read_layer(snakemake.input.features, layer) for layer in snakemake.params.layers
+    }
+    grid = regularisation_grid(**snakemake.params.grid["regularisation"])
+    fits = [linear_ridge(problem, features, grid, backbone)]
+    energy = read_gnn_energy(snakemake.input.features)
+    if energy is not None:
+        fits.append(untouched_gnn(problem, energy, backbone))
+    write_fit(join(fits), dict(snakemake.wildcards.items()), dict(snakemake.output.items()))

@@ -1,0 +1,18 @@
+"""Table of frames to one split of them."""
+
+import pandas as pd
+
+from mekrr.data.splits import PARTS, split_frames
+from mekrr.files import write_csv
+from mekrr.job import job
+
+with job(snakemake.log[0], snakemake.threads):
+    frames = pd.read_csv(snakemake.input.table)
+    split = split_frames(
+        frames["run"].to_numpy(),
+        snakemake.wildcards.strategy,
+        tuple(snakemake.params.fractions[part] for part in PARTS),
+        int(snakemake.wildcards.seed),
+        snakemake.wildcards.dataset,
+    )
+    write_csv(snakemake.output.split, split)

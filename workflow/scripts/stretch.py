@@ -1,0 +1,38 @@
+"""Kernels, clusters and collective variable of a stretch of one trajectory."""
+
+import numpy as np
+import pandas as pd
+
+from mekrr.data.frames import load_frames
+from mekrr.features.store import read_layer
+from mekrr.files import write_csv
+from mekrr.job import job
+from mekrr.kernels.atom import Gaussian, median_lengthscale
+from mekrr.kernels.gram import combine, species_gram
+from mekrr.kernels.store import LayerKernel, write_kernels
+from mekrr.stretch import choose_stretch, shortest_distance, two_clusters
+
+with job(snakemake.log[0], snakemake.threads):
+    entry, layer = snakemake.params.dataset, snakemake.params.layer
+    name = snakemake.wildcards.dataset
+    frames = pd.read_csv(snakemake.input.table)
+    stretch = choose_stretch(frames, name, **entry.get("stretch", {}))
+    split = pd.read_csv(snakemake.input.split)["split"].to_numpy()
+    features = read_layer(snakemake.input.features, layer)
+    sigma = median_lengthscale(features.select(np.flatnonzero(split == "train")).features)
+    gram = species_gram(features.select(stretch), None, Gaussian(sigma), threads=snakemake.threads)
+
+    series = frames.loc[stretch, ["index", "frame", "run"]]
+    species = entry.get("collective_variable")
+    if species:
+        atoms = load_frames(snakemake.input.frames)
+        series["collective_variable"] = [
+            shortest_distance(atoms[k], species, name) for k in stretch
+        ]
+    for alpha in (0, 1):
+        kernel = combine(gram.k0, gram.k1, alpha)
+        series[f"cluster_{alpha}"] = two_clusters(kernel, snakemake.params.heatmap["seed"])
+    write_kernels(
+        snakemake.output.kernels, {layer: LayerKernel(gram.k0, gram.k1)}, stretch, {layer: sigma}
+    )
+    write_csv(snakemake.output.series, series)

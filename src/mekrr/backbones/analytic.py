@@ -41,7 +41,7 @@ class AnalyticBackbone(Backbone):
         message = radial[:, :, None] * weight.to(radial)[graph.neighbour][:, None, :]
         first = self._gather(graph, message.flatten(1))
         second = self._gather(graph, envelope[:, None] * torch.tanh(first[graph.neighbour]))
-        return BackboneOutput({1: first.float(), 2: second.float()}, None)
+        return BackboneOutput({1: first, 2: second}, None)
 
     def to(self, device: torch.device | str) -> AnalyticBackbone:
         return self

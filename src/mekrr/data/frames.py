@@ -76,6 +76,12 @@ def check_frame(atoms: Atoms, where: str) -> None:
     """Raise a DataError, opened by ``where``, if a frame cannot be used."""
     if len(atoms) == 0:
         raise DataError(f"{where}: has no atoms; remove the frame")
+    # Before the energy: ASE takes NaN for a change of geometry and withholds the energy.
+    if not np.isfinite(atoms.positions).all():
+        atom = int(np.argwhere(~np.isfinite(atoms.positions))[0, 0])
+        raise DataError(f"{where}: position of atom {atom} is not finite; remove the frame")
+    if not np.isfinite(atoms.cell.array).all():
+        raise DataError(f"{where}: cell is not finite; remove the frame or correct its cell")
     energy = _energy(atoms)
     if energy is None:
         raise DataError(
@@ -83,11 +89,6 @@ def check_frame(atoms: Atoms, where: str) -> None:
         )
     if not np.isfinite(energy):
         raise DataError(f"{where}: energy is {energy}; remove or recompute the frame")
-    if not np.isfinite(atoms.positions).all():
-        atom = int(np.argwhere(~np.isfinite(atoms.positions))[0, 0])
-        raise DataError(f"{where}: position of atom {atom} is not finite; remove the frame")
-    if not np.isfinite(atoms.cell.array).all():
-        raise DataError(f"{where}: cell is not finite; remove the frame or correct its cell")
     if atoms.pbc.any() and abs(np.linalg.det(atoms.cell.complete().array)) < ZERO_VOLUME:
         raise DataError(
             f"{where}: periodic, but its cell has no volume; set a cell or pbc to F F F"

@@ -175,6 +175,9 @@ def _gaussian_gram(
     def work(pair: tuple[_Tile, _Tile]) -> None:
         a, b = pair
         total, by_species = _tile_gram(a, b)
+        if a is b:  # equal up to rounding: make it equal
+            total = 0.5 * (total + total.T)
+            by_species = 0.5 * (by_species + by_species.transpose(0, 2, 1))
         k0[a.frames, b.frames] = total
         shares[:, a.frames, b.frames] = by_species
         if symmetric and a is not b:

@@ -1,0 +1,10 @@
+"""Tolerances of the tests, named in one place."""
+
+GRAM_FLOAT32 = 1e-6  # relative, kernel entries from float32 products
+GRAM_FLOAT64 = 1e-12  # relative, kernel entries from float64 products
+TILING = 1e-10  # absolute, the same products in other blocks (float64)
+PEER = 1e-9  # relative, float64 solves by another library
+INVARIANCE = 2e-4  # relative to the largest feature, float32 networks
+BATCH = 5e-5  # relative to the largest feature, other order of float32 sums
+OWN_ENERGY = 1e-5  # eV/atom, energies by the network's own calculator
+GRADIENT = 1e-4  # relative, central differences of a float64 network

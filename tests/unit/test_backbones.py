@@ -1,0 +1,207 @@
+"""The contract that every backbone adapter fulfils."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tolerances as tol
+import torch
+from ase import Atoms
+
+from mekrr.backbones import load_backbone
+from mekrr.errors import BackboneError
+
+FAMILIES = {"analytic": "analytic", "chgnet-0.3.0": "chgnet", "sevennet-0": "sevennet"}
+SHAPES = {
+    "analytic": {1: 16, 2: 16},
+    "chgnet-0.3.0": dict.fromkeys((1, 2, 3, 4), 64),
+    "sevennet-0": dict.fromkeys((0, 1, 2, 3, 4), 128),
+}
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def backbone(request):
+    return load_backbone(request.param, FAMILIES[request.param])
+
+
+def run(backbone, frames):
+    with torch.inference_mode():
+        return backbone.forward(backbone.graph(frames))
+
+
+def assert_same(output, other, tolerance, rows=slice(None)):
+    for layer, features in output.layers.items():
+        scale = features.abs().max()
+        difference = (other.layers[layer][rows] - features).abs().max()
+        assert difference <= tolerance * scale, f"layer {layer}: {difference:.2e} of {scale:.2e}"
+    if output.energy is not None:
+        torch.testing.assert_close(other.energy, output.energy, rtol=1e-6, atol=1e-3)
+
+
+def test_shapes_layers_and_dtype(backbone, surface):
+    output = run(backbone, surface)
+    n_atoms = sum(map(len, surface))
+    assert tuple(output.layers) == backbone.layers
+    assert {k: v.shape[1] for k, v in output.layers.items()} == SHAPES[backbone.name]
+    for features in output.layers.values():
+        assert features.shape[0] == n_atoms
+        assert features.dtype.is_floating_point
+        assert torch.isfinite(features).all()
+    assert (output.energy is not None) == backbone.has_energy
+    if backbone.has_energy:
+        assert output.energy.shape == (len(surface),)
+        assert len(backbone.weights_sha256) == 64
+
+
+def test_layers_differ_and_tell_environments_apart(backbone, surface):
+    features = list(run(backbone, surface).layers.values())
+    for one, other in itertools.pairwise(features):
+        assert (one - other).abs().max() > 1e-3
+    copper = np.flatnonzero(surface[0].numbers == 29)
+    for layer in features:
+        assert layer[copper].std(dim=0).max() > 1e-4
+
+
+def test_rotation(backbone, surface):
+    turned = [atoms.copy() for atoms in surface]
+    for atoms in turned:
+        atoms.rotate(37, (1, 2, 3), rotate_cell=True)
+    assert_same(run(backbone, surface), run(backbone, turned), tol.INVARIANCE)
+
+
+def test_translation_and_periodic_images(backbone, surface, rng):
+    moved = [atoms.copy() for atoms in surface]
+    for atoms in moved:
+        atoms.positions += rng.normal(size=3)
+        atoms.positions += rng.integers(-1, 2, size=(len(atoms), 3)) @ atoms.cell.array
+    assert_same(run(backbone, surface), run(backbone, moved), tol.INVARIANCE)
+
+
+def test_permutation(backbone, surface, rng):
+    order = rng.permutation(len(surface[0]))
+    shuffled = run(backbone, [surface[0][order]])
+    straight = run(backbone, [surface[0]])
+    assert_same(straight, shuffled, tol.INVARIANCE, rows=torch.as_tensor(np.argsort(order)))
+
+
+def test_supercell_repeats_the_features(backbone, surface):
+    single = run(backbone, [surface[0]])
+    double = run(backbone, [surface[0].repeat((2, 1, 1))])
+    for layer, features in single.layers.items():
+        difference = (double.layers[layer] - features.repeat(2, 1)).abs().max()
+        assert difference <= tol.INVARIANCE * features.abs().max()
+
+
+def test_batch_equals_single(backbone, surface):
+    batch = run(backbone, surface)
+    start = 0
+    for k, atoms in enumerate(surface):
+        single = run(backbone, [atoms])
+        for layer, features in single.layers.items():
+            rows = batch.layers[layer][start : start + len(atoms)]
+            assert (rows - features).abs().max() <= tol.BATCH * features.abs().max()
+        if single.energy is not None:
+            assert abs(single.energy[0] - batch.energy[k]) <= tol.OWN_ENERGY * len(atoms)
+        start += len(atoms)
+
+
+def test_inputs_are_not_mutated(backbone, surface):
+    before = [(a.positions.copy(), a.numbers.copy(), a.cell.array.copy()) for a in surface]
+    run(backbone, surface)
+    for atoms, (positions, numbers, cell) in zip(surface, before, strict=True):
+        np.testing.assert_array_equal(atoms.positions, positions)
+        np.testing.assert_array_equal(atoms.numbers, numbers)
+        np.testing.assert_array_equal(atoms.cell.array, cell)
+
+
+def in_float64(name):
+    """The backbone with float64 weights, so that finite differences mean something."""
+    precise = load_backbone(name, FAMILIES[name])
+    if hasattr(precise, "_model"):
+        for module in precise._model.double().children():
+            module.register_forward_hook(promote)
+    return precise
+
+
+def promote(_module, _inputs, output):
+    """SevenNet's one-hot species are float32 whatever the weights are."""
+    if isinstance(output, dict):
+        for key, value in output.items():
+            if isinstance(value, torch.Tensor) and value.dtype == torch.float32:
+                output[key] = value.double()
+
+
+def test_position_gradients_are_finite_differences(backbone, surface, rng):
+    """d(w·h)/dr of every layer, for random weights w, along a random direction, in float64."""
+    precise = in_float64(backbone.name)
+    atoms = surface[0]
+    direction = torch.as_tensor(rng.normal(size=(len(atoms), 3)))
+    weights = {k: torch.as_tensor(rng.normal(size=d)) for k, d in SHAPES[backbone.name].items()}
+
+    def projections(step):
+        graph = precise.graph([atoms])
+        graph.positions = (graph.positions + step * direction).requires_grad_()
+        layers = precise.forward(graph).layers
+        values = {k: (h.double() @ weights[k]).sum() for k, h in layers.items()}
+        return graph.positions, values
+
+    positions, values = projections(0.0)
+    step = 1e-4
+    ahead, behind = (projections(sign * step)[1] for sign in (1, -1))
+    for layer, value in values.items():
+        (gradient,) = torch.autograd.grad(value, positions, retain_graph=True)
+        slope = (gradient * direction).sum().item()
+        difference = (ahead[layer] - behind[layer]).item() / (2 * step)
+        assert slope == pytest.approx(difference, rel=tol.GRADIENT, abs=1e-4), f"layer {layer}"
+
+
+def test_isolated_atom(backbone):
+    """An atom without neighbours has features, if dull ones."""
+    far = Atoms("CuOCu", positions=[[0, 0, 0], [0, 0, 1.9], [9, 9, 9]], cell=[18] * 3, pbc=True)
+    for features in run(backbone, [far]).layers.values():
+        assert torch.isfinite(features).all()
+
+
+def test_unknown_element_is_named(backbone):
+    frames = [Atoms("Cu2", positions=[[0, 0, 0], [0, 0, 2.5]])] * 2
+    backbone.check_species(frames, "mine.xyz")
+    odd = Atoms("CuOg", positions=[[0, 0, 0], [0, 0, 2.5]])
+    if 118 in backbone.species:
+        pytest.skip("knows every element")
+    with pytest.raises(BackboneError, match=r"mine\.xyz: frame 2: .*does not know Og"):
+        backbone.check_species([*frames, odd], "mine.xyz")
+
+
+def test_unknown_family_is_named():
+    with pytest.raises(BackboneError, match="unknown family 'gemnet'; known: analytic"):
+        load_backbone("mine", "gemnet")
+
+
+def test_sevennet_energy_is_that_of_its_own_calculator(surface):
+    from sevenn.calculator import SevenNetCalculator
+
+    calculator = SevenNetCalculator("7net-0", device="cpu")
+    energies = run(load_backbone("sevennet-0", "sevennet"), surface).energy
+    for atoms, energy in zip(surface, energies.tolist(), strict=True):
+        expected = calculator.get_potential_energy(atoms)
+        assert energy == pytest.approx(expected, abs=tol.OWN_ENERGY * len(atoms))
+
+
+def test_chgnet_features_and_energy_are_those_of_its_own_graph(surface):
+    """Our graph against CHGNet's own converter, which builds it edge by edge."""
+    from chgnet.model.dynamics import CHGNetCalculator
+    from pymatgen.io.ase import AseAtomsAdaptor
+
+    backbone = load_backbone("chgnet-0.3.0", "chgnet")
+    output = run(backbone, surface)
+    calculator = CHGNetCalculator(use_device="cpu")
+    start = 0
+    for k, atoms in enumerate(surface):
+        expected = calculator.get_potential_energy(atoms)
+        assert float(output.energy[k]) == pytest.approx(expected, abs=tol.OWN_ENERGY * len(atoms))
+        own = calculator.model.predict_structure(
+            AseAtomsAdaptor.get_structure(atoms), task="e", return_atom_feas=True
+        )["atom_fea"]
+        ours = output.layers[3][start : start + len(atoms)].numpy()
+        np.testing.assert_allclose(ours, own, atol=tol.BATCH * np.abs(own).max())
+        start += len(atoms)

@@ -1,0 +1,92 @@
+"""The configuration: the shipped one is valid, each mistake is one line that names the key."""
+
+import copy
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from mekrr.config import check_config
+from mekrr.errors import ConfigError
+
+SCHEMAS = ROOT / "workflow" / "schemas"
+
+
+@pytest.fixture
+def config():
+    merged = {}
+    for name in ("config", "datasets", "backbones", "surrogates"):
+        merged |= yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
+    return copy.deepcopy(merged)
+
+
+def refused(config, *words):
+    with pytest.raises(ConfigError) as caught:
+        check_config(config, SCHEMAS)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message, message
+
+
+def test_the_shipped_configuration_is_valid(config):
+    check_config(config, SCHEMAS)
+
+
+def test_unknown_key_at_the_top(config):
+    refused(config | {"studdy": {}}, "studdy: unknown key", "did you mean 'study'?")
+
+
+def test_unknown_key_inside(config):
+    config["grid"]["alpha"]["cuont"] = 3
+    refused(config, "grid.alpha.cuont: unknown key", "did you mean 'count'?")
+
+
+def test_unknown_key_in_a_registry(config):
+    config["datasets"]["mine"] = {"path": "a.xyz", "titel": "x"}
+    refused(config, "datasets.mine.titel: unknown key", "did you mean 'title'?")
+
+
+def test_wrong_type_names_the_key(config):
+    config["study"]["seeds"] = "0"
+    refused(config, "study.seeds", "should be of type array")
+
+
+def test_exponent_without_point_is_explained(config):
+    config["grid"]["regularisation"]["smallest"] = "1e-11"
+    refused(config, "grid.regularisation.smallest", "in YAML write 1.0e-3")
+
+
+def test_value_out_of_range(config):
+    config["split"]["fractions"]["train"] = 1.5
+    refused(config, "split.fractions.train", "1.5")
+
+
+def test_fractions_must_sum_to_one(config):
+    config["split"]["fractions"]["train"] = 0.5
+    refused(config, "split.fractions", "must sum to 1")
+
+
+def test_missing_path(config):
+    config["datasets"]["mine"] = {"title": "x"}
+    refused(config, "datasets.mine: key `path` is missing")
+
+
+def test_unknown_data_set(config):
+    config["study"]["datasets"] = ["fe-n2-surogate"]
+    refused(config, "study.datasets", "'fe-n2-surogate'", "did you mean 'fe-n2-surrogate'?")
+
+
+def test_unknown_backbone(config):
+    config["study"]["backbones"] = ["schnet"]
+    refused(config, "study.backbones", "'schnet' is not in the registry", "known: chgnet-0.3.0")
+
+
+def test_data_set_is_either_surrogate_or_published(config):
+    config["datasets"]["mine"] = {"path": "a", "surrogate_for": "D1", "published_as": "D2"}
+    refused(config, "datasets.mine", "not both")
+
+
+def test_name_unfit_for_a_path(config):
+    config["datasets"]["../evil"] = {"path": "a"}
+    refused(config, "../evil")

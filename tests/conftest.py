@@ -1,4 +1,4 @@
-"""Shared fixtures and the one place where tolerances are named."""
+"""Shared fixtures."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import fcc111
-from ase.calculators.singlepoint import SinglePointCalculator
 
 from mekrr.features.store import FrameFeatures
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent))  # for `samples` and `tolerances`
 
 
 @pytest.fixture
@@ -43,21 +41,4 @@ def surface(rng):
         slab += Atoms("CO", positions=top + np.array([[0, 0, 1.85], [0.2, 0.1, 3.0]]))
         slab.positions += 0.08 * rng.normal(size=slab.positions.shape)
         frames.append(slab)
-    return frames
-
-
-def labelled(n_frames: int = 12, seed: int = 0) -> list[Atoms]:
-    """Frames of two runs with energies and forces, as a user's file would have them."""
-    rng = np.random.default_rng(seed)
-    frames = []
-    for k in range(n_frames):
-        atoms = Atoms("Cu4", positions=[[0, 0, 0], [0, 1.8, 1.8], [1.8, 0, 1.8], [1.8, 1.8, 0]])
-        atoms.set_cell([3.6] * 3)
-        atoms.pbc = True
-        atoms.positions += 0.1 * rng.normal(size=(4, 3))
-        atoms.info["run"] = k // 4
-        atoms.calc = SinglePointCalculator(
-            atoms, energy=-100.0 + rng.normal(), forces=rng.normal(size=(4, 3))
-        )
-        frames.append(atoms)
     return frames

@@ -41,6 +41,17 @@ def check_config(config: dict, schemas: Path) -> None:
         raise ConfigError("grid.regularisation: smallest is above largest; exchange them")
 
 
+def check_sources(config: dict) -> None:
+    """Raise a ConfigError if the file of a data set of the study is missing."""
+    for name in config["study"]["datasets"]:
+        path = config["datasets"][name]["path"]
+        if not Path(path).is_file():
+            raise ConfigError(
+                f"datasets.{name}.path: {path}: no such file; give its path from the folder "
+                "in which snakemake runs, or an absolute one"
+            )
+
+
 def _check_schema(instance: object, path: Path, prefix: str) -> None:
     schema = yaml.safe_load(path.read_text(encoding="utf-8"))
     error = best_match(Draft202012Validator(schema).iter_errors(instance))

@@ -49,7 +49,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         row["rmse_seeds"] = _listing(group["rmse"], "{:.2f}")
         row["alphas"] = _listing(group["alpha"], "{:.2g}")
         row["regularisations"] = _listing(group["regularisation"], "{:.0e}")
-        row["layers"] = _listing(group["layer"], "{:d}")
+        row["layers"] = _listing(group["layer"], "{:.0f}")
         rows.append(row)
     return pd.DataFrame(rows).sort_values(
         ["dataset", "strategy", "method", "backbone"],

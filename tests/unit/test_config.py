@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import yaml
-from conftest import ROOT
+from samples import ROOT
 
 from mekrr.config import check_config
 from mekrr.errors import ConfigError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tolerances as tol
 import torch
-from conftest import labelled
+from samples import labelled
 
 from mekrr import provenance
 from mekrr.backbones import load_backbone

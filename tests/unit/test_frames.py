@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from conftest import labelled
+from samples import labelled
 
 from mekrr.data.frames import (
     frame_table,

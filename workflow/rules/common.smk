@@ -3,11 +3,12 @@
 import sys
 from pathlib import Path
 
-from mekrr.config import check_config
+from mekrr.config import check_config, check_sources
 from mekrr.errors import ConfigError
 
 try:
     check_config(config, Path(workflow.basedir) / "workflow" / "schemas")
+    check_sources(config)
 except ConfigError as error:
     sys.exit(f"mekrr: error: config: {error}")
 

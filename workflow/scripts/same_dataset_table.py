@@ -5,6 +5,7 @@ import pandas as pd
 from mekrr.files import write_csv, write_text
 from mekrr.job import job
 from mekrr.tables import (
+    read_tables,
     readable,
     same_dataset_notes,
     summary,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -95,14 +94,15 @@ def _name_worst(axis: Axes, panel: pd.DataFrame, zero: float) -> None:
     """Ring the frames with the largest MEKRR-α error over all seeds and give their number."""
     reference = 1000 * (panel["energy_ref"] / panel["n_atoms"] - zero)
     predicted = 1000 * (panel["energy_pred"] / panel["n_atoms"] - zero)
-    worst = (predicted - reference).abs().groupby(panel["frame"]).idxmax()
-    worst = worst[np.argsort(-(predicted - reference).abs()[worst].to_numpy())][:LABELLED]
-    for rank, (frame, row) in enumerate(worst.items()):
+    error = (predicted - reference).abs()
+    worst_of_frame = error.groupby(panel["frame"]).idxmax()
+    worst = error.loc[worst_of_frame].sort_values(ascending=False).index[:LABELLED]
+    for rank, row in enumerate(worst):
         x, y = reference[row], predicted[row]
         axis.plot(x, y, "o", mfc="none", mec="black", mew=0.7, ms=6)
         side = 1 if y < x else -1
         axis.annotate(
-            str(frame),
+            str(panel.loc[row, "frame"]),
             (x, y),
             xytext=(side * (12 + 10 * rank), -side * (10 + 10 * rank)),
             textcoords="offset points",

@@ -1,0 +1,109 @@
+"""The workflow on a tiny study: complete, resumable, and rerun exactly where it must be."""
+
+import os
+
+import pandas as pd
+import pytest
+
+TARGETS = ["all", "features", "fits", "tables", "figures"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_dry_run_of_each_target(project, target):
+    assert "extract_features" in project.planned(target)
+
+
+def test_dry_run_of_surrogates(project):
+    assert project.planned("surrogates") == {"surrogate": 1, "surrogate_run": 6, "surrogates": 1}
+
+
+def test_every_table_and_figure_is_there(finished):
+    results = finished.folder / "results"
+    for name in (
+        "metrics.csv",
+        "same_dataset.csv",
+        "same_dataset.md",
+        "same_dataset.tex",
+        "same_dataset.html",
+        "largest_errors.csv",
+        "largest_errors.md",
+    ):
+        assert (results / "tables" / name).stat().st_size > 0
+    for stem in ("alpha_sweep", "errors", "mine/parity", "mine/heatmap-toy"):
+        for suffix in ("pdf", "svg", "png"):
+            assert (results / "figures" / f"{stem}.{suffix}").stat().st_size > 1000
+
+
+def test_predictions_are_tidy_and_follow_the_split(finished):
+    folder = finished.folder / "results"
+    split = pd.read_csv(folder / "data/mine/splits/random-1.csv")
+    table = pd.read_csv(folder / "fits/mine/random-1/toy/mekrr.predictions.csv")
+    assert set(table["method"]) == {"MEKRR", "MEKRR-alpha"}
+    for _, fit in table.groupby(["method", "layer"]):
+        assert fit["split"].tolist() == split["split"].tolist()
+        assert fit["index"].tolist() == list(range(24))
+        assert fit["energy_pred"].notna().all()
+
+
+def test_metrics_hold_every_fit(finished):
+    table = pd.read_csv(finished.folder / "results/tables/metrics.csv")
+    assert set(table["method"]) == {"training mean", "linear ridge", "MEKRR", "MEKRR-alpha"}
+    chosen = table[table["chosen"] & (table["split"] == "test")]
+    assert len(chosen) == 4 * 2 * 2  # methods × splits × seeds
+    assert (chosen["mae"] <= chosen["rmse"] + 1e-12).all()
+
+
+def test_second_run_has_nothing_to_do(copied):
+    assert copied.planned() == {}
+
+
+def test_a_new_grid_refits_but_computes_no_kernel(copied):
+    copied.config["grid"]["alpha"]["count"] = 4
+    jobs = copied.planned()
+    assert {"fit_mekrr", "fit_baselines"} < set(jobs)
+    assert not {"check_frames", "split", "extract_features", "gram", "fit_mean"} & set(jobs)
+
+
+def test_a_new_seed_adds_only_its_fits(copied):
+    copied.config["study"]["seeds"] = [0, 1, 2]
+    jobs = copied.planned()
+    assert jobs["gram"] == jobs["split"] == 2
+    assert "extract_features" not in jobs
+
+
+def test_changed_plot_style_only_redraws(copied):
+    style = copied.folder / "src/mekrr/plots/style.py"
+    style.write_text(style.read_text().replace("COLUMN = 3.3", "COLUMN = 3.4"))
+    assert set(copied.planned()) == {
+        "all",
+        "fig_alpha_sweep",
+        "fig_errors",
+        "fig_heatmap",
+        "fig_parity",
+    }
+
+
+def test_changed_solver_refits(copied):
+    module = copied.folder / "src/mekrr/ridge.py"
+    os.utime(module)
+    module.write_text(module.read_text() + "\n# changed\n")
+    jobs = set(copied.planned())
+    assert {"fit_mekrr", "fit_baselines"} < jobs
+    assert not {"gram", "extract_features"} & jobs
+
+
+def test_same_numbers_with_one_core(finished, project):
+    result = project.run("--cores", "1", "tables")
+    assert result.returncode == 0, result.stderr
+    name = "results/tables/metrics.csv"
+    ours, theirs = (pd.read_csv(p.folder / name) for p in (project, finished))
+    pd.testing.assert_frame_equal(ours, theirs, rtol=1e-6)
+
+
+def test_report_holds_every_figure_and_table(copied):
+    result = copied.run("--report", "report.html")
+    assert result.returncode == 0, result.stderr
+    page = (copied.folder / "report.html").read_text()
+    for title in ("Validation error against α", "Errors within one data set", "Parity"):
+        assert title in page or title.encode("unicode_escape").decode() in page
+    assert str(copied.folder) not in page

@@ -5,7 +5,14 @@ Energies are total energies in eV, positions in Å, forces in eV/Å.
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import ase.io
@@ -22,6 +29,7 @@ from mekrr.files import atomic_path, sha256
 MINIMUM_FRAMES = 10
 SAME_PLACE = 0.1  # Å; no two nuclei of a physical frame are closer
 ZERO_VOLUME = 1e-6  # Å³
+COMPRESSED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 def read_frames(path: str | os.PathLike) -> list[Atoms]:
@@ -43,7 +51,8 @@ def read_frames(path: str | os.PathLike) -> list[Atoms]:
         raise DataError(f"{path}: no such file; correct the data set's path in the config")
     frames: list[Atoms] = []
     try:
-        frames.extend(ase.io.iread(str(path), index=":", do_not_split_by_at_sign=True))
+        with _decompressed(path) as plain:
+            frames.extend(ase.io.iread(str(plain), index=":", do_not_split_by_at_sign=True))
     except Exception as error:  # ASE's readers raise whatever their parsing met
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise DataError(
@@ -134,6 +143,22 @@ def frame_table(frames: list[Atoms]) -> pd.DataFrame:
     )
 
 
+@contextmanager
+def _decompressed(path: Path) -> Iterator[Path]:
+    """The path of a plain copy of a compressed file, for as long as the context lasts.
+
+    ASE seeks back and forth, which in a compressed file means reading it anew each time.
+    """
+    if path.suffix not in COMPRESSED:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / path.stem
+        with COMPRESSED[path.suffix](path, "rb") as source, open(plain, "wb") as target:
+            shutil.copyfileobj(source, target)
+        yield plain
+
+
 def _energy(atoms: Atoms) -> float | None:
     try:
         return float(atoms.get_potential_energy())
@@ -149,11 +174,14 @@ def _forces(atoms: Atoms) -> np.ndarray | None:
 
 
 def _closest_pair(atoms: Atoms) -> tuple[int, int, float] | None:
-    """First pair of atoms closer than SAME_PLACE, periodic images included."""
-    i, j, d = NeighborList(cutoff=SAME_PLACE, full_list=False).compute(
-        atoms.positions, atoms.cell.complete().array, atoms.pbc, "ijd"
-    )
-    return (int(i[0]), int(j[0]), float(d[0])) if len(d) else None
+    """The closest pair of atoms if closer than SAME_PLACE, periodic images included."""
+    # A generous search radius: the cost of a cell list grows as the radius shrinks.
+    search = NeighborList(cutoff=2.0, full_list=False, n_threads=1)
+    i, j, d = search.compute(atoms.positions, atoms.cell.complete().array, atoms.pbc, "ijd")
+    if len(d) and d.min() < SAME_PLACE:
+        k = int(d.argmin())
+        return int(i[k]), int(j[k]), float(d[k])
+    return None
 
 
 def _labels(path: Path, frames: list[Atoms]) -> tuple[list[int], list[int]]:

@@ -32,8 +32,8 @@ def all_metrics(predictions: pd.DataFrame, choices: pd.DataFrame) -> pd.DataFram
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Test errors of the chosen layer: mean and spread over seeds, per method.
 
-    rmse and mae are means over seeds, *_std their standard deviation (ddof 1), *_min and
-    *_max their range; rmse_seeds, alphas, regularisations, layers list seed by seed.
+    rmse and mae are means over seeds, *_std their standard deviation (ddof 1), *_median,
+    *_min and *_max their median and range; rmse_seeds, alphas, regularisations, layers list seed by seed.
     """
     test = table[table["chosen"] & (table["split"] == "test")].sort_values("seed")
     rows = []
@@ -42,6 +42,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         row["n_seeds"] = len(group)
         for metric in ("rmse", "mae"):
             row[metric] = group[metric].mean()
+            row[f"{metric}_median"] = group[metric].median()
             row[f"{metric}_std"] = group[metric].std(ddof=1)
             row[f"{metric}_min"] = group[metric].min()
             row[f"{metric}_max"] = group[metric].max()
@@ -100,8 +101,10 @@ def readable(table: pd.DataFrame, datasets: Mapping[str, Mapping]) -> pd.DataFra
                     "Split": strategy,
                     "Method": _method(row["method"]),
                     "Backbone": _backbone(row["backbone"]),
-                    "RMSE": _spread(row, "rmse", block["rmse"].min()),
-                    "MAE": _spread(row, "mae", block["mae"].min()),
+                    "RMSE": _spread(row, "rmse"),
+                    "MAE": _spread(row, "mae"),
+                    "Median RMSE": _best(row["rmse_median"], block["rmse_median"]),
+                    "Median MAE": _best(row["mae_median"], block["mae_median"]),
                     "RMSE by seed": _text(row["rmse_seeds"]),
                     "Largest": _text(row["largest"], "{:.1f}"),
                     "α by seed": _text(row["alphas"]),
@@ -117,8 +120,9 @@ def same_dataset_notes(datasets: Mapping[str, Mapping]) -> list[str]:
     """What a reader of the table must know."""
     notes = [
         "RMSE and MAE of the total energy per atom on test frames, mean ± standard deviation "
-        "over seeds; best of each split in bold; Largest is the largest single error of all "
-        "seeds. α, λ and the layer are chosen on validation frames, seed by seed. Rows with "
+        "over seeds, and the median of the seeds, best of each split in bold: a seed that puts a "
+        "lone frame into the test set (see the largest errors) carries the mean away. Largest "
+        "is the largest single error of all seeds. α, λ and the layer are chosen on validation frames, seed by seed. Rows with "
         "split `published` are methods of the paper that are not reproduced yet.",
         "Frames of one trajectory resemble each other: a split at random leaks between train "
         "and test, the split by run does not.",
@@ -248,13 +252,16 @@ def _listing(values: pd.Series, form: str) -> str:
     return "" if values.isna().any() else " ".join(form.format(v) for v in values)
 
 
-def _spread(row: pd.Series, metric: str, best: float) -> str:
+def _spread(row: pd.Series, metric: str) -> str:
     if pd.isna(row[metric]):
         return ""
-    text = f"{row[metric]:.2f}"
-    if pd.notna(row[f"{metric}_std"]):
-        text += f" ± {row[f'{metric}_std']:.2f}"
-    return f"**{text}**" if row[metric] == best else text
+    spread = row[f"{metric}_std"]
+    return f"{row[metric]:.2f}" + (f" ± {spread:.2f}" if pd.notna(spread) else "")
+
+
+def _best(value: float, column: pd.Series) -> str:
+    text = _text(value, "{:.2f}")
+    return f"**{text}**" if text and value == column.min() else text
 
 
 def _text(value: object, form: str = "{}") -> str:

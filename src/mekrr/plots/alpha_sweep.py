@@ -55,7 +55,7 @@ def draw(sweep: pd.DataFrame, datasets: Mapping[str, Mapping]) -> Figure:
         for axis, strategy in zip(row, strategies, strict=True):
             panel = curves[(curves["dataset"] == dataset) & (curves["strategy"] == strategy)]
             _draw_panel(axis, panel, colours)
-            axis.set_title(f"{title_of(datasets, dataset)}: {STRATEGY_LABELS[strategy]}")
+            axis.set_title(f"{title_of(datasets, dataset)}\n{STRATEGY_LABELS[strategy]}")
         row[0].set_ylabel("Validation error (meV/atom)")
     for axis in axes[-1]:
         axis.set_xlabel("Weight α of the species-resolved kernel")
@@ -63,7 +63,7 @@ def draw(sweep: pd.DataFrame, datasets: Mapping[str, Mapping]) -> Figure:
     handles += [
         Line2D([], [], color="0.3", label="RMSE"),
         Line2D([], [], color="0.3", ls="--", label="MAE"),
-        Line2D([], [], color="0.3", ls="", marker="*", ms=7, label="least RMSE (mean of seeds)"),
+        Line2D([], [], color="0.3", ls="", marker="*", ms=7, label="least RMSE"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
@@ -72,8 +72,8 @@ def draw(sweep: pd.DataFrame, datasets: Mapping[str, Mapping]) -> Figure:
 def _draw_panel(axis: Axes, panel: pd.DataFrame, colours: Mapping[str, tuple]) -> None:
     for backbone, group in panel.groupby("backbone", sort=False):
         for metric, dash in (("rmse", "-"), ("mae", "--")):
-            stats = group.groupby("alpha")[metric].agg(["mean", "min", "max"])
-            axis.plot(stats.index, stats["mean"], dash, color=colours[backbone])
+            stats = group.groupby("alpha")[metric].agg(["median", "min", "max"])
+            axis.plot(stats.index, stats["median"], dash, color=colours[backbone])
             if metric == "rmse":
                 axis.fill_between(
                     stats.index,
@@ -83,10 +83,10 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, colours: Mapping[str, tuple]) -
                     alpha=0.15,
                     lw=0,
                 )
-                best = stats["mean"].idxmin()
+                best = stats["median"].idxmin()
                 axis.plot(
                     best,
-                    stats["mean"][best],
+                    stats["median"][best],
                     "*",
                     color=colours[backbone],
                     ms=8,

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from mekrr.plots.style import (
     METHOD_COLOURS,
@@ -38,7 +39,7 @@ def draw(metrics: pd.DataFrame, datasets: Mapping[str, Mapping]) -> Figure:
     figure, axes = plt.subplots(
         len(names),
         len(strategies),
-        figsize=(TEXT, (0.6 + 0.22 * len(rows)) * len(names) + 0.3),
+        figsize=(TEXT, (0.5 + 0.2 * len(rows)) * len(names) + 0.4),
         squeeze=False,
         sharey=True,
         sharex="row",
@@ -53,8 +54,10 @@ def draw(metrics: pd.DataFrame, datasets: Mapping[str, Mapping]) -> Figure:
                 axis.plot(fit["rmse"], [y] * len(fit), "o", color=colour, ms=4, alpha=0.8, mew=0)
                 axis.plot(fit["mae"], [y] * len(fit), "o", mfc="none", mec=colour, ms=4, mew=0.8)
             axis.set_xscale("log")
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.xaxis.set_major_formatter("{x:g}")
-            axis.set_title(f"{title_of(datasets, dataset)}: {STRATEGY_LABELS[strategy]}")
+            axis.xaxis.set_minor_formatter(NullFormatter())
+            axis.set_title(f"{title_of(datasets, dataset)}\n{STRATEGY_LABELS[strategy]}")
             axis.grid(axis="y", lw=0.3)
         line[0].set_yticks(range(len(rows)), [_label(*row) for row in rows])
         line[0].invert_yaxis()

@@ -29,8 +29,8 @@ def draw(
     figure, axes = plt.subplots(
         2,
         len(kernels),
-        figsize=(TEXT, 4.6),
-        height_ratios=[3, 1],
+        figsize=(TEXT, 4.7),  # makes the heatmaps square
+        height_ratios=[2.9, 1],
         sharex=True,
         sharey="row",
         layout="constrained",
@@ -42,7 +42,6 @@ def draw(
         extent = (-0.5, len(series) - 0.5) * 2
         image = top.imshow(scaled, cmap="viridis", origin="lower", extent=extent, aspect="auto")
         top.set_title(f"α = {alpha:g}")
-        top.set_box_aspect(1)
         clusters = series[f"cluster_{alpha:g}"].to_numpy()
         for k in position:
             bottom.axvspan(k - 0.5, k + 0.5, color=CLUSTER_COLOURS[clusters[k]], alpha=0.45, lw=0)
@@ -55,7 +54,7 @@ def draw(
     axes[0, 0].set_ylabel("Frame of the stretch")
     if label is not None:
         axes[1, 0].set_ylabel(label)
-    bar = figure.colorbar(image, ax=list(axes[0]), shrink=0.9, pad=0.02)
+    bar = figure.colorbar(image, ax=list(axes[0]), pad=0.02)
     bar.set_label(r"$K_\alpha$, scaled to [0, 1]")
     figure.suptitle(title, fontsize=9)
     figure.legend(

@@ -46,7 +46,7 @@ def draw(predictions: pd.DataFrame, dataset: str, datasets: Mapping[str, Mapping
         for axis, strategy in zip(row, strategies, strict=True):
             panel = table[(table["backbone"] == backbone) & (table["strategy"] == strategy)]
             _draw_panel(axis, panel, zero)
-            axis.set_title(f"{backbone}: {STRATEGY_LABELS[strategy]}")
+            axis.set_title(f"{backbone}\n{STRATEGY_LABELS[strategy]}")
         row[0].set_ylabel("Predicted energy (meV/atom)")
     for axis in axes[-1]:
         axis.set_xlabel("Reference energy (meV/atom)")
@@ -100,14 +100,12 @@ def _name_worst(axis: Axes, panel: pd.DataFrame, zero: float) -> None:
     for rank, row in enumerate(worst):
         x, y = reference[row], predicted[row]
         axis.plot(x, y, "o", mfc="none", mec="black", mew=0.7, ms=6)
-        side = 1 if y < x else -1
         axis.annotate(
             str(panel.loc[row, "frame"]),
             (x, y),
-            xytext=(side * (12 + 10 * rank), -side * (10 + 10 * rank)),
+            xytext=(-3, 3 if rank else -3),
             textcoords="offset points",
-            ha="center",
-            va="center",
+            ha="right",
+            va="bottom" if rank else "top",
             fontsize=6.5,
-            arrowprops={"arrowstyle": "-", "lw": 0.5, "shrinkB": 3},
         )

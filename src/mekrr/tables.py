@@ -33,7 +33,8 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Test errors of the chosen layer: mean and spread over seeds, per method.
 
     rmse and mae are means over seeds, *_std their standard deviation (ddof 1), *_median,
-    *_min and *_max their median and range; rmse_seeds, alphas, regularisations, layers list seed by seed.
+    *_min and *_max their median and range; rmse_seeds, alphas, regularisations, layers
+    list seed by seed.
     """
     test = table[table["chosen"] & (table["split"] == "test")].sort_values("seed")
     rows = []
@@ -122,8 +123,8 @@ def same_dataset_notes(datasets: Mapping[str, Mapping]) -> list[str]:
         "RMSE and MAE of the total energy per atom on test frames, mean ± standard deviation "
         "over seeds, and the median of the seeds, best of each split in bold: a seed that puts a "
         "lone frame into the test set (see the largest errors) carries the mean away. Largest "
-        "is the largest single error of all seeds. α, λ and the layer are chosen on validation frames, seed by seed. Rows with "
-        "split `published` are methods of the paper that are not reproduced yet.",
+        "is the largest single error of all seeds. α, λ and the layer are chosen on validation "
+        "frames, seed by seed. Rows with split `published` are methods of the paper that are not reproduced yet.",
         "Frames of one trajectory resemble each other: a split at random leaks between train "
         "and test, the split by run does not.",
     ]

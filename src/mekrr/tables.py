@@ -124,7 +124,8 @@ def same_dataset_notes(datasets: Mapping[str, Mapping]) -> list[str]:
         "over seeds, and the median of the seeds, best of each split in bold: a seed that puts a "
         "lone frame into the test set (see the largest errors) carries the mean away. Largest "
         "is the largest single error of all seeds. α, λ and the layer are chosen on validation "
-        "frames, seed by seed. Rows with split `published` are methods of the paper that are not reproduced yet.",
+        "frames, seed by seed. Rows with split `published` are methods of the paper that are not "
+        "reproduced yet.",
         "Frames of one trajectory resemble each other: a split at random leaks between train "
         "and test, the split by run does not.",
     ]

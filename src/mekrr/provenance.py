@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
+import pandas as pd
+
 import mekrr
+from mekrr.files import sha256
 
 PACKAGES = (
     "torch",
@@ -40,6 +44,31 @@ def collect() -> dict[str, str]:
     record["cpu"] = cpu_model()
     record["cores"] = str(os.cpu_count())
     return record
+
+
+def study_table(
+    study: Mapping, datasets: Mapping[str, Mapping], features: Mapping[str, Mapping[str, str]]
+) -> pd.DataFrame:
+    """Table of what, item, value: this run, the study, its data, its feature files.
+
+    Parameters
+    ----------
+    study : the configuration's section of that name.
+    datasets : the registry's entries of the study's data sets.
+    features : from a feature file to the record kept in it.
+    """
+    current = collect()
+    rows = [("fits and tables", item, value) for item, value in current.items()]
+    rows += [("study", item, ", ".join(map(str, values))) for item, values in study.items()]
+    for name, entry in datasets.items():
+        rows.append((f"data set {name}", "sha256", sha256(entry["path"])))
+        rows += [
+            (f"data set {name}", k, entry[k]) for k in ("theory", "surrogate_for") if k in entry
+        ]
+    for path, record in features.items():
+        changed = {k: v for k, v in record.items() if current.get(k) != v}
+        rows += [(path, item, value) for item, value in changed.items()]
+    return pd.DataFrame(rows, columns=["what", "item", "value"])
 
 
 def git_revision() -> str:

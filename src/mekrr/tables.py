@@ -106,15 +106,23 @@ def readable(table: pd.DataFrame, datasets: Mapping[str, Mapping]) -> pd.DataFra
                     "MAE": _spread(row, "mae"),
                     "Median RMSE": _best(row["rmse_median"], block["rmse_median"]),
                     "Median MAE": _best(row["mae_median"], block["mae_median"]),
-                    "RMSE by seed": _text(row["rmse_seeds"]),
-                    "Largest": _text(row["largest"], "{:.1f}"),
-                    "α by seed": _text(row["alphas"]),
-                    "Layer by seed": _text(row["layers"]),
                     "Published RMSE": _text(row["published_rmse"], "{:g}"),
                     "Published MAE": _text(row["published_mae"], "{:g}"),
+                    "RMSE - published": _text(row["rmse_difference"], "{:+.2f}"),
+                    "MAE - published": _text(row["mae_difference"], "{:+.2f}"),
+                    "RMSE by seed": _text(row["rmse_seeds"]),
+                    "Largest": _text(row["largest"], "{:.1f}"),
+                    "α by seed": _text(row["alphas"]) if row["method"] != "linear ridge" else "",
+                    "Layer by seed": _text(row["layers"]),
                 }
             )
-    return pd.DataFrame(rows)
+    printed = pd.DataFrame(rows)
+    return printed.loc[:, (printed != "").any()]
+
+
+def for_paper(printed: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a printed table that fit the width of a page."""
+    return printed.loc[:, ~printed.columns.str.contains("by seed|Largest|-", regex=True)]
 
 
 def same_dataset_notes(datasets: Mapping[str, Mapping]) -> list[str]:
@@ -125,7 +133,8 @@ def same_dataset_notes(datasets: Mapping[str, Mapping]) -> list[str]:
         "lone frame into the test set (see the largest errors) carries the mean away. Largest "
         "is the largest single error of all seeds. α, λ and the layer are chosen on validation "
         "frames, seed by seed. Rows with split `published` are methods of the paper that are not "
-        "reproduced yet.",
+        "reproduced yet; differences are of means and stand only where the data set is the "
+        "paper's.",
         "Frames of one trajectory resemble each other: a split at random leaks between train "
         "and test, the split by run does not.",
     ]

@@ -53,6 +53,16 @@ def test_metrics_hold_every_fit(finished):
     assert (chosen["mae"] <= chosen["rmse"] + 1e-12).all()
 
 
+def test_provenance_names_versions_seeds_and_checksums(finished):
+    table = pd.read_csv(finished.folder / "results/tables/provenance.csv")
+    values = table.set_index(["what", "item"])["value"]
+    assert values["study", "seeds"] == "0, 1"
+    assert len(values["data set mine", "sha256"]) == 64
+    feature_file = "results/features/mine/toy.safetensors"
+    assert values[feature_file, "device"] in ("cpu", "cuda")
+    assert values[feature_file, "weights_sha256"] == "none"
+
+
 def test_second_run_has_nothing_to_do(copied):
     assert copied.planned() == {}
 

@@ -4,6 +4,7 @@ in:   results/fits/…/*.predictions.csv, *.choices.csv
 out:  results/tables/metrics.csv         every fit, layer and part
       results/tables/same_dataset.*      test errors over seeds beside the published ones
       results/tables/largest_errors.*    the frames that each fit gets most wrong
+      results/tables/provenance.*        versions, hardware, checksums behind the numbers
 """
 
 
@@ -92,9 +93,46 @@ rule largest_errors_table:
         "../scripts/largest_errors_table.py"
 
 
+rule provenance_table:
+    """What the numbers were made with: written anew whenever they are."""
+    input:
+        metrics="results/tables/metrics.csv",
+        features=collect(
+            "results/features/{dataset}/{backbone}.safetensors",
+            dataset=STUDY["datasets"],
+            backbone=STUDY["backbones"],
+        ),
+        code=code("provenance.py"),
+    output:
+        csv="results/tables/provenance.csv",
+        markdown="results/tables/provenance.md",
+        html=report(
+            "results/tables/provenance.html",
+            caption="../report/provenance.rst",
+            category="3 Provenance",
+            labels={"table": "Versions, hardware and checksums"},
+        ),
+    log:
+        "results/logs/provenance_table.log",
+    benchmark:
+        "results/benchmarks/provenance_table.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        study=STUDY,
+        datasets=study_datasets(),
+    script:
+        "../scripts/provenance_table.py"
+
+
 rule tables:
     """All tables of the study."""
     input:
         "results/tables/metrics.csv",
         "results/tables/same_dataset.csv",
         "results/tables/largest_errors.csv",
+        "results/tables/provenance.csv",

@@ -5,6 +5,7 @@ import pandas as pd
 from mekrr.files import write_csv, write_text
 from mekrr.job import job
 from mekrr.tables import (
+    for_paper,
     read_tables,
     readable,
     same_dataset_notes,
@@ -27,5 +28,5 @@ with job(snakemake.log[0], snakemake.threads):
     printed, notes = readable(table, datasets), same_dataset_notes(datasets)
     write_csv(snakemake.output.csv, table)
     write_text(snakemake.output.markdown, to_markdown(printed, TITLE, notes))
-    write_text(snakemake.output.latex, to_latex(printed, TITLE, notes))
+    write_text(snakemake.output.latex, to_latex(for_paper(printed), TITLE, notes))
     write_text(snakemake.output.html, to_html(printed, TITLE, notes))

@@ -37,7 +37,7 @@ def draw(predictions: pd.DataFrame, dataset: str, datasets: Mapping[str, Mapping
     figure, axes = plt.subplots(
         len(backbones),
         len(strategies),
-        figsize=(TEXT, 0.6 + 2.9 * len(backbones)),
+        figsize=(TEXT, 0.6 + 3.3 * len(backbones)),
         squeeze=False,
         layout="constrained",
     )
@@ -103,9 +103,9 @@ def _name_worst(axis: Axes, panel: pd.DataFrame, zero: float) -> None:
         axis.annotate(
             str(panel.loc[row, "frame"]),
             (x, y),
-            xytext=(-3, 3 if rank else -3),
+            xytext=(-3, 3) if rank else (3, -3),
             textcoords="offset points",
-            ha="right",
+            ha="right" if rank else "left",
             va="bottom" if rank else "top",
             fontsize=6.5,
         )

@@ -1,0 +1,19 @@
+"""Versions, hardware and checksums behind the numbers."""
+
+from mekrr import provenance
+from mekrr.features.store import read_provenance
+from mekrr.files import write_csv, write_text
+from mekrr.job import job
+from mekrr.tables import to_html, to_markdown
+
+TITLE = "Provenance"
+
+with job(snakemake.log[0], snakemake.threads):
+    table = provenance.study_table(
+        snakemake.params.study,
+        snakemake.params.datasets,
+        {path: read_provenance(path) for path in snakemake.input.features},
+    )
+    write_csv(snakemake.output.csv, table)
+    write_text(snakemake.output.markdown, to_markdown(table, TITLE, []))
+    write_text(snakemake.output.html, to_html(table, TITLE, []))

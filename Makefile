@@ -18,6 +18,9 @@ endif
 # The environment is this folder's own, whatever is active around it.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME CONDA_PREFIX PYTHONDONTWRITEBYTECODE
 
+# The default profile runs one GPU job at a time; without a GPU those jobs share the cores.
+GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell nproc))
+
 .PHONY: help setup figures report test bench surrogates pins clean
 
 help: ## list the targets
@@ -35,7 +38,7 @@ $(VENV)/.ready: pyproject.toml envs/pins.txt | $(UV)
 	.uv/bin/pip install --quiet --disable-pip-version-check uv
 
 figures: setup ## run the study: all tables and figures
-	$(BIN)/snakemake --cores $(CORES) $(ARGS)
+	$(BIN)/snakemake --cores $(CORES) $(GPUS) $(ARGS)
 
 report: figures ## one HTML file with every table and figure
 	$(BIN)/snakemake --cores 1 --report results/report.html $(ARGS)

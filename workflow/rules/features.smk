@@ -18,7 +18,7 @@ rule extract_features:
         "results/benchmarks/extract_features/{dataset}/{backbone}.tsv"
     conda:
         "../../envs/mekrr.yaml"
-    threads: 2
+    threads: 1  # a second thread gains nothing on a CPU; a second job does
     resources:
         mem_mb=8000,
         runtime=240,

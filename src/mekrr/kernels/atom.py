@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 EXACT_MEDIAN_ATOMS = 6000
+BLOCK = 256  # atoms whose distances to all others are held at once
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,14 @@ def median_lengthscale(features: np.ndarray, seed: int = 0) -> float:
     h = h - h.mean(axis=0)
     n = len(h)
     norms = np.einsum("ij,ij->i", h, h)
-    upper = np.concatenate(
-        [norms[i + 1 :] + norms[i] - 2.0 * (h[i + 1 :] @ h[i]) for i in range(n - 1)]
-        or [np.empty(0)]
-    )
+    upper = np.empty(n * (n - 1) // 2)  # squared distances of all pairs
+    filled = 0
+    for start in range(0, n, BLOCK):
+        stop = min(start + BLOCK, n)
+        squared = norms[start:stop, None] + norms[start:] - 2.0 * (h[start:stop] @ h[start:].T)
+        pairs = squared[np.triu_indices(stop - start, k=1, m=n - start)]
+        upper[filled : filled + len(pairs)] = pairs
+        filled += len(pairs)
     # The full matrix holds n zeros and every distance twice; its lower median is the
     # element of rank (n² - 1) // 2 when sorted.
     rank = (n * n - 1) // 2 - n

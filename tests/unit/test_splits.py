@@ -39,7 +39,7 @@ def test_sequential_is_in_time_order():
 
 
 def test_empty_part_is_refused():
-    with pytest.raises(DataError, match=r"^d: split 'run' leaves val empty .* another strategy"):
+    with pytest.raises(DataError, match=r"^d: split 'run' leaves val empty .* another strategy in"):
         split_frames(np.zeros(50, dtype=int), "run", FRACTIONS, 0, "d")
     with pytest.raises(DataError, match="leaves test empty"):
         split_frames(np.zeros(10, dtype=int), "random", (0.6, 0.38, 0.02), 0, "d")

@@ -52,7 +52,7 @@ def split_frames(
             raise DataError(
                 f"{source}: split {strategy!r} leaves {part} empty "
                 f"({len(runs)} frames in {len(np.unique(runs))} runs); "
-                "choose other fractions or another strategy"
+                "choose other fractions or another strategy in study.splits"
             )
     return pd.DataFrame({"index": np.arange(len(runs)), "split": labels})
 

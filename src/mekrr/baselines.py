@@ -12,10 +12,11 @@ from mekrr.kernels.store import LayerKernel
 
 
 def training_mean(problem: Problem) -> Fit:
-    """The mean training energy per atom, times the number of atoms."""
+    """The mean training energy per atom, times the number of atoms, beyond the references."""
     train = problem.members("train")
-    per_atom = np.mean(problem.energy[train] / problem.n_atoms[train])
-    return problem.unfitted("training mean", "none", problem.n_atoms * per_atom)
+    per_atom = np.mean(problem.target[train] / problem.n_atoms[train])
+    energy = problem.reference + problem.n_atoms * per_atom
+    return problem.unfitted("training mean", "none", energy)
 
 
 def untouched_gnn(problem: Problem, gnn_energy: np.ndarray, backbone: str) -> Fit:

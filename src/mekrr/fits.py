@@ -12,11 +12,13 @@ layer with the least validation RMSE.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from mekrr.data.references import reference_energies
 from mekrr.files import write_csv
 from mekrr.kernels.gram import combine
 from mekrr.kernels.store import LayerKernel
@@ -41,15 +43,31 @@ class Problem:
     ----------
     frames : the table of frames, in file order.
     split : (n_frames,) of "train", "val", "test".
+    reference : (n_frames,) reference energies in eV, not for the methods to learn.
     """
 
     frames: pd.DataFrame
     split: np.ndarray
+    reference: np.ndarray
 
     @classmethod
-    def from_tables(cls, frames: pd.DataFrame, split: pd.DataFrame) -> Problem:
-        """From the tables of frames and of one split, both in file order."""
-        return cls(frames, split["split"].to_numpy())
+    def read(
+        cls, frames: str, split: str, reference_energy: str | Mapping[str, float], source: str
+    ) -> Problem:
+        """From the files of the table of frames and of one split.
+
+        ``reference_energy`` is the rule of `reference_energies`, ``source`` the name of the
+        data set for error messages.
+        """
+        table, parts = pd.read_csv(frames), pd.read_csv(split)["split"].to_numpy()
+        reference = reference_energies(
+            table["formula"].tolist(),
+            table["energy"].to_numpy(dtype=float),
+            np.flatnonzero(parts == "train"),
+            reference_energy,
+            source,
+        )
+        return cls(table, parts, reference)
 
     def members(self, part: str) -> np.ndarray:
         """Indices of the frames of one part."""
@@ -59,6 +77,11 @@ class Problem:
     def energy(self) -> np.ndarray:
         """(n_frames,) reference energies in eV."""
         return self.frames["energy"].to_numpy(dtype=float)
+
+    @property
+    def target(self) -> np.ndarray:
+        """(n_frames,) energies less their references in eV: what is learnt."""
+        return self.energy - self.reference
 
     @property
     def n_atoms(self) -> np.ndarray:
@@ -116,7 +139,7 @@ def fit_kernels(
         grid = sweep(
             kernel.k0,
             kernel.k1,
-            problem.energy,
+            problem.target,
             problem.n_atoms,
             train,
             val,
@@ -170,5 +193,5 @@ def _predict(problem: Problem, kernel: LayerKernel, choice: Choice) -> np.ndarra
     """Energies (eV) of all frames from a fit on the training frames."""
     full = combine(kernel.k0, kernel.k1, choice.alpha)
     train = problem.members("train")
-    model = KernelRidge(choice.regularisation).fit(full[train], problem.energy[train])
-    return model.predict(full)
+    model = KernelRidge(choice.regularisation).fit(full[train], problem.target[train])
+    return problem.reference + model.predict(full)

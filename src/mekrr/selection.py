@@ -48,7 +48,7 @@ def sweep(
     ----------
     k0, k1 : (n_frames, n_train) kernels of all frames with the training frames, whose
         columns are in the order of ``train``.
-    energy : (n_frames,) eV. n_atoms : (n_frames,).
+    energy : (n_frames,) eV, references subtracted. n_atoms : (n_frames,).
     train, val : indices of frames.
 
     Returns

@@ -35,7 +35,7 @@ def problem(features):
             "energy": -500.0 + mean @ [1.0, -2.0, 0.5],
         }
     )
-    return Problem(frames, np.repeat(["train", "val", "test"], [36, 12, 12]))
+    return Problem(frames, np.repeat(["train", "val", "test"], [36, 12, 12]), np.zeros(60))
 
 
 def test_linear_ridge_recovers_a_linear_energy(problem, features):
@@ -71,12 +71,30 @@ def test_selection_never_sees_test_energies(problem, features):
     spoiled.loc[problem.members("test"), "energy"] += 1000.0
     grid = regularisation_grid(1e-12, 1e-2, 6)
     fits = [
-        linear_ridge(Problem(frames, problem.split), {2: features}, grid, "b")
+        linear_ridge(Problem(frames, problem.split, np.zeros(60)), {2: features}, grid, "b")
         for frames in (problem.frames, spoiled)
     ]
     pd.testing.assert_frame_equal(fits[0].choices, fits[1].choices)
     np.testing.assert_array_equal(
         fits[0].predictions["energy_pred"], fits[1].predictions["energy_pred"]
+    )
+
+
+def test_references_are_taken_off_and_put_back(problem, features):
+    """A composition energy known exactly must leave the fit as it is without."""
+    grid = regularisation_grid(1e-12, 1e-2, 6)
+    plain = linear_ridge(problem, {2: features}, grid, "b")
+    offset = np.where(np.arange(60) % 2, 700.0, -300.0)
+    shifted = problem.frames.assign(energy=problem.frames["energy"] + offset)
+    fit = linear_ridge(Problem(shifted, problem.split, offset), {2: features}, grid, "b")
+    np.testing.assert_allclose(
+        fit.predictions["energy_pred"] - offset,
+        plain.predictions["energy_pred"],
+        atol=1e-6,
+    )
+    mean = training_mean(Problem(shifted, problem.split, offset)).predictions
+    np.testing.assert_allclose(
+        mean["energy_pred"] - offset, training_mean(problem).predictions["energy_pred"]
     )
 
 

@@ -40,6 +40,10 @@ def dataset_path(wildcards):
     return dataset_entry(wildcards)["path"]
 
 
+def reference_energy(wildcards):
+    return dataset_entry(wildcards).get("reference_energy", "least-squares")
+
+
 def heatmap_split(wildcards):
     """The split whose training atoms set the lengthscale of a heatmap."""
     choice = config["heatmap"]
@@ -47,7 +51,7 @@ def heatmap_split(wildcards):
 
 
 def figure_files(stem):
-    """A figure as vector PDF and SVG and as PNG."""
+    """The forms of a figure besides the SVG of the report: PDF and PNG."""
     return [f"{stem}.{suffix}" for suffix in ("pdf", "png")]
 
 

@@ -14,7 +14,7 @@ rule fit_mekrr:
         kernels="results/kernels/{dataset}/{strategy}-{seed}/{backbone}.safetensors",
         frames="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("fits.py", "ridge.py", "selection.py"),
+        code=code("fits.py", "data/references.py", "ridge.py", "selection.py"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.choices.csv",
@@ -31,6 +31,7 @@ rule fit_mekrr:
         runtime=60,
     params:
         grid=config["grid"],
+        reference_energy=reference_energy,
     script:
         "../scripts/fit_mekrr.py"
 
@@ -41,7 +42,14 @@ rule fit_baselines:
         features="results/features/{dataset}/{backbone}.safetensors",
         frames="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("baselines.py", "fits.py", "ridge.py", "selection.py", "kernels/gram.py"),
+        code=code(
+            "baselines.py",
+            "fits.py",
+            "data/references.py",
+            "ridge.py",
+            "selection.py",
+            "kernels/gram.py",
+        ),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/{backbone}/baselines.predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/{backbone}/baselines.choices.csv",
@@ -58,6 +66,7 @@ rule fit_baselines:
     params:
         layers=backbone_layers,
         grid=config["grid"],
+        reference_energy=reference_energy,
     script:
         "../scripts/fit_baselines.py"
 
@@ -67,7 +76,7 @@ rule fit_mean:
     input:
         frames="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("baselines.py", "fits.py"),
+        code=code("baselines.py", "fits.py", "data/references.py"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/training-mean/predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/training-mean/choices.csv",
@@ -81,6 +90,8 @@ rule fit_mean:
     resources:
         mem_mb=1000,
         runtime=5,
+    params:
+        reference_energy=reference_energy,
     script:
         "../scripts/fit_mean.py"
 

@@ -1,7 +1,5 @@
 """Features to the predictions of ridge regression and of the untouched network."""
 
-import pandas as pd
-
 from mekrr.baselines import linear_ridge, untouched_gnn
 from mekrr.features.store import read_gnn_energy, read_layer
 from mekrr.fits import Problem, join, write_fit
@@ -9,8 +7,11 @@ from mekrr.job import job
 from mekrr.selection import regularisation_grid
 
 with job(snakemake.log[0], snakemake.threads):
-    problem = Problem.from_tables(
-        pd.read_csv(snakemake.input.frames), pd.read_csv(snakemake.input.split)
+    problem = Problem.read(
+        snakemake.input.frames,
+        snakemake.input.split,
+        snakemake.params.reference_energy,
+        snakemake.wildcards.dataset,
     )
     backbone = snakemake.wildcards.backbone
     features = {

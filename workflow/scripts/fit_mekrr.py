@@ -1,7 +1,6 @@
 """Kernels to the predictions of MEKRR and MEKRR-α."""
 
 import numpy as np
-import pandas as pd
 
 from mekrr.fits import Problem, fit_kernels, write_fit
 from mekrr.job import job
@@ -9,8 +8,11 @@ from mekrr.kernels.store import read_kernels
 from mekrr.selection import alpha_grid, regularisation_grid
 
 with job(snakemake.log[0], snakemake.threads):
-    problem = Problem.from_tables(
-        pd.read_csv(snakemake.input.frames), pd.read_csv(snakemake.input.split)
+    problem = Problem.read(
+        snakemake.input.frames,
+        snakemake.input.split,
+        snakemake.params.reference_energy,
+        snakemake.wildcards.dataset,
     )
     kernels, _, lengthscales = read_kernels(snakemake.input.kernels)
     fit = fit_kernels(

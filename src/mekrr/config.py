@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from pathlib import Path
 
 import yaml
@@ -33,6 +34,9 @@ def check_config(config: dict, schemas: Path) -> None:
                     f"study.{registry}: {name!r} is not in the registry `{registry}`"
                     f"{_suggestion(name, config[registry])}; known: {known}"
                 )
+    for name, entry in config["datasets"].items():
+        if ("path" in entry) == ("download" in entry):
+            raise ConfigError(f"datasets.{name}: give either `path` or `download`")
     total = sum(config["split"]["fractions"].values())
     if abs(total - 1.0) > 1e-9:
         raise ConfigError(f"split.fractions: train + val + test = {total:g}; they must sum to 1")
@@ -42,14 +46,23 @@ def check_config(config: dict, schemas: Path) -> None:
 
 
 def check_sources(config: dict) -> None:
-    """Raise a ConfigError if the file of a data set of the study is missing."""
+    """Raise a ConfigError if the local file of a data set of the study is missing."""
     for name in config["study"]["datasets"]:
-        path = config["datasets"][name]["path"]
-        if not Path(path).is_file():
+        path = config["datasets"][name].get("path")
+        if path is not None and not Path(path).is_file():
             raise ConfigError(
                 f"datasets.{name}.path: {path}: no such file; give its path from the folder "
                 "in which snakemake runs, or an absolute one"
             )
+
+
+def download_key(download: dict) -> str:
+    """Folder name of a download: of its checksum, or of its address where that is unknown.
+
+    A changed source thus never overwrites another.
+    """
+    known = download.get("sha256") or hashlib.sha256(download["url"].encode()).hexdigest()
+    return known[:12]
 
 
 def _check_schema(instance: object, path: Path, prefix: str) -> None:

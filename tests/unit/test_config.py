@@ -6,7 +6,7 @@ import pytest
 import yaml
 from samples import ROOT
 
-from mekrr.config import check_config
+from mekrr.config import check_config, download_key
 from mekrr.errors import ConfigError
 
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -69,7 +69,20 @@ def test_fractions_must_sum_to_one(config):
 
 def test_missing_path(config):
     config["datasets"]["mine"] = {"title": "x"}
-    refused(config, "datasets.mine: key `path` is missing")
+    refused(config, "datasets.mine: give either `path` or `download`")
+
+
+def test_incomplete_download(config):
+    config["datasets"]["mine"] = {"download": {"url": "https://example.org/a"}}
+    refused(config, "datasets.mine.download: key `file` is missing")
+
+
+def test_download_folder_changes_with_the_source():
+    known = {"url": "https://example.org/a", "sha256": "ab" * 32}
+    assert download_key(known) == "abababababab"
+    assert download_key(known | {"sha256": "cd" * 32}) != download_key(known)
+    unknown = {"url": "https://example.org/a"}
+    assert download_key(unknown) != download_key({"url": "https://example.org/b"})
 
 
 def test_unknown_data_set(config):

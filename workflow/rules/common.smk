@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from mekrr.config import check_config, check_sources
+from mekrr.config import check_config, check_sources, download_key
 from mekrr.errors import ConfigError
 
 try:
@@ -14,12 +14,18 @@ except ConfigError as error:
 
 STUDY = config["study"]
 
+downloads = [entry["download"] for entry in config["datasets"].values() if "download" in entry]
+DOWNLOADS = {(download_key(d), d["file"]): d for d in downloads}
+
 
 wildcard_constraints:
     dataset="|".join(map(re.escape, STUDY["datasets"])),
     backbone="|".join(map(re.escape, STUDY["backbones"])),
     strategy="random|run|sequential",
     seed=r"\d+",
+    key="[0-9a-f]{12}",
+    file="[^/]+",
+    member="[^/]+",
 
 
 def code(*modules):
@@ -36,8 +42,47 @@ def study_datasets():
     return {name: config["datasets"][name] for name in STUDY["datasets"]}
 
 
+def trajectory(name):
+    """The file of a data set: given by the user, downloaded, or a member of an archive."""
+    entry = config["datasets"][name]
+    if "path" in entry:
+        return entry["path"]
+    download = entry["download"]
+    folder = f"results/downloads/{download_key(download)}"
+    if "member" in download:
+        return f"{folder}/members/{member_file(download)}"
+    return f"{folder}/{download['file']}"
+
+
+def member_file(download):
+    """A member's path inside its archive as one file name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "__", download["member"])
+
+
+MEMBERS = {(download_key(d), member_file(d)): d for d in downloads if "member" in d}
+
+
+def trajectory_sha256(wildcards):
+    """Checksum that the data set's file must have, None if the registry gives none."""
+    entry = dataset_entry(wildcards)
+    download = entry.get("download", {})
+    return entry.get("sha256") or (None if "member" in download else download.get("sha256"))
+
+
+def download_entry(wildcards):
+    return DOWNLOADS[wildcards.key, wildcards.file]
+
+
+def archive_file(wildcards):
+    return f"results/downloads/{wildcards.key}/{MEMBERS[wildcards.key, wildcards.member]['file']}"
+
+
+def archive_member(wildcards):
+    return MEMBERS[wildcards.key, wildcards.member]["member"]
+
+
 def dataset_path(wildcards):
-    return dataset_entry(wildcards)["path"]
+    return trajectory(wildcards.dataset)
 
 
 def reference_energy(wildcards):

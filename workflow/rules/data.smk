@@ -25,7 +25,7 @@ rule check_frames:
         mem_mb=4000,
         runtime=30,
     params:
-        sha256=lookup(within=config, dpath="datasets/{dataset}/sha256", default=None),
+        sha256=trajectory_sha256,
     script:
         "../scripts/check_frames.py"
 

@@ -102,6 +102,7 @@ rule provenance_table:
             dataset=STUDY["datasets"],
             backbone=STUDY["backbones"],
         ),
+        trajectories=[trajectory(name) for name in STUDY["datasets"]],
         code=code("provenance.py"),
     output:
         csv="results/tables/provenance.csv",

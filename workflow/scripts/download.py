@@ -1,0 +1,8 @@
+"""Fetch one file of a data set."""
+
+from mekrr.data.retrieval import download
+from mekrr.job import job
+
+with job(snakemake.log[0], snakemake.threads):
+    entry = snakemake.params.download
+    download(entry["url"], snakemake.output.file, entry.get("sha256"))

@@ -1,0 +1,7 @@
+"""Take one file out of a downloaded archive."""
+
+from mekrr.data.retrieval import extract_member
+from mekrr.job import job
+
+with job(snakemake.log[0], snakemake.threads):
+    extract_member(snakemake.input.archive, snakemake.params.member, snakemake.output.file)

@@ -5,6 +5,7 @@ GRAM_FLOAT64 = 1e-12  # relative, kernel entries from float64 products
 TILING = 1e-10  # absolute, the same products in other blocks (float64)
 PEER = 1e-9  # relative, float64 solves by another library
 REFERENCE = 1e-8  # eV, reference energies of synthetic compositions
+RELABEL = 1e-3  # eV, energies of the embedded surrogate computed anew
 INVARIANCE = 2e-4  # relative to the largest feature, float32 networks
 BATCH = 5e-5  # relative to the largest feature, other order of float32 sums
 OWN_ENERGY = 1e-5  # eV/atom, energies by the network's own calculator

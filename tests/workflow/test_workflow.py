@@ -27,6 +27,8 @@ def test_every_table_and_figure_is_there(finished):
         "same_dataset.html",
         "largest_errors.csv",
         "largest_errors.md",
+        "data_checks.md",
+        "provenance.md",
     ):
         assert (results / "tables" / name).stat().st_size > 0
     for stem in ("alpha_sweep", "errors", "mine/parity", "mine/heatmap-toy"):

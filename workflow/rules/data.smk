@@ -3,6 +3,7 @@
 in:   the trajectory named in the registry of data sets
 out:  results/data/{dataset}/frames.extxyz, frames.csv
       results/data/{dataset}/splits/{strategy}-{seed}.csv
+      results/data/{dataset}/checks.csv
 """
 
 
@@ -51,3 +52,26 @@ rule split:
         fractions=config["split"]["fractions"],
     script:
         "../scripts/split.py"
+
+
+rule check_dataset:
+    """Repeats, leaks between the parts of every split, outliers, forces against energies."""
+    input:
+        frames="results/data/{dataset}/frames.extxyz",
+        table="results/data/{dataset}/frames.csv",
+        splits=study_splits("results/data/{dataset}/splits/{strategy}-{seed}.csv"),
+        code=code("data/checks.py"),
+    output:
+        checks="results/data/{dataset}/checks.csv",
+    log:
+        "results/logs/check_dataset/{dataset}.log",
+    benchmark:
+        "results/benchmarks/check_dataset/{dataset}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    script:
+        "../scripts/check_dataset.py"

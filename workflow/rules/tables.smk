@@ -4,6 +4,7 @@ in:   results/fits/…/*.predictions.csv, *.choices.csv
 out:  results/tables/metrics.csv         every fit, layer and part
       results/tables/same_dataset.*      test errors over seeds beside the published ones
       results/tables/largest_errors.*    the frames that each fit gets most wrong
+      results/tables/data_checks.*       what the data sets and their splits are like
       results/tables/provenance.*        versions, hardware, checksums behind the numbers
 """
 
@@ -93,6 +94,32 @@ rule largest_errors_table:
         "../scripts/largest_errors_table.py"
 
 
+rule data_checks_table:
+    """What the data sets and their splits are like."""
+    input:
+        checks=collect("results/data/{dataset}/checks.csv", dataset=STUDY["datasets"]),
+    output:
+        markdown="results/tables/data_checks.md",
+        html=report(
+            "results/tables/data_checks.html",
+            caption="../report/data_checks.rst",
+            category="1 Tables",
+            labels={"table": "Data sets and their splits"},
+        ),
+    log:
+        "results/logs/data_checks_table.log",
+    benchmark:
+        "results/benchmarks/data_checks_table.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    script:
+        "../scripts/data_checks_table.py"
+
+
 rule provenance_table:
     """What the numbers were made with: written anew whenever they are."""
     input:
@@ -136,4 +163,5 @@ rule tables:
         "results/tables/metrics.csv",
         "results/tables/same_dataset.csv",
         "results/tables/largest_errors.csv",
+        "results/tables/data_checks.md",
         "results/tables/provenance.csv",

@@ -27,7 +27,7 @@ from mekrr.errors import DataError
 from mekrr.files import atomic_path, sha256
 
 MINIMUM_FRAMES = 10
-SAME_PLACE = 0.1  # Å; no two nuclei of a physical frame are closer
+SAME_PLACE = 0.5  # Å; no two nuclei of a physical frame are closer
 ZERO_VOLUME = 1e-6  # Å³
 COMPRESSED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
@@ -113,8 +113,8 @@ def check_frame(atoms: Atoms, where: str) -> None:
     if close is not None:
         i, j, distance = close
         raise DataError(
-            f"{where}: atoms {i} and {j} are at the same place ({distance:.3f} Å apart); "
-            "remove the frame or the doubled atom"
+            f"{where}: atoms {i} and {j} are at the same place or nearly so "
+            f"({distance:.3f} Å apart); remove the frame or the doubled atom"
         )
 
 

@@ -1,0 +1,123 @@
+"""Findings on data sets that were made to have them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.geometry import find_mic
+
+from mekrr.data.checks import check_dataset, nearest_rmsd
+from mekrr.data.frames import frame_table
+
+STIFFNESS = 3.0  # eV/Å²
+
+
+def harmonic_run(n_frames, rng, force_sign=1.0, step=0.02):
+    """A walk of three atoms in springs to their sites: forces and energies agree exactly."""
+    sites = np.array([[1.0, 1.0, 1.0], [4.0, 1.0, 1.0], [1.0, 4.0, 4.0]])
+    shift, frames = np.zeros((3, 3)), []
+    for k in range(n_frames):
+        shift = shift + step * rng.normal(size=(3, 3))
+        atoms = Atoms("Cu2O", positions=sites + shift, cell=[8.0] * 3, pbc=True)
+        atoms.info = {"frame": k, "run": 0}
+        atoms.calc = SinglePointCalculator(
+            atoms,
+            energy=-50.0 + 0.5 * STIFFNESS * np.sum(shift**2),
+            forces=-force_sign * STIFFNESS * shift,
+        )
+        frames.append(atoms)
+    return frames
+
+
+def findings(frames, splits=None):
+    table = frame_table(frames)
+    return {f.check: f for f in check_dataset(frames, table, splits or {})}
+
+
+def test_rmsd_is_that_of_minimum_images(rng):
+    frames = harmonic_run(6, rng)
+    frames[2].positions += rng.integers(-1, 2, size=(3, 3)) * 8.0  # images of the same frame
+    everything = np.arange(6)
+    ours = nearest_rmsd(frames, everything, everything)
+    for k in range(6):
+        rmsds = [
+            np.sqrt(
+                np.mean(
+                    find_mic(frames[j].positions - frames[k].positions, 8.0 * np.eye(3))[1] ** 2
+                )
+            )
+            for j in range(6)
+            if j != k
+        ]
+        assert ours[k] == pytest.approx(min(rmsds), rel=1e-3)
+
+
+def test_frames_of_other_atoms_are_never_close(rng):
+    frames = harmonic_run(2, rng)
+    frames[1].symbols = "CuOCu"
+    assert np.isinf(nearest_rmsd(frames, np.arange(2), np.arange(2))).all()
+
+
+def test_clean_run(rng):
+    found = findings(harmonic_run(40, rng, step=0.01))
+    assert found["forces"].status == "ok"
+    assert "39 close neighbours" in found["forces"].result
+    assert "are 1.000 ×" in found["forces"].result
+    assert found["exact repeats"].status == "ok"
+    assert found["frame numbers"].status == "ok"
+
+
+def test_forces_of_the_wrong_sign(rng):
+    found = findings(harmonic_run(40, rng, force_sign=-1.0))
+    assert found["forces"].status == "warning"
+    assert "are -1.000 ×" in found["forces"].result
+
+
+def test_forces_missing(rng):
+    frames = harmonic_run(40, rng)
+    frames[7].calc = SinglePointCalculator(frames[7], energy=-50.0)
+    assert "not in the file" in findings(frames)["forces"].result
+
+
+def test_exact_repeat_is_named(rng):
+    frames = harmonic_run(12, rng, step=0.5)
+    frames[9].positions = frames[4].positions
+    frames[9].calc = SinglePointCalculator(frames[9], energy=-50.0)
+    found = findings(frames)["exact repeats"]
+    assert found.status == "note"
+    assert found.result.endswith("2 frames with another within 0.0001 Å RMSD: frames 4, 9")
+
+
+def test_energy_outlier_is_named(rng):
+    frames = harmonic_run(30, rng)
+    frames[11].calc = SinglePointCalculator(frames[11], energy=-10.0)
+    found = findings(frames)["energies"]
+    assert found.status == "warning"
+    assert "frames 11" in found.result
+
+
+def test_frame_numbers_out_of_order(rng):
+    frames = harmonic_run(12, rng)
+    frames[3].info["frame"] = 100
+    assert findings(frames)["frame numbers"].status == "warning"
+
+
+def test_leak_of_a_split(rng):
+    frames = harmonic_run(20, rng, step=0.01)
+    alternate = np.array(["train", "test"] * 10)
+    apart = np.array(["train"] * 5 + ["val"] * 10 + ["test"] * 5)
+    for atoms in frames[15:]:
+        atoms.positions[0] += 2.0
+        atoms.calc = SinglePointCalculator(atoms, energy=-40.0)
+    found = findings(frames, {"alternate": alternate, "apart": apart})
+    assert found["leak, split alternate"].status == "warning"
+    assert found["leak, split alternate"].result.startswith("100 %")
+    assert found["leak, split apart"].status == "ok"
+
+
+def test_table_has_one_row_per_finding(rng):
+    frames = harmonic_run(12, rng)
+    table = pd.DataFrame(check_dataset(frames, frame_table(frames), {}))
+    assert list(table) == ["check", "status", "result"]
+    assert table["check"].is_unique

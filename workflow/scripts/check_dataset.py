@@ -1,0 +1,20 @@
+"""Findings on a data set and its splits."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mekrr.data.checks import check_dataset
+from mekrr.data.frames import load_frames
+from mekrr.files import write_csv
+from mekrr.job import job
+
+with job(snakemake.log[0], snakemake.threads):
+    findings = check_dataset(
+        load_frames(snakemake.input.frames),
+        pd.read_csv(snakemake.input.table),
+        {Path(p).stem: pd.read_csv(p)["split"].to_numpy() for p in snakemake.input.splits},
+    )
+    table = pd.DataFrame(findings)
+    table.insert(0, "dataset", snakemake.wildcards.dataset)
+    write_csv(snakemake.output.checks, table)

@@ -12,6 +12,7 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from mekrr.errors import ConfigError
 
+PARTS = ("train", "val", "test")
 REGISTRIES = ("datasets", "backbones", "surrogates")
 
 
@@ -48,12 +49,17 @@ def check_config(config: dict, schemas: Path) -> None:
 def check_sources(config: dict) -> None:
     """Raise a ConfigError if the local file of a data set of the study is missing."""
     for name in config["study"]["datasets"]:
-        path = config["datasets"][name].get("path")
-        if path is not None and not Path(path).is_file():
+        paths = in_parts(config["datasets"][name].get("path", {}))
+        for path in (p for p in paths if not Path(p).is_file()):
             raise ConfigError(
                 f"datasets.{name}.path: {path}: no such file; give its path from the folder "
                 "in which snakemake runs, or an absolute one"
             )
+
+
+def in_parts(files: str | dict) -> list[str]:
+    """One file, or those of train, val and test, as a list in that order."""
+    return [files] if isinstance(files, str) else [files[part] for part in PARTS if part in files]
 
 
 def download_key(download: dict) -> str:

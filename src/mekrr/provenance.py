@@ -49,7 +49,7 @@ def collect() -> dict[str, str]:
 def study_table(
     study: Mapping,
     datasets: Mapping[str, Mapping],
-    trajectories: Mapping[str, str],
+    trajectories: Mapping[str, list[str]],
     features: Mapping[str, Mapping[str, str]],
 ) -> pd.DataFrame:
     """Table of what, item, value: this run, the study, its data, its feature files.
@@ -58,14 +58,14 @@ def study_table(
     ----------
     study : the configuration's section of that name.
     datasets : the registry's entries of the study's data sets.
-    trajectories : the file of each data set.
+    trajectories : the files of each data set.
     features : from a feature file to the record kept in it.
     """
     current = collect()
     rows = [("fits and tables", item, value) for item, value in current.items()]
     rows += [("study", item, ", ".join(map(str, values))) for item, values in study.items()]
     for name, entry in datasets.items():
-        rows.append((f"data set {name}", "sha256", sha256(trajectories[name])))
+        rows += [(f"data set {name}", "sha256", sha256(path)) for path in trajectories[name]]
         rows += [
             (f"data set {name}", k, entry[k]) for k in ("theory", "surrogate_for") if k in entry
         ]

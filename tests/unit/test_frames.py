@@ -79,6 +79,21 @@ def test_source_frame_numbers_are_kept(tmp_path):
     assert frame_table(read_frames(path))["frame"].tolist() == list(range(100, 136, 3))
 
 
+def test_three_parts(tmp_path):
+    paths = {
+        part: write(tmp_path / f"{part}.extxyz", labelled(n, seed=n))
+        for part, n in (("train", 8), ("val", 3), ("test", 4))
+    }
+    frames = read_frames(paths)
+    table = frame_table(frames)
+    assert table["part"].tolist() == ["train"] * 8 + ["val"] * 3 + ["test"] * 4
+    write_frames(tmp_path / "all.extxyz", frames)
+    assert frame_table(load_frames(tmp_path / "all.extxyz")).equals(table)
+    paths["val"].unlink()
+    with pytest.raises(DataError, match=r"val\.extxyz: no such file"):
+        read_frames(paths)
+
+
 def test_missing_file(tmp_path):
     refused(tmp_path / "absent.extxyz", "no such file", "correct the data set's path")
 

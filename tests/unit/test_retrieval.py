@@ -128,12 +128,14 @@ def test_member_is_extracted_to_the_target_alone(archive, tmp_path):
     target = tmp_path / "out" / "train.extxyz"
     extract_member(archive, "split/train.extxyz", target)
     assert target.read_bytes() == BODY
+    extract_member(archive, "train.extxyz", target)  # its name alone will do
+    assert target.read_bytes() == BODY
     extract_member(archive, "../../evil", tmp_path / "out" / "harmless")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["harmless", "train.extxyz"]
 
 
 def test_missing_member_is_named_with_what_there_is(archive, tmp_path):
-    with pytest.raises(DataError, match=r"no member 'val'; .*: split/train\.extxyz"):
+    with pytest.raises(DataError, match=r"no members 'val'; .*: split/train\.extxyz"):
         extract_member(archive, "val", tmp_path / "out")
 
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from mekrr.config import check_config, check_sources, download_key
+from mekrr.config import check_config, check_sources, download_key, in_parts
 from mekrr.errors import ConfigError
 
 try:
@@ -21,7 +21,7 @@ DOWNLOADS = {(download_key(d), d["file"]): d for d in downloads}
 wildcard_constraints:
     dataset="|".join(map(re.escape, STUDY["datasets"])),
     backbone="|".join(map(re.escape, STUDY["backbones"])),
-    strategy="random|run|sequential",
+    strategy="random|run|sequential|published",
     seed=r"\d+",
     key="[0-9a-f]{12}",
     file="[^/]+",
@@ -42,24 +42,28 @@ def study_datasets():
     return {name: config["datasets"][name] for name in STUDY["datasets"]}
 
 
-def trajectory(name):
-    """The file of a data set: given by the user, downloaded, or a member of an archive."""
+def trajectories(name):
+    """The file of a data set, or the three of its parts: local or downloaded."""
     entry = config["datasets"][name]
     if "path" in entry:
-        return entry["path"]
+        return in_parts(entry["path"])
     download = entry["download"]
     folder = f"results/downloads/{download_key(download)}"
     if "member" in download:
-        return f"{folder}/members/{member_file(download)}"
-    return f"{folder}/{download['file']}"
+        return [f"{folder}/members/{member_file(m)}" for m in in_parts(download["member"])]
+    return [f"{folder}/{download['file']}"]
 
 
-def member_file(download):
+def member_file(member):
     """A member's path inside its archive as one file name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "__", download["member"])
+    return re.sub(r"[^A-Za-z0-9._-]+", "__", member)
 
 
-MEMBERS = {(download_key(d), member_file(d)): d for d in downloads if "member" in d}
+ARCHIVES = {
+    (download_key(d), member_file(member)): (d["file"], member)
+    for d in downloads
+    for member in in_parts(d.get("member", {}))
+}
 
 
 def trajectory_sha256(wildcards):
@@ -74,15 +78,21 @@ def download_entry(wildcards):
 
 
 def archive_file(wildcards):
-    return f"results/downloads/{wildcards.key}/{MEMBERS[wildcards.key, wildcards.member]['file']}"
+    file, _ = ARCHIVES[wildcards.key, wildcards.member]
+    return f"results/downloads/{wildcards.key}/{file}"
 
 
 def archive_member(wildcards):
-    return MEMBERS[wildcards.key, wildcards.member]["member"]
+    _, member = ARCHIVES[wildcards.key, wildcards.member]
+    return member
 
 
-def dataset_path(wildcards):
-    return trajectory(wildcards.dataset)
+def study_trajectories():
+    return [path for name in STUDY["datasets"] for path in trajectories(name)]
+
+
+def dataset_files(wildcards):
+    return trajectories(wildcards.dataset)
 
 
 def reference_energy(wildcards):
@@ -119,8 +129,8 @@ def feature_code(wildcards):
 
 
 def split_seeds(strategy):
-    """A sequential split has no randomness: one seed stands for all."""
-    return STUDY["seeds"][:1] if strategy == "sequential" else STUDY["seeds"]
+    """Splits without randomness: one seed stands for all."""
+    return STUDY["seeds"][:1] if strategy in ("sequential", "published") else STUDY["seeds"]
 
 
 def study_splits(pattern):

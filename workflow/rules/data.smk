@@ -10,7 +10,7 @@ out:  results/data/{dataset}/frames.extxyz, frames.csv
 rule check_frames:
     """Read a trajectory, refuse it with a reason or write it in one form."""
     input:
-        trajectory=dataset_path,
+        trajectories=dataset_files,
         code=code("data/frames.py"),
     output:
         frames="results/data/{dataset}/frames.extxyz",

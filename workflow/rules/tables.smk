@@ -129,7 +129,7 @@ rule provenance_table:
             dataset=STUDY["datasets"],
             backbone=STUDY["backbones"],
         ),
-        trajectories=[trajectory(name) for name in STUDY["datasets"]],
+        trajectories=study_trajectories(),
         code=code("provenance.py"),
     output:
         csv="results/tables/provenance.csv",
@@ -153,6 +153,7 @@ rule provenance_table:
     params:
         study=STUDY,
         datasets=study_datasets(),
+        trajectories={name: trajectories(name) for name in STUDY["datasets"]},
     script:
         "../scripts/provenance_table.py"
 

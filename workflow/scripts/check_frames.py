@@ -2,15 +2,16 @@
 
 import logging
 
+from mekrr.config import PARTS
 from mekrr.data.frames import frame_table, read_frames, verify_checksum, write_frames
 from mekrr.files import write_csv
 from mekrr.job import job
 
 with job(snakemake.log[0], snakemake.threads):
-    source = snakemake.input.trajectory
+    files = list(snakemake.input.trajectories)
     if snakemake.params.sha256:
-        verify_checksum(source, snakemake.params.sha256)
-    frames = read_frames(source)
-    logging.info("%s: %d frames checked", source, len(frames))
+        verify_checksum(files[0], snakemake.params.sha256)
+    frames = read_frames(dict(zip(PARTS, files, strict=True)) if len(files) > 1 else files[0])
+    logging.info("%s: %d frames checked", ", ".join(files), len(frames))
     write_frames(snakemake.output.frames, frames)
     write_csv(snakemake.output.table, frame_table(frames))

@@ -12,7 +12,7 @@ with job(snakemake.log[0], snakemake.threads):
     table = provenance.study_table(
         snakemake.params.study,
         snakemake.params.datasets,
-        dict(zip(snakemake.params.datasets, snakemake.input.trajectories, strict=True)),
+        snakemake.params.trajectories,
         {path: read_provenance(path) for path in snakemake.input.features},
     )
     write_csv(snakemake.output.csv, table)

@@ -2,14 +2,15 @@
 
 import pandas as pd
 
-from mekrr.data.splits import PARTS, split_frames
+from mekrr.config import PARTS
+from mekrr.data.splits import split_frames
 from mekrr.files import write_csv
 from mekrr.job import job
 
 with job(snakemake.log[0], snakemake.threads):
     frames = pd.read_csv(snakemake.input.table)
     split = split_frames(
-        frames["run"].to_numpy(),
+        frames,
         snakemake.wildcards.strategy,
         tuple(snakemake.params.fractions[part] for part in PARTS),
         int(snakemake.wildcards.seed),

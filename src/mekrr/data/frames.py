@@ -11,7 +11,7 @@ import lzma
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,41 +32,42 @@ ZERO_VOLUME = 1e-6  # Å³
 COMPRESSED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
-def read_frames(path: str | os.PathLike) -> list[Atoms]:
+def read_frames(source: str | os.PathLike | Mapping[str, str | os.PathLike]) -> list[Atoms]:
     """Read and check a trajectory in any format that ASE knows.
 
-    Each frame of the result carries a single-point energy (eV), forces (eV/Å) where
-    the file has them, ``info["frame"]`` (its number in the source: the file's own
-    ``frame`` where every frame has a distinct one, else the position in the file) and
-    ``info["run"]`` (the trajectory it belongs to, 0 where the file does not say).
+    Parameters
+    ----------
+    source : a file, or the files of the parts "train", "val" and "test" of a data set that
+        comes divided.
+
+    Returns
+    -------
+    list of Atoms, each with a single-point energy (eV), forces (eV/Å) where the file has
+    them, ``info["frame"]`` (its number in the source: the file's own ``frame`` where every
+    frame has a distinct one, else the position), ``info["run"]`` (the trajectory it belongs
+    to, 0 where the file does not say) and, if it comes divided, ``info["part"]``.
 
     Raises
     ------
     DataError
-        If the file is missing, cannot be read to its end, holds fewer than 10 frames,
-        or one of its frames fails `check_frame`.
+        If a file is missing, cannot be read to its end, the data set has fewer than 10
+        frames, or a frame fails `check_frame`.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; correct the data set's path in the config")
+    files = source if isinstance(source, Mapping) else {None: source}
     frames: list[Atoms] = []
-    try:
-        with _decompressed(path) as plain:
-            frames.extend(ase.io.iread(str(plain), index=":", do_not_split_by_at_sign=True))
-    except Exception as error:  # ASE's readers raise whatever their parsing met
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise DataError(
-            f"{path}: frame {len(frames)}: cannot be read ({reason}); the file is truncated or "
-            "damaged, or of a format that ASE does not know: restore or convert it"
-        ) from error
+    parts: list[str | None] = []
+    for part, path in files.items():
+        found = _read_file(Path(path))
+        frames += found
+        parts += [part] * len(found)
+    name = ", ".join(map(str, files.values()))
     if len(frames) < MINIMUM_FRAMES:
         raise DataError(
-            f"{path}: {len(frames)} frames; at least {MINIMUM_FRAMES} are needed to train, "
+            f"{name}: {len(frames)} frames; at least {MINIMUM_FRAMES} are needed to train, "
             "validate and test"
         )
-    for index, atoms in enumerate(frames):
-        check_frame(atoms, f"{path}: frame {index}")
-    return [_normalised(a, n, r) for a, n, r in zip(frames, *_labels(path, frames), strict=True)]
+    numbers, runs = _labels(name, frames)
+    return [_normalised(*values) for values in zip(frames, numbers, runs, parts, strict=True)]
 
 
 def verify_checksum(path: str | os.PathLike, expected: str) -> None:
@@ -130,8 +131,11 @@ def load_frames(path: str | os.PathLike) -> list[Atoms]:
 
 
 def frame_table(frames: list[Atoms]) -> pd.DataFrame:
-    """Table of checked frames: index, frame, run, n_atoms, formula, energy (eV)."""
-    return pd.DataFrame(
+    """Table of checked frames: index, frame, run, n_atoms, formula, energy (eV).
+
+    And part, where the data set comes divided.
+    """
+    table = pd.DataFrame(
         {
             "index": range(len(frames)),
             "frame": [atoms.info["frame"] for atoms in frames],
@@ -141,6 +145,9 @@ def frame_table(frames: list[Atoms]) -> pd.DataFrame:
             "energy": [atoms.get_potential_energy() for atoms in frames],
         }
     )
+    if "part" in frames[0].info:
+        table["part"] = [atoms.info["part"] for atoms in frames]
+    return table
 
 
 @contextmanager
@@ -157,6 +164,25 @@ def _decompressed(path: Path) -> Iterator[Path]:
         with COMPRESSED[path.suffix](path, "rb") as source, open(plain, "wb") as target:
             shutil.copyfileobj(source, target)
         yield plain
+
+
+def _read_file(path: Path) -> list[Atoms]:
+    """All frames of one file, each checked."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; correct the data set's path in the config")
+    frames: list[Atoms] = []
+    try:
+        with _decompressed(path) as plain:
+            frames.extend(ase.io.iread(str(plain), index=":", do_not_split_by_at_sign=True))
+    except Exception as error:  # ASE's readers raise whatever their parsing met
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise DataError(
+            f"{path}: frame {len(frames)}: cannot be read ({reason}); the file is truncated or "
+            "damaged, or of a format that ASE does not know: restore or convert it"
+        ) from error
+    for index, atoms in enumerate(frames):
+        check_frame(atoms, f"{path}: frame {index}")
+    return frames
 
 
 def _energy(atoms: Atoms) -> float | None:
@@ -184,7 +210,7 @@ def _closest_pair(atoms: Atoms) -> tuple[int, int, float] | None:
     return None
 
 
-def _labels(path: Path, frames: list[Atoms]) -> tuple[list[int], list[int]]:
+def _labels(name: str, frames: list[Atoms]) -> tuple[list[int], list[int]]:
     """Source frame numbers and runs, from the file where it states them for all frames."""
     try:
         numbers = [int(atoms.info["frame"]) for atoms in frames]
@@ -195,25 +221,25 @@ def _labels(path: Path, frames: list[Atoms]) -> tuple[list[int], list[int]]:
     with_run = sum("run" in atoms.info for atoms in frames)
     if with_run not in (0, len(frames)):
         raise DataError(
-            f"{path}: only {with_run} of {len(frames)} frames state their run; add it to all"
+            f"{name}: only {with_run} of {len(frames)} frames state their run; add it to all"
         )
     try:
         runs = [int(atoms.info.get("run", 0)) for atoms in frames]
     except (TypeError, ValueError) as error:
         raise DataError(
-            f"{path}: run is not an integer ({error}); number the runs 0, 1, …"
+            f"{name}: run is not an integer ({error}); number the runs 0, 1, …"
         ) from error
     return numbers, runs
 
 
-def _normalised(atoms: Atoms, number: int, run: int) -> Atoms:
+def _normalised(atoms: Atoms, number: int, run: int, part: str | None) -> Atoms:
     """Copy with just what the study uses, so that every checked file has one form."""
     clean = Atoms(
         atoms.get_chemical_symbols(),
         positions=atoms.positions,
         cell=atoms.cell,
         pbc=atoms.pbc,
-        info={"frame": number, "run": run},
+        info={"frame": number, "run": run} | ({"part": part} if part else {}),
     )
     results = {"energy": _energy(atoms)}
     if (forces := _forces(atoms)) is not None:

@@ -8,7 +8,7 @@ import shutil
 import tarfile
 import time
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 import requests
@@ -96,6 +96,7 @@ def download(
 def extract_member(archive: str | os.PathLike, member: str, target: str | os.PathLike) -> None:
     """Write one regular file of a tar or zip archive to ``target``, whole or not at all.
 
+    ``member`` is its path in the archive, or its name alone where only one file has it.
     Only the bytes of that member are used: no path, link or mode of the archive is.
     """
     try:
@@ -143,10 +144,7 @@ def _continue_download(url: str, part: Path, timeout: float, by_hand: str) -> No
 
 def _extract_tar(archive: str | os.PathLike, member: str, target: str | os.PathLike) -> None:
     with tarfile.open(archive) as file:
-        names = file.getnames()
-        if member not in names:
-            raise _no_such_member(archive, member, names)
-        entry = file.getmember(member)
+        entry = file.getmember(_find(archive, member, file.getnames()))
         if not entry.isreg():
             raise DataError(f"{archive}: member {member!r} is not a regular file; correct `member`")
         with file.extractfile(entry) as source:
@@ -154,11 +152,11 @@ def _extract_tar(archive: str | os.PathLike, member: str, target: str | os.PathL
 
 
 def _extract_zip(archive: str | os.PathLike, member: str, target: str | os.PathLike) -> None:
-    with zipfile.ZipFile(archive) as file:
-        if member not in file.namelist():
-            raise _no_such_member(archive, member, file.namelist())
-        with file.open(member) as source:
-            _write(source, target)
+    with (
+        zipfile.ZipFile(archive) as file,
+        file.open(_find(archive, member, file.namelist())) as source,
+    ):
+        _write(source, target)
 
 
 def _write(source: IO[bytes], target: str | os.PathLike) -> None:
@@ -166,10 +164,17 @@ def _write(source: IO[bytes], target: str | os.PathLike) -> None:
         shutil.copyfileobj(source, stream)
 
 
-def _no_such_member(archive: str | os.PathLike, member: str, names: list[str]) -> DataError:
+def _find(archive: str | os.PathLike, member: str, names: list[str]) -> str:
+    """The path in the archive that ``member`` means."""
+    if member in names:
+        return member
+    named = [name for name in names if PurePosixPath(name).name == member]
+    if len(named) == 1:
+        return named[0]
     shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
-    return DataError(
-        f"{archive}: has no member {member!r}; correct `member` in the registry: {shown}"
+    raise DataError(
+        f"{archive}: has {len(named) or 'no'} members {member!r}; correct `member` in the registry "
+        f"of data sets: {shown}"
     )
 
 

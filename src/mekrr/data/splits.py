@@ -5,24 +5,27 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mekrr.config import PARTS
 from mekrr.errors import DataError
-
-PARTS = ("train", "val", "test")
 
 
 def split_frames(
-    runs: np.ndarray, strategy: str, fractions: tuple[float, float, float], seed: int, source: str
+    frames: pd.DataFrame,
+    strategy: str,
+    fractions: tuple[float, float, float],
+    seed: int,
+    source: str,
 ) -> pd.DataFrame:
     """Assign every frame to train, val or test.
 
     Parameters
     ----------
-    runs : (n_frames,) int
-        Trajectory of each frame, in file order.
-    strategy : {"random", "run", "sequential"}
+    frames : table of frames in file order, with ``run`` and, for "published", ``part``.
+    strategy : {"random", "run", "sequential", "published"}
         Frames at random; whole runs at random, shared out so that the parts come as
         close to ``fractions`` as the runs' lengths allow; or train, val, test as
-        consecutive stretches of the file (which ignores the seed).
+        consecutive stretches of the file; or the division that the data set comes with.
+        The last two ignore the seed.
     fractions : shares of train, val and test, summing to 1.
     seed : seed of the random strategies.
     source : name of the data set, for error messages.
@@ -34,10 +37,12 @@ def split_frames(
     Raises
     ------
     DataError
-        If a part would be empty.
+        If a part would be empty, or the data set does not come divided.
     """
-    runs = np.asarray(runs)
-    if strategy == "run":
+    runs = frames["run"].to_numpy()
+    if strategy == "published":
+        labels = _as_published(frames, source)
+    elif strategy == "run":
         labels = _by_run(runs, fractions, seed)
     else:
         bounds = np.round(np.cumsum(fractions)[:2] * len(runs)).astype(int)
@@ -55,6 +60,15 @@ def split_frames(
                 "choose other fractions or another strategy in study.splits"
             )
     return pd.DataFrame({"index": np.arange(len(runs)), "split": labels})
+
+
+def _as_published(frames: pd.DataFrame, source: str) -> np.ndarray:
+    if "part" not in frames:
+        raise DataError(
+            f"{source}: split 'published' needs a data set that comes as train, val and test; "
+            "give three paths or members, or leave it out of study.splits"
+        )
+    return frames["part"].to_numpy(dtype=object)
 
 
 def _by_run(runs: np.ndarray, fractions: tuple[float, float, float], seed: int) -> np.ndarray:

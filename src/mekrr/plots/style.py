@@ -30,6 +30,7 @@ STRATEGY_LABELS = {
     "random": "split of frames at random",
     "run": "split by run",
     "sequential": "split in time order",
+    "published": "published split",
 }
 
 

@@ -38,6 +38,8 @@ def check_config(config: dict, schemas: Path) -> None:
     for name, entry in config["datasets"].items():
         if ("path" in entry) == ("download" in entry):
             raise ConfigError(f"datasets.{name}: give either `path` or `download`")
+        if "sha256" in entry and len(in_parts(entry.get("path", ""))) > 1:
+            raise ConfigError(f"datasets.{name}.sha256: checks one file, `path` names several")
     total = sum(config["split"]["fractions"].values())
     if abs(total - 1.0) > 1e-9:
         raise ConfigError(f"split.fractions: train + val + test = {total:g}; they must sum to 1")

@@ -26,6 +26,7 @@ PACKAGES = (
     "vesin",
     "snakemake",
 )
+RECORDED = ("theory", "licence", "citation", "surrogate_for", "published_as")
 
 
 def collect() -> dict[str, str]:
@@ -66,9 +67,7 @@ def study_table(
     rows += [("study", item, ", ".join(map(str, values))) for item, values in study.items()]
     for name, entry in datasets.items():
         rows += [(f"data set {name}", "sha256", sha256(path)) for path in trajectories[name]]
-        rows += [
-            (f"data set {name}", k, entry[k]) for k in ("theory", "surrogate_for") if k in entry
-        ]
+        rows += [(f"data set {name}", k, entry[k]) for k in RECORDED if k in entry]
     for path, record in features.items():
         changed = {k: v for k, v in record.items() if current.get(k) != v}
         rows += [(path, item, value) for item, value in changed.items()]

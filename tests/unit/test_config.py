@@ -72,6 +72,16 @@ def test_missing_path(config):
     refused(config, "datasets.mine: give either `path` or `download`")
 
 
+def test_divided_data_set_must_be_whole(config):
+    config["datasets"]["mine"] = {"path": {"train": "a", "val": "b"}}
+    refused(config, "datasets.mine.path: key `test` is missing")
+    config["datasets"]["mine"] = {
+        "path": {"train": "a", "val": "b", "test": "c"},
+        "sha256": "ab" * 32,
+    }
+    refused(config, "datasets.mine.sha256: checks one file")
+
+
 def test_incomplete_download(config):
     config["datasets"]["mine"] = {"download": {"url": "https://example.org/a"}}
     refused(config, "datasets.mine.download: key `file` is missing")

@@ -37,6 +37,12 @@ def dataset_entry(wildcards):
     return config["datasets"][wildcards.dataset]
 
 
+def source_entry(wildcards):
+    """What the registry says of a data set's file; a new title must not read it anew."""
+    entry = dataset_entry(wildcards)
+    return {key: entry[key] for key in ("frames", "runs") if key in entry}
+
+
 def study_datasets():
     """Registry entries of the study's data sets, for tables and figures."""
     return {name: config["datasets"][name] for name in STUDY["datasets"]}

@@ -27,6 +27,7 @@ rule check_frames:
         runtime=30,
     params:
         sha256=trajectory_sha256,
+        dataset=source_entry,
     script:
         "../scripts/check_frames.py"
 

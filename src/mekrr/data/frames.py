@@ -11,8 +11,9 @@ import lzma
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import ase.io
@@ -116,6 +117,29 @@ def check_frame(atoms: Atoms, where: str) -> None:
         raise DataError(
             f"{where}: atoms {i} and {j} are at the same place or nearly so "
             f"({distance:.3f} Å apart); remove the frame or the doubled atom"
+        )
+
+
+def mark_runs(frames: Sequence[Atoms], starts: Sequence[int], source: str) -> None:
+    """Number the runs of a file that does not: ``starts`` are their first frames, 0 the first.
+
+    Raises a DataError if a boundary is out of order or outside the file.
+    """
+    if starts[0] != 0 or any(b <= a for a, b in pairwise(starts)) or starts[-1] >= len(frames):
+        raise DataError(
+            f"{source}: runs {list(starts)}: must rise from 0 and end before the file's "
+            f"{len(frames)} frames; correct `runs` in the registry of data sets"
+        )
+    for index, run in enumerate(np.searchsorted(starts, np.arange(len(frames)), "right") - 1):
+        frames[index].info["run"] = int(run)
+
+
+def check_count(frames: Sequence[Atoms], expected: int, source: str) -> None:
+    """Raise a DataError if there are not as many frames as the registry says."""
+    if len(frames) != expected:
+        raise DataError(
+            f"{source}: {len(frames)} frames, the registry says {expected}; the file is another "
+            "or not whole: restore it, or correct `frames` in the registry of data sets"
         )
 
 

@@ -62,14 +62,16 @@ def published_way(frames: FrameFeatures, lengthscale: float, alpha: float) -> np
     owner = torch.repeat_interleave(torch.arange(len(frames)), torch.as_tensor(frames.n_atoms))
     species = torch.as_tensor(frames.species)
 
-    def mean_over(chosen: torch.Tensor) -> torch.Tensor:
-        one_hot = torch.nn.functional.one_hot(owner[chosen], len(frames)).float()
-        sums = one_hot.T @ kernel[chosen][:, chosen] @ one_hot
+    def mean_over_frames(values: torch.Tensor, owner: torch.Tensor) -> torch.Tensor:
+        one_hot = torch.nn.functional.one_hot(owner, len(frames)).float()
         counts = one_hot.sum(dim=0)
-        return sums / torch.outer(counts, counts)
+        return one_hot.T @ values @ one_hot / torch.outer(counts, counts)
 
-    k0 = mean_over(torch.ones(len(h), dtype=torch.bool))
-    k1 = sum(mean_over(species == s) for s in torch.unique(species))
+    k0 = mean_over_frames(kernel, owner)
+    k1 = torch.zeros_like(k0)
+    for s in torch.unique(species):
+        atoms = (species == s).nonzero()[:, 0]
+        k1 += mean_over_frames(kernel[atoms[:, None], atoms], owner[atoms])
     return ((1 - alpha) * k0 + alpha * k1).numpy()
 
 

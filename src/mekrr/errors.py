@@ -24,5 +24,10 @@ class SolveError(MekrrError):
     """A kernel system cannot be solved."""
 
 
+def first_line(error: Exception) -> str:
+    """An error's message cut to one line; its repr if it has none."""
+    return (str(error).strip().splitlines() or [repr(error)])[0]
+
+
 class JitterWarning(UserWarning):
     """A kernel matrix needed a diagonal shift before it could be factorised."""

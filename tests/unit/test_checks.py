@@ -7,7 +7,7 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.geometry import find_mic
 
-from mekrr.data.checks import check_dataset, nearest_rmsd
+from mekrr.data.checks import Closeness, check_dataset
 from mekrr.data.frames import frame_table
 
 STIFFNESS = 3.0  # eV/Å²
@@ -39,7 +39,7 @@ def test_rmsd_is_that_of_minimum_images(rng):
     frames = harmonic_run(6, rng)
     frames[2].positions += rng.integers(-1, 2, size=(3, 3)) * 8.0  # images of the same frame
     everything = np.arange(6)
-    ours = nearest_rmsd(frames, everything, everything)
+    ours = Closeness(frames).nearest(everything, everything)
     for k in range(6):
         rmsds = [
             np.sqrt(
@@ -56,7 +56,7 @@ def test_rmsd_is_that_of_minimum_images(rng):
 def test_frames_of_other_atoms_are_never_close(rng):
     frames = harmonic_run(2, rng)
     frames[1].symbols = "CuOCu"
-    assert np.isinf(nearest_rmsd(frames, np.arange(2), np.arange(2))).all()
+    assert np.isinf(Closeness(frames).nearest(np.arange(2), np.arange(2))).all()
 
 
 def test_clean_run(rng):

@@ -94,7 +94,8 @@ def archive_member(wildcards):
 
 
 def study_trajectories():
-    return [path for name in STUDY["datasets"] for path in trajectories(name)]
+    """The files of every data set of the study."""
+    return {name: trajectories(name) for name in STUDY["datasets"]}
 
 
 def dataset_files(wildcards):

@@ -129,7 +129,7 @@ rule provenance_table:
             dataset=STUDY["datasets"],
             backbone=STUDY["backbones"],
         ),
-        trajectories=study_trajectories(),
+        trajectories=[path for files in study_trajectories().values() for path in files],
         code=code("provenance.py"),
     output:
         csv="results/tables/provenance.csv",
@@ -153,7 +153,7 @@ rule provenance_table:
     params:
         study=STUDY,
         datasets=study_datasets(),
-        trajectories={name: trajectories(name) for name in STUDY["datasets"]},
+        trajectories=study_trajectories(),
     script:
         "../scripts/provenance_table.py"
 

@@ -42,48 +42,61 @@ def check_dataset(
     frames, table : checked frames and their table, in file order.
     splits : name of a split to the part ("train", "val", "test") of each frame.
     """
+    closeness = Closeness(frames)
     findings = [
-        _contents(frames, table),
+        _contents(closeness, table),
         _frame_numbers(table),
         _energy_outliers(table),
-        *_repeats(frames, table),
+        *_repeats(closeness, table),
         _forces(frames, table),
     ]
-    return findings + [_leak(name, frames, parts) for name, parts in splits.items()]
+    return findings + [_leak(name, closeness, parts) for name, parts in splits.items()]
 
 
-def nearest_rmsd(frames: Sequence[Atoms], queries: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """RMSD (Å) of each query frame to the closest of the other frames, itself excepted.
+class Closeness:
+    """Distances between frames, the frames prepared once for all questions.
 
-    Root of the mean square displacement of the atoms in the order given, periodic
-    images taken into account: a coordinate x along a periodic vector of length L enters
-    as a point on a circle of circumference L, which is exact for small displacements in
-    an orthogonal cell. Infinite where no other frame has the same atoms and cell.
+    A distance is the root of the mean square displacement of the atoms in the order
+    given, periodic images taken into account: a coordinate x along a periodic vector of
+    length L enters as a point on a circle of circumference L, which is exact for small
+    displacements in an orthogonal cell. Frames with other atoms or in another cell are
+    infinitely far.
+
+    Attributes
+    ----------
+    n_groups : number of groups of frames with the same atoms, in one order, in one cell.
     """
-    best = np.full(len(queries), np.inf)
-    for members in _comparable(frames):
-        rows = np.flatnonzero(np.isin(queries, members))
-        columns = others[np.isin(others, members)]
-        if not len(rows) or not len(columns):
-            continue
-        right = np.stack([_circles(frames[k]) for k in columns])
-        for start in range(0, len(rows), BLOCK):
-            block = rows[start : start + BLOCK]
-            left = np.stack([_circles(frames[k]) for k in queries[block]])
-            squared = _squared_distances(left, right)
-            squared[queries[block][:, None] == columns[None, :]] = np.inf
-            best[block] = np.sqrt(squared.min(axis=1) / len(frames[members[0]]))
-    return best
 
+    def __init__(self, frames: Sequence[Atoms]):
+        groups: dict[tuple, list[int]] = {}
+        for k, atoms in enumerate(frames):
+            cell = atoms.cell.array.round(3)
+            key = (atoms.numbers.tobytes(), cell.tobytes(), atoms.pbc.tobytes())
+            groups.setdefault(key, []).append(k)
+        self.n_groups = len(groups)
+        self._group, self._row = np.empty((2, len(frames)), dtype=int)
+        self._points = []
+        for number, members in enumerate(groups.values()):
+            self._group[members] = number
+            self._row[members] = np.arange(len(members))
+            points = np.stack([_circles(frames[k]) for k in members])
+            self._points.append(points / np.sqrt(len(frames[members[0]])))
 
-def _comparable(frames: Sequence[Atoms]) -> list[np.ndarray]:
-    """Groups of frames with the same atoms, in one order, in the same cell."""
-    groups: dict[tuple, list[int]] = {}
-    for k, atoms in enumerate(frames):
-        cell = atoms.cell.array.round(3)
-        key = (atoms.numbers.tobytes(), cell.tobytes(), atoms.pbc.tobytes())
-        groups.setdefault(key, []).append(k)
-    return [np.array(members) for members in groups.values()]
+    def nearest(self, queries: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """RMSD (Å) of each query frame to the closest of the others, itself excepted."""
+        best = np.full(len(queries), np.inf)
+        for number, points in enumerate(self._points):
+            asked = np.flatnonzero(self._group[queries] == number)
+            columns = others[self._group[others] == number]
+            if not len(columns):
+                continue
+            right = points[self._row[columns]]
+            for start in range(0, len(asked), BLOCK):
+                block = asked[start : start + BLOCK]
+                squared = _squared_distances(points[self._row[queries[block]]], right)
+                squared[queries[block][:, None] == columns[None, :]] = np.inf
+                best[block] = np.sqrt(squared.min(axis=1))
+        return best
 
 
 def _circles(atoms: Atoms) -> np.ndarray:
@@ -108,12 +121,12 @@ def _squared_distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.maximum(norms - 2.0 * (left @ right.T), 0.0)
 
 
-def _contents(frames: Sequence[Atoms], table: pd.DataFrame) -> Finding:
-    formulas, groups = table["formula"].nunique(), len(_comparable(frames))
+def _contents(closeness: Closeness, table: pd.DataFrame) -> Finding:
+    formulas, groups = table["formula"].nunique(), closeness.n_groups
     return Finding(
         "contents",
         "ok" if groups == formulas else "note",
-        f"{len(frames)} frames in {table['run'].nunique()} runs, {table['n_atoms'].min()} to "
+        f"{len(table)} frames in {table['run'].nunique()} runs, {table['n_atoms'].min()} to "
         f"{table['n_atoms'].max()} atoms, {formulas} compositions; {groups} kinds of frame by "
         "cell, composition and order of atoms",
     )
@@ -138,9 +151,9 @@ def _energy_outliers(table: pd.DataFrame) -> Finding:
     return Finding("energies", "warning" if far.any() else "ok", text)
 
 
-def _repeats(frames: Sequence[Atoms], table: pd.DataFrame) -> list[Finding]:
-    everything = np.arange(len(frames))
-    nearest = nearest_rmsd(frames, everything, everything)
+def _repeats(closeness: Closeness, table: pd.DataFrame) -> list[Finding]:
+    everything = np.arange(len(table))
+    nearest = closeness.nearest(everything, everything)
     findings = []
     for name, limit in (("exact repeats", EXACT_REPEAT), ("near repeats", NEAR_REPEAT)):
         close = nearest < limit
@@ -151,9 +164,9 @@ def _repeats(frames: Sequence[Atoms], table: pd.DataFrame) -> list[Finding]:
     return findings
 
 
-def _leak(name: str, frames: Sequence[Atoms], parts: np.ndarray) -> Finding:
+def _leak(name: str, closeness: Closeness, parts: np.ndarray) -> Finding:
     test, train = (np.flatnonzero(parts == part) for part in ("test", "train"))
-    share = float(np.mean(nearest_rmsd(frames, test, train) < NEAR_REPEAT))
+    share = float(np.mean(closeness.nearest(test, train) < NEAR_REPEAT))
     return Finding(
         f"leak, split {name}",
         "warning" if share > TOLERATED_LEAK else "note" if share else "ok",

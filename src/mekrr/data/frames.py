@@ -24,7 +24,7 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.singlepoint import SinglePointCalculator
 from vesin import NeighborList
 
-from mekrr.errors import DataError
+from mekrr.errors import DataError, first_line
 from mekrr.files import atomic_path, sha256
 
 MINIMUM_FRAMES = 10
@@ -73,8 +73,7 @@ def read_frames(source: str | os.PathLike | Mapping[str, str | os.PathLike]) -> 
 
 def verify_checksum(path: str | os.PathLike, expected: str) -> None:
     """Raise a DataError if a file is missing or not the one that the registry means."""
-    if not Path(path).is_file():
-        raise DataError(f"{path}: no such file; correct the data set's path in the config")
+    _require_file(Path(path))
     found = sha256(path)
     if found != expected:
         raise DataError(
@@ -190,19 +189,22 @@ def _decompressed(path: Path) -> Iterator[Path]:
         yield plain
 
 
-def _read_file(path: Path) -> list[Atoms]:
-    """All frames of one file, each checked."""
+def _require_file(path: Path) -> None:
     if not path.is_file():
         raise DataError(f"{path}: no such file; correct the data set's path in the config")
+
+
+def _read_file(path: Path) -> list[Atoms]:
+    """All frames of one file, each checked."""
+    _require_file(path)
     frames: list[Atoms] = []
     try:
         with _decompressed(path) as plain:
             frames.extend(ase.io.iread(str(plain), index=":", do_not_split_by_at_sign=True))
     except Exception as error:  # ASE's readers raise whatever their parsing met
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise DataError(
-            f"{path}: frame {len(frames)}: cannot be read ({reason}); the file is truncated or "
-            "damaged, or of a format that ASE does not know: restore or convert it"
+            f"{path}: frame {len(frames)}: cannot be read ({first_line(error)}); the file is "
+            "truncated or damaged, or of a format that ASE does not know: restore or convert it"
         ) from error
     for index, atoms in enumerate(frames):
         check_frame(atoms, f"{path}: frame {index}")

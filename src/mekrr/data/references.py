@@ -14,8 +14,6 @@ from ase.formula import Formula
 
 from mekrr.errors import DataError
 
-RULES = ("none", "mean", "least-squares")
-
 
 def reference_energies(
     formulas: Sequence[str],

@@ -13,7 +13,7 @@ from typing import IO
 
 import requests
 
-from mekrr.errors import DataError
+from mekrr.errors import DataError, first_line
 from mekrr.files import atomic_path, sha256, write_text
 from mekrr.progress import progress_bar
 
@@ -70,10 +70,10 @@ def download(
             _continue_download(url, part, timeout, by_hand)
             break
         except (*PASSING, _Interrupted) as error:
-            reason = _first_line(error)
+            reason = first_line(error)
             log.warning("%s: attempt %d of %d: %s", url, attempt + 1, attempts, reason)
         except requests.RequestException as error:
-            raise DataError(f"{url}: no valid address ({_first_line(error)}); {by_hand}") from error
+            raise DataError(f"{url}: no valid address ({first_line(error)}); {by_hand}") from error
     else:
         raise DataError(f"{url}: no download after {attempts} attempts ({reason}); {by_hand}")
 
@@ -106,7 +106,7 @@ def extract_member(archive: str | os.PathLike, member: str, target: str | os.Pat
             _extract_tar(archive, member, target)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise DataError(
-            f"{archive}: damaged archive ({_first_line(error)}); delete it and run again"
+            f"{archive}: damaged archive ({first_line(error)}); delete it and run again"
         ) from error
 
 
@@ -176,7 +176,3 @@ def _find(archive: str | os.PathLike, member: str, names: list[str]) -> str:
         f"{archive}: has {len(named) or 'no'} members {member!r}; correct `member` in the registry "
         f"of data sets: {shown}"
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

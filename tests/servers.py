@@ -50,7 +50,10 @@ class Handler(BaseHTTPRequestHandler):
         if ranges and (asked := self.headers.get("Range")):
             start = int(asked.removeprefix("bytes=").rstrip("-"))
             if start >= len(body):
-                return self.send_error(416)
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(body)}")
+                self.send_header("Content-Length", "0")
+                return self.end_headers()
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()

@@ -9,11 +9,13 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
+from referencing import Registry, Resource
 
 from mekrr.errors import ConfigError
 
 PARTS = ("train", "val", "test")
 REGISTRIES = ("datasets", "backbones", "surrogates")
+SHARED_SCHEMAS = ("variable.schema.yaml", "download.schema.yaml", "files.schema.yaml")
 
 
 def check_config(config: dict, schemas: Path) -> None:
@@ -40,6 +42,24 @@ def check_config(config: dict, schemas: Path) -> None:
             raise ConfigError(f"datasets.{name}: give either `path` or `download`")
         if "sha256" in entry and isinstance(entry.get("path"), dict):
             raise ConfigError(f"datasets.{name}.sha256: checks one file, `path` names several")
+    for name in config["study"]["backbones"]:
+        made = [d for d in config["study"]["datasets"] if d in config["surrogates"]]
+        if config["backbones"][name]["family"] == "diep" and made:
+            raise ConfigError(
+                f"study.backbones: {name}: DIEP made the labels of {made[0]} and would be judged "
+                "by itself; leave one of them out"
+            )
+    for name, entry in config["backbones"].items():
+        weights = entry.get("weights", {"path": ""})
+        if ("path" in weights) == ("download" in weights):
+            raise ConfigError(f"backbones.{name}.weights: give either `path` or `download`")
+    if "sequential" in config["study"]["splits"]:
+        for name in config["study"]["datasets"]:
+            if not config["datasets"][name].get("time_ordered", True):
+                raise ConfigError(
+                    f"study.splits: sequential, but datasets.{name}.time_ordered is false; "
+                    "leave one of them out"
+                )
     total = sum(config["split"]["fractions"].values())
     if abs(total - 1.0) > 1e-9:
         raise ConfigError(f"split.fractions: train + val + test = {total:g}; they must sum to 1")
@@ -49,13 +69,20 @@ def check_config(config: dict, schemas: Path) -> None:
 
 
 def check_sources(config: dict) -> None:
-    """Raise a ConfigError if the local file of a data set of the study is missing."""
+    """Raise a ConfigError if a local file that the study needs is missing."""
     for name in config["study"]["datasets"]:
         paths = in_parts(config["datasets"][name].get("path", {}))
         for path in (p for p in paths if not Path(p).is_file()):
             raise ConfigError(
                 f"datasets.{name}.path: {path}: no such file; give its path from the folder "
                 "in which snakemake runs, or an absolute one"
+            )
+    for name in config["study"]["backbones"]:
+        path = config["backbones"][name].get("weights", {}).get("path")
+        if path is not None and not Path(path).is_file():
+            raise ConfigError(
+                f"backbones.{name}.weights.path: {path}: no such file; give its path from the "
+                "folder in which snakemake runs, or an absolute one"
             )
 
 
@@ -73,9 +100,16 @@ def download_key(download: dict) -> str:
     return known[:12]
 
 
+def _load(path: Path) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
 def _check_schema(instance: object, path: Path, prefix: str) -> None:
-    schema = yaml.safe_load(path.read_text(encoding="utf-8"))
-    error = best_match(Draft202012Validator(schema).iter_errors(instance))
+    schema = _load(path)
+    registry = Registry().with_resources(
+        (name, Resource.from_contents(_load(path.with_name(name)))) for name in SHARED_SCHEMAS
+    )
+    error = best_match(Draft202012Validator(schema, registry=registry).iter_errors(instance))
     if error is not None:
         raise ConfigError(_one_line(error, prefix))
 

@@ -14,6 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from mekrr.errors import MekrrError
 
+TERMINAL = logging.getLogger("mekrr")  # what a user must see: goes to the terminal as well
+
 
 @contextmanager
 def job(log: str | os.PathLike, threads: int) -> Iterator[None]:
@@ -25,6 +27,10 @@ def job(log: str | os.PathLike, threads: int) -> Iterator[None]:
     with open(log, "w", encoding="utf-8", buffering=1) as stream:
         sys.stdout = sys.stderr = stream
         logging.basicConfig(stream=stream, level=logging.INFO, format="%(levelname)s: %(message)s")
+        terminal = logging.StreamHandler(sys.__stderr__)
+        terminal.setLevel(logging.WARNING)
+        terminal.setFormatter(logging.Formatter("mekrr: warning: %(message)s"))
+        TERMINAL.addHandler(terminal)
         logging.captureWarnings(True)
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)

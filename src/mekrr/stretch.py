@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
-from ase import Atoms
-from ase.data import atomic_numbers
-from ase.geometry import get_distances
 from sklearn.cluster import SpectralClustering
 
 from mekrr.errors import DataError
@@ -36,25 +31,6 @@ def choose_stretch(
             f"correct `stretch` in the registry of data sets (runs: {known})"
         )
     return members
-
-
-def shortest_distance(atoms: Atoms, species: Sequence[str], dataset: str) -> float:
-    """Shortest distance (Å) between an atom of one species and one of the other, minimum image.
-
-    Raises a DataError if there is no such pair.
-    """
-    first, second = (np.flatnonzero(atoms.numbers == atomic_numbers[s]) for s in species)
-    if len(first) and len(second):
-        _, distances = get_distances(
-            atoms.positions[first], atoms.positions[second], cell=atoms.cell, pbc=atoms.pbc
-        )
-        distances[first[:, None] == second[None, :]] = np.inf
-        if np.isfinite(distances).any():
-            return float(distances.min())
-    raise DataError(
-        f"{dataset}: frame {atoms.info['frame']}: no pair of {species[0]} and {species[1]}; "
-        "correct `collective_variable` in the registry of data sets"
-    )
 
 
 def two_clusters(kernel: np.ndarray, seed: int) -> np.ndarray:

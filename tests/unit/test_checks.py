@@ -7,7 +7,8 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.geometry import find_mic
 
-from mekrr.data.checks import Closeness, check_dataset
+from mekrr.data.checks import check_dataset
+from mekrr.data.closeness import Closeness, leaks
 from mekrr.data.frames import frame_table
 
 STIFFNESS = 3.0  # eV/Å²
@@ -30,9 +31,13 @@ def harmonic_run(n_frames, rng, force_sign=1.0, step=0.02):
     return frames
 
 
-def findings(frames, splits=None):
+NO_SPLITS = pd.DataFrame({"split": [], "rmsd": []})
+
+
+def findings(frames, splits=None, **registry):
     table = frame_table(frames)
-    return {f.check: f for f in check_dataset(frames, table, splits or {})}
+    far = leaks(frames, table["frame"], splits) if splits else NO_SPLITS
+    return {f.check: f for f in check_dataset(frames, table, far, **registry)}
 
 
 def test_rmsd_is_that_of_minimum_images(rng):
@@ -103,6 +108,19 @@ def test_frame_numbers_out_of_order(rng):
     assert findings(frames)["frame numbers"].status == "warning"
 
 
+def test_no_time_order_by_the_registry(rng):
+    found = findings(harmonic_run(12, rng), time_ordered=False)["frame numbers"]
+    assert (found.status, found.result) == ("note", "no time order, by the registry")
+
+
+def test_energies_per_atom(rng):
+    frames = harmonic_run(12, rng)
+    assert findings(frames, energy_range=(-20, -10))["energy unit"].status == "ok"
+    found = findings(frames, energy_range=(-60, -40))["energy unit"]
+    assert found.status == "warning"
+    assert "per atom" in found.result
+
+
 def test_leak_of_a_split(rng):
     frames = harmonic_run(20, rng, step=0.01)
     alternate = np.array(["train", "test"] * 10)
@@ -118,6 +136,6 @@ def test_leak_of_a_split(rng):
 
 def test_table_has_one_row_per_finding(rng):
     frames = harmonic_run(12, rng)
-    table = pd.DataFrame(check_dataset(frames, frame_table(frames), {}))
+    table = pd.DataFrame(check_dataset(frames, frame_table(frames), NO_SPLITS))
     assert list(table) == ["check", "status", "result"]
     assert table["check"].is_unique

@@ -10,10 +10,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from samples import labelled
 
 from mekrr.data.frames import (
-    check_count,
     frame_table,
     load_frames,
-    mark_runs,
     read_frames,
     verify_checksum,
     write_frames,
@@ -192,22 +190,6 @@ def test_run_on_some_frames_only(tmp_path):
     frames = labelled()
     del frames[0].info["run"]
     refused(write(tmp_path / "a.extxyz", frames), "only 11 of 12 frames state their run")
-
-
-def test_runs_by_their_first_frames(tmp_path):
-    frames = read_frames(write(tmp_path / "a.extxyz", labelled()))
-    mark_runs(frames, [0, 3, 10], "d")
-    assert [atoms.info["run"] for atoms in frames] == [0] * 3 + [1] * 7 + [2] * 2
-    for starts in ([0, 12], [1, 4], [0, 5, 5]):
-        with pytest.raises(DataError, match=r"^d: runs .*12 frames; correct `runs`"):
-            mark_runs(frames, starts, "d")
-
-
-def test_number_of_frames(tmp_path):
-    frames = read_frames(write(tmp_path / "a.extxyz", labelled()))
-    check_count(frames, 12, "d")
-    with pytest.raises(DataError, match=r"^d: 12 frames, the registry says 13"):
-        check_count(frames, 13, "d")
 
 
 def test_checksum(tmp_path):

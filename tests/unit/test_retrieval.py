@@ -59,6 +59,13 @@ def test_a_later_run_asks_for_the_rest_only(address, server, tmp_path):
     assert server.seen == [("/good", "bytes=777-")]
 
 
+def test_a_complete_part_is_not_fetched_again(address, server, tmp_path):
+    (tmp_path / "f.part").write_bytes(BODY)
+    download(f"{address}/good", tmp_path / "f", SHA256, **FAST)
+    assert (tmp_path / "f").read_bytes() == BODY
+    assert len(server.seen) == 1
+
+
 def test_a_part_longer_than_the_file_is_thrown_away(address, tmp_path):
     (tmp_path / "f.part").write_bytes(BODY[:777])
     download(f"{address}/short", tmp_path / "f", **FAST)

@@ -3,7 +3,7 @@
 in:   the trajectory named in the registry of data sets
 out:  results/data/{dataset}/frames.extxyz, frames.csv
       results/data/{dataset}/splits/{strategy}-{seed}.csv
-      results/data/{dataset}/checks.csv
+      results/data/{dataset}/variables.csv, leaks.csv, checks.csv
 """
 
 
@@ -11,7 +11,7 @@ rule check_frames:
     """Read a trajectory, refuse it with a reason or write it in one form."""
     input:
         trajectories=dataset_files,
-        code=code("data/frames.py"),
+        code=code("data/frames.py", "data/expectations.py"),
     output:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
@@ -55,13 +55,60 @@ rule split:
         "../scripts/split.py"
 
 
-rule check_dataset:
-    """Repeats, leaks between the parts of every split, outliers, forces against energies."""
+rule collective_variables:
+    """The collective variables of every frame."""
+    input:
+        frames="results/data/{dataset}/frames.extxyz",
+        table="results/data/{dataset}/frames.csv",
+        code=code("variables.py"),
+    output:
+        values="results/data/{dataset}/variables.csv",
+    log:
+        "results/logs/collective_variables/{dataset}.log",
+    benchmark:
+        "results/benchmarks/collective_variables/{dataset}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        variables=collective_variables,
+    script:
+        "../scripts/collective_variables.py"
+
+
+rule leaks:
+    """How far every test frame is from the training frames, for every split."""
     input:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         splits=study_splits("results/data/{dataset}/splits/{strategy}-{seed}.csv"),
-        code=code("data/checks.py"),
+        code=code("data/closeness.py"),
+    output:
+        leaks="results/data/{dataset}/leaks.csv",
+    log:
+        "results/logs/leaks/{dataset}.log",
+    benchmark:
+        "results/benchmarks/leaks/{dataset}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    script:
+        "../scripts/leaks.py"
+
+
+rule check_dataset:
+    """Repeats, leaks of every split, outliers, units, forces against energies."""
+    input:
+        frames="results/data/{dataset}/frames.extxyz",
+        table="results/data/{dataset}/frames.csv",
+        leaks="results/data/{dataset}/leaks.csv",
+        code=code("data/checks.py", "data/closeness.py", "data/expectations.py"),
     output:
         checks="results/data/{dataset}/checks.csv",
     log:
@@ -74,5 +121,7 @@ rule check_dataset:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        dataset=checked_entry,
     script:
         "../scripts/check_dataset.py"

@@ -36,8 +36,8 @@ rule stretch:
     the collective variable."""
     input:
         features="results/features/{dataset}/{backbone}.safetensors",
-        frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
+        variables="results/data/{dataset}/variables.csv",
         split=heatmap_split,
         code=code("kernels/atom.py", "kernels/gram.py", "stretch.py"),
     output:

@@ -1,7 +1,5 @@
 """Findings on a data set and its splits."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from mekrr.data.checks import check_dataset
@@ -13,7 +11,8 @@ with job(snakemake.log[0], snakemake.threads):
     findings = check_dataset(
         load_frames(snakemake.input.frames),
         pd.read_csv(snakemake.input.table),
-        {Path(p).stem: pd.read_csv(p)["split"].to_numpy() for p in snakemake.input.splits},
+        pd.read_csv(snakemake.input.leaks),
+        **snakemake.params.dataset,
     )
     table = pd.DataFrame(findings)
     table.insert(0, "dataset", snakemake.wildcards.dataset)

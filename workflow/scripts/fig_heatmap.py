@@ -12,11 +12,11 @@ with job(snakemake.log[0], snakemake.threads):
     kernels, _, _ = read_kernels(snakemake.input.kernels)
     ((layer, kernel),) = kernels.items()
     entry, wildcards = snakemake.params.dataset, snakemake.wildcards
-    species = entry.get("collective_variable")
+    variables = entry.get("collective_variables", [])
     figure = heatmap.draw(
         {alpha: combine(kernel.k0, kernel.k1, alpha) for alpha in (0, 1)},
         pd.read_csv(snakemake.input.series),
-        f"{species[0]}–{species[1]} distance (Å)" if species else None,
+        variables[0] if variables else None,
         f"{entry.get('title', wildcards.dataset)}, {wildcards.backbone}, layer {layer}",
     )
     save(figure, list(snakemake.output))

@@ -3,14 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from mekrr.data.frames import load_frames
 from mekrr.features.store import read_layer
 from mekrr.files import write_csv
 from mekrr.job import job
 from mekrr.kernels.atom import Gaussian, median_lengthscale
 from mekrr.kernels.gram import combine, species_gram
 from mekrr.kernels.store import LayerKernel, write_kernels
-from mekrr.stretch import choose_stretch, shortest_distance, two_clusters
+from mekrr.stretch import choose_stretch, two_clusters
 
 with job(snakemake.log[0], snakemake.threads):
     entry, layer = snakemake.params.dataset, snakemake.params.layer
@@ -22,13 +21,7 @@ with job(snakemake.log[0], snakemake.threads):
     sigma = median_lengthscale(features.select(np.flatnonzero(split == "train")).features)
     gram = species_gram(features.select(stretch), None, Gaussian(sigma), threads=snakemake.threads)
 
-    series = frames.loc[stretch, ["index", "frame", "run"]]
-    species = entry.get("collective_variable")
-    if species:
-        atoms = load_frames(snakemake.input.frames)
-        series["collective_variable"] = [
-            shortest_distance(atoms[k], species, name) for k in stretch
-        ]
+    series = pd.read_csv(snakemake.input.variables).loc[stretch]
     for alpha in (0, 1):
         kernel = combine(gram.k0, gram.k1, alpha)
         series[f"cluster_{alpha}"] = two_clusters(kernel, snakemake.params.heatmap["seed"])

@@ -6,7 +6,7 @@ far the errors measured on a data set can be trusted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,12 @@ import pandas as pd
 from ase import Atoms
 from ase.geometry import find_mic
 
-EXACT_REPEAT = 1e-4  # Å
-NEAR_REPEAT = 0.05  # Å
+from mekrr.data.closeness import EXACT_REPEAT, NEAR_REPEAT, Closeness
+from mekrr.data.expectations import energy_doubt
+
 TOLERATED_LEAK = 0.1  # share of test frames
 OUTLIER_MAD = 8.0
 MIN_FORCE_PAIRS = 20
-BLOCK = 512
 SHOWN = 6  # frames named in a row of the table
 
 
@@ -33,92 +33,32 @@ class Finding:
 
 
 def check_dataset(
-    frames: Sequence[Atoms], table: pd.DataFrame, splits: Mapping[str, np.ndarray]
+    frames: Sequence[Atoms],
+    table: pd.DataFrame,
+    leaks: pd.DataFrame,
+    *,
+    energy_range: Sequence[float] | None = None,
+    time_ordered: bool = True,
 ) -> list[Finding]:
     """All findings on a data set.
 
     Parameters
     ----------
     frames, table : checked frames and their table, in file order.
-    splits : name of a split to the part ("train", "val", "test") of each frame.
+    leaks : of `mekrr.data.closeness.leaks`, for every split of the study.
+    energy_range : lowest and highest expected energy in eV/atom, if the registry says.
+    time_ordered : whether frames of a run follow each other in time.
     """
     closeness = Closeness(frames)
-    findings = [
+    return [
         _contents(closeness, table),
-        _frame_numbers(table),
+        _frame_numbers(table, time_ordered),
+        _energy_unit(table, energy_range),
         _energy_outliers(table),
         *_repeats(closeness, table),
         _forces(frames, table),
+        *(_leak(name, part["rmsd"]) for name, part in leaks.groupby("split", sort=False)),
     ]
-    return findings + [_leak(name, closeness, parts) for name, parts in splits.items()]
-
-
-class Closeness:
-    """Distances between frames, the frames prepared once for all questions.
-
-    A distance is the root of the mean square displacement of the atoms in the order
-    given, periodic images taken into account: a coordinate x along a periodic vector of
-    length L enters as a point on a circle of circumference L, which is exact for small
-    displacements in an orthogonal cell. Frames with other atoms or in another cell are
-    infinitely far.
-
-    Attributes
-    ----------
-    n_groups : number of groups of frames with the same atoms, in one order, in one cell.
-    """
-
-    def __init__(self, frames: Sequence[Atoms]):
-        groups: dict[tuple, list[int]] = {}
-        for k, atoms in enumerate(frames):
-            cell = atoms.cell.array.round(3)
-            key = (atoms.numbers.tobytes(), cell.tobytes(), atoms.pbc.tobytes())
-            groups.setdefault(key, []).append(k)
-        self.n_groups = len(groups)
-        self._group, self._row = np.empty((2, len(frames)), dtype=int)
-        self._points = []
-        for number, members in enumerate(groups.values()):
-            self._group[members] = number
-            self._row[members] = np.arange(len(members))
-            points = np.stack([_circles(frames[k]) for k in members])
-            self._points.append(points / np.sqrt(len(frames[members[0]])))
-
-    def nearest(self, queries: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """RMSD (Å) of each query frame to the closest of the others, itself excepted."""
-        best = np.full(len(queries), np.inf)
-        for number, points in enumerate(self._points):
-            asked = np.flatnonzero(self._group[queries] == number)
-            columns = others[self._group[others] == number]
-            if not len(columns):
-                continue
-            right = points[self._row[columns]]
-            for start in range(0, len(asked), BLOCK):
-                block = asked[start : start + BLOCK]
-                squared = _squared_distances(points[self._row[queries[block]]], right)
-                squared[queries[block][:, None] == columns[None, :]] = np.inf
-                best[block] = np.sqrt(squared.min(axis=1))
-        return best
-
-
-def _circles(atoms: Atoms) -> np.ndarray:
-    """Positions as points whose Euclidean distance is the periodic displacement (Å)."""
-    cell = atoms.cell.complete().array
-    lengths = np.linalg.norm(cell, axis=1)
-    fractions = atoms.positions @ np.linalg.inv(cell)
-    parts = []
-    for k, periodic in enumerate(atoms.pbc):
-        if periodic:
-            angle, radius = 2 * np.pi * fractions[:, k], lengths[k] / (2 * np.pi)
-            parts += [radius * np.cos(angle), radius * np.sin(angle)]
-        else:
-            parts.append(lengths[k] * fractions[:, k])
-    return np.concatenate(parts)
-
-
-def _squared_distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    origin = right.mean(axis=0)
-    left, right = left - origin, right - origin
-    norms = np.einsum("ij,ij->i", left, left)[:, None] + np.einsum("ij,ij->i", right, right)
-    return np.maximum(norms - 2.0 * (left @ right.T), 0.0)
 
 
 def _contents(closeness: Closeness, table: pd.DataFrame) -> Finding:
@@ -132,10 +72,24 @@ def _contents(closeness: Closeness, table: pd.DataFrame) -> Finding:
     )
 
 
-def _frame_numbers(table: pd.DataFrame) -> Finding:
+def _frame_numbers(table: pd.DataFrame, time_ordered: bool) -> Finding:
+    if not time_ordered:
+        return Finding("frame numbers", "note", "no time order, by the registry")
     rising = bool((table.groupby("run")["frame"].diff().dropna() > 0).all())
     text = "rise within every run" if rising else "do not rise within every run: no time order"
     return Finding("frame numbers", "ok" if rising else "warning", text)
+
+
+def _energy_unit(table: pd.DataFrame, energy_range: Sequence[float] | None) -> Finding:
+    if energy_range is None:
+        return Finding("energy unit", "note", "no `energy_range` in the registry to judge by")
+    doubt = energy_doubt(table, energy_range)
+    low, high = energy_range
+    return Finding(
+        "energy unit",
+        "warning" if doubt else "ok",
+        doubt or f"median within the expected {low:g} to {high:g} eV/atom",
+    )
 
 
 def _energy_outliers(table: pd.DataFrame) -> Finding:
@@ -164,9 +118,8 @@ def _repeats(closeness: Closeness, table: pd.DataFrame) -> list[Finding]:
     return findings
 
 
-def _leak(name: str, closeness: Closeness, parts: np.ndarray) -> Finding:
-    test, train = (np.flatnonzero(parts == part) for part in ("test", "train"))
-    share = float(np.mean(closeness.nearest(test, train) < NEAR_REPEAT))
+def _leak(name: str, rmsd: pd.Series) -> Finding:
+    share = float(np.mean(rmsd < NEAR_REPEAT))
     return Finding(
         f"leak, split {name}",
         "warning" if share > TOLERATED_LEAK else "note" if share else "ok",

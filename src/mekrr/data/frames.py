@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
 import ase.io
@@ -22,6 +22,7 @@ import pandas as pd
 from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.constraints import FixAtoms
 from vesin import NeighborList
 
 from mekrr.errors import DataError, first_line
@@ -99,16 +100,13 @@ def check_frame(atoms: Atoms, where: str) -> None:
         )
     if not np.isfinite(energy):
         raise DataError(f"{where}: energy is {energy}; remove or recompute the frame")
-    if atoms.pbc.any() and abs(np.linalg.det(atoms.cell.complete().array)) < ZERO_VOLUME:
-        raise DataError(
-            f"{where}: periodic, but its cell has no volume; set a cell or pbc to F F F"
-        )
-    if atoms.pbc.any() and any(
-        np.linalg.norm(atoms.cell[k]) == 0 for k in np.flatnonzero(atoms.pbc)
+    lengths = atoms.cell.lengths()
+    if atoms.pbc.any() and (
+        not lengths[atoms.pbc].all()
+        or abs(np.linalg.det(atoms.cell.complete().array)) < ZERO_VOLUME
     ):
         raise DataError(
-            f"{where}: periodic along a cell vector of zero length, a cell without volume; "
-            "set a cell or pbc to F F F"
+            f"{where}: periodic, but its cell has no volume; set a cell or pbc to F F F"
         )
     close = _closest_pair(atoms)
     if close is not None:
@@ -119,38 +117,30 @@ def check_frame(atoms: Atoms, where: str) -> None:
         )
 
 
-def mark_runs(frames: Sequence[Atoms], starts: Sequence[int], source: str) -> None:
-    """Number the runs of a file that does not: ``starts`` are their first frames, 0 the first.
+def write_frames(path: str | os.PathLike, frames: Sequence[Atoms]) -> np.ndarray:
+    """Write frames as extended XYZ, whole or not at all.
 
-    Raises a DataError if a boundary is out of order or outside the file.
+    Returns the byte (n_frames,) at which each frame begins, for `load_frames`.
     """
-    if starts[0] != 0 or any(b <= a for a, b in pairwise(starts)) or starts[-1] >= len(frames):
-        raise DataError(
-            f"{source}: runs {list(starts)}: must rise from 0 and end before the file's "
-            f"{len(frames)} frames; correct `runs` in the registry of data sets"
-        )
-    for index, run in enumerate(np.searchsorted(starts, np.arange(len(frames)), "right") - 1):
-        frames[index].info["run"] = int(run)
+    offsets = np.empty(len(frames), dtype=np.int64)
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        for k, atoms in enumerate(frames):
+            offsets[k] = stream.tell()
+            text = io.StringIO()
+            ase.io.write(text, atoms, format="extxyz")
+            stream.write(text.getvalue().encode())
+    return offsets
 
 
-def check_count(frames: Sequence[Atoms], expected: int, source: str) -> None:
-    """Raise a DataError if there are not as many frames as the registry says."""
-    if len(frames) != expected:
-        raise DataError(
-            f"{source}: {len(frames)} frames, the registry says {expected}; the file is another "
-            "or not whole: restore it, or correct `frames` in the registry of data sets"
-        )
+def load_frames(path: str | os.PathLike, begin: int = 0, end: int | None = None) -> list[Atoms]:
+    """Read frames that `write_frames` wrote, without checking them again.
 
-
-def write_frames(path: str | os.PathLike, frames: list[Atoms]) -> None:
-    """Write frames as extended XYZ, whole or not at all."""
-    with atomic_path(path) as temporary:
-        ase.io.write(str(temporary), frames, format="extxyz")
-
-
-def load_frames(path: str | os.PathLike) -> list[Atoms]:
-    """Read frames that `write_frames` wrote, without checking them again."""
-    return list(ase.io.iread(str(path), index=":", format="extxyz"))
+    ``begin`` and ``end`` are the bytes at which to begin and to stop: of part of the frames.
+    """
+    with open(path, "rb") as stream:
+        stream.seek(begin)
+        text = stream.read(-1 if end is None else end - begin).decode()
+    return list(ase.io.iread(io.StringIO(text), index=":", format="extxyz"))
 
 
 def frame_table(frames: list[Atoms]) -> pd.DataFrame:
@@ -271,4 +261,5 @@ def _normalised(atoms: Atoms, number: int, run: int, part: str | None) -> Atoms:
     if (forces := _forces(atoms)) is not None:
         results["forces"] = forces
     clean.calc = SinglePointCalculator(clean, **results)
+    clean.set_constraint([c for c in atoms.constraints if isinstance(c, FixAtoms)])
     return clean

@@ -117,6 +117,8 @@ def _continue_download(url: str, part: Path, timeout: float, by_hand: str) -> No
     headers["Accept-Encoding"] = "identity"  # lengths and ranges of the file itself
     with requests.get(url, headers=headers, stream=True, timeout=timeout) as answer:
         if answer.status_code == requests.codes.requested_range_not_satisfiable:
+            if answer.headers.get("Content-Range", "").endswith(f"/{have}"):
+                return  # an earlier run was killed between the last byte and the renaming
             part.unlink()
             raise _Interrupted("the server has less than arrived before; starting anew")
         if answer.status_code >= 500:

@@ -1,0 +1,19 @@
+"""Distance of every test frame to the nearest training frame, for every split."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mekrr.data.closeness import leaks
+from mekrr.data.frames import load_frames
+from mekrr.files import write_csv
+from mekrr.job import job
+
+with job(snakemake.log[0], snakemake.threads):
+    table = leaks(
+        load_frames(snakemake.input.frames),
+        pd.read_csv(snakemake.input.table)["frame"],
+        {Path(p).stem: pd.read_csv(p)["split"].to_numpy() for p in snakemake.input.splits},
+    )
+    table.insert(0, "dataset", snakemake.wildcards.dataset)
+    write_csv(snakemake.output.leaks, table)

@@ -127,9 +127,40 @@ rule fig_parity:
         "../scripts/fig_parity.py"
 
 
+rule fig_leaks:
+    """How close test frames are to training frames."""
+    input:
+        leaks=collect("results/data/{dataset}/leaks.csv", dataset=STUDY["datasets"]),
+        code=code("plots/leaks.py", "plots/style.py"),
+    output:
+        report(
+            "results/figures/leaks.svg",
+            caption="../report/leaks.rst",
+            category="2 Figures",
+            labels={"figure": "Leaks between training and test frames"},
+        ),
+        figure_files("results/figures/leaks"),
+    log:
+        "results/logs/fig_leaks.log",
+    benchmark:
+        "results/benchmarks/fig_leaks.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        datasets=study_datasets(),
+    script:
+        "../scripts/fig_leaks.py"
+
+
 rule figures:
     """All figures of the study."""
     input:
+        "results/figures/leaks.svg",
+        collect("results/figures/{dataset}/dynamics.svg", dataset=STUDY_SURROGATES),
         "results/figures/alpha_sweep.svg",
         "results/figures/errors.svg",
         collect("results/figures/{dataset}/parity.svg", dataset=STUDY["datasets"]),

@@ -1,14 +1,18 @@
-"""Surrogate data sets made by this project; run only on demand (`make surrogates`).
+"""Surrogate data sets: their making, on demand only (`make surrogates`), and their physics.
 
 in:   a recipe of config/surrogates.yaml
 out:  results/surrogates/{surrogate}.extxyz.gz, to be copied to workflow/resources/
+
+in:   the product that the registry of data sets names
+out:  results/data/{dataset}/dynamics.csv, results/figures/{dataset}/dynamics.*
+      results/tables/dynamics.*
 """
 
 
 rule surrogate_run:
-    """One run of Langevin dynamics with DIEP; the potential's weights are in its package."""
+    """One run of biased Langevin dynamics with DIEP, whose weights are in its package."""
     input:
-        code=code("surrogates/fe_n2.py"),
+        code=code("surrogates/dynamics.py", "surrogates/biases.py", "surrogates/systems.py"),
     output:
         run=temp("results/surrogates/{surrogate}/run{number}.extxyz"),
     log:
@@ -53,3 +57,85 @@ rule surrogates:
     """All surrogates."""
     input:
         collect("results/surrogates/{surrogate}.extxyz.gz", surrogate=config["surrogates"]),
+
+
+rule dynamics:
+    """Temperature, energy, bond and excursions in every frame of a surrogate."""
+    input:
+        trajectories=dataset_files,
+        code=code("surrogates/physics.py", "variables.py"),
+    output:
+        facts="results/data/{dataset}/dynamics.csv",
+        summary="results/data/{dataset}/dynamics-by-run.csv",
+    log:
+        "results/logs/dynamics/{dataset}.log",
+    benchmark:
+        "results/benchmarks/dynamics/{dataset}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        recipe=lookup(within=config, dpath="surrogates/{dataset}"),
+        variables=collective_variables,
+    script:
+        "../scripts/dynamics.py"
+
+
+rule dynamics_table:
+    """The dynamics behind the surrogates of the study, run by run."""
+    input:
+        summaries=collect("results/data/{dataset}/dynamics-by-run.csv", dataset=STUDY_SURROGATES),
+    output:
+        csv="results/tables/dynamics.csv",
+        markdown="results/tables/dynamics.md",
+        html=report(
+            "results/tables/dynamics.html",
+            caption="../report/dynamics.rst",
+            category="3 Data",
+            labels={"table": "Dynamics behind the surrogates"},
+        ),
+    log:
+        "results/logs/dynamics_table.log",
+    benchmark:
+        "results/benchmarks/dynamics_table.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    script:
+        "../scripts/dynamics_table.py"
+
+
+rule fig_dynamics:
+    """Bond, temperature, energy and excursions along every run of a surrogate."""
+    input:
+        facts="results/data/{dataset}/dynamics.csv",
+        code=code("plots/dynamics.py", "plots/style.py"),
+    output:
+        report(
+            "results/figures/{dataset}/dynamics.svg",
+            caption="../report/dynamics.rst",
+            category="3 Data",
+            labels={"figure": "Dynamics behind the surrogate", "data set": "{dataset}"},
+        ),
+        figure_files("results/figures/{dataset}/dynamics"),
+    log:
+        "results/logs/fig_dynamics/{dataset}.log",
+    benchmark:
+        "results/benchmarks/fig_dynamics/{dataset}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        dataset=dataset_entry,
+        recipe=lookup(within=config, dpath="surrogates/{dataset}"),
+    script:
+        "../scripts/fig_dynamics.py"

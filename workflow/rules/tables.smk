@@ -116,6 +116,8 @@ rule data_checks_table:
     resources:
         mem_mb=1000,
         runtime=5,
+    params:
+        datasets=study_datasets(),
     script:
         "../scripts/data_checks_table.py"
 
@@ -166,3 +168,4 @@ rule tables:
         "results/tables/largest_errors.csv",
         "results/tables/data_checks.md",
         "results/tables/provenance.csv",
+        ["results/tables/dynamics.csv"] if STUDY_SURROGATES else [],

@@ -1,31 +1,40 @@
-"""Checked frames to the features of one backbone."""
+"""Checked frames of one shard to the features of one backbone."""
 
-import numpy as np
+import json
+
+import pandas as pd
 
 from mekrr import provenance
 from mekrr.backbones import load_backbone
 from mekrr.data.frames import load_frames
-from mekrr.features.extract import choose_device, extract
-from mekrr.features.store import write_features
+from mekrr.features.extract import choose_device, extract_to
+from mekrr.features.store import shard_bytes
 from mekrr.job import job
 
 with job(snakemake.log[0], snakemake.threads):
-    frames = load_frames(snakemake.input.frames)
-    backbone = load_backbone(snakemake.wildcards.backbone, snakemake.params.family)
-    backbone.check_species(frames, snakemake.wildcards.dataset)
+    wildcards, features = snakemake.wildcards, snakemake.params.features
+    weights = list(snakemake.input.weights)
+    backbone = load_backbone(
+        wildcards.backbone, **snakemake.params.backbone, weights=weights[0] if weights else None
+    )
+    offsets = pd.read_csv(snakemake.input.table)["offset"]
+    part = shard_bytes(offsets, int(wildcards.shard), int(wildcards.n_shards))
+    frames = load_frames(snakemake.input.frames, *part)
+    backbone.check_species(frames, wildcards.dataset)
     device = choose_device()
-    layers, energy = extract(backbone, frames, snakemake.params.batch_size[device.type], device)
-    write_features(
-        snakemake.output.features,
-        layers,
-        species=np.concatenate([atoms.numbers for atoms in frames]),
-        pointer=np.cumsum([0, *map(len, frames)]),
-        gnn_energy=energy,
+    extract_to(
+        snakemake.output.shard,
+        backbone,
+        frames,
+        device=device,
+        source=wildcards.dataset,
+        **features,
         provenance=provenance.collect()
         | {
             "backbone": backbone.name,
             "weights_sha256": backbone.weights_sha256,
-            "dtype": "float32",
+            "dtype": features["dtype"],
+            "atoms": json.dumps(features["atoms"]),
             "device": provenance.device_name(device),
         },
     )

@@ -1,0 +1,16 @@
+"""Facts of a surrogate's dynamics, frame by frame and run by run."""
+
+import ase.io
+
+from mekrr.files import write_csv
+from mekrr.job import job
+from mekrr.surrogates.physics import observe, summarise
+
+with job(snakemake.log[0], snakemake.threads):
+    frames = ase.io.read(snakemake.input.trajectories[0], index=":")
+    bond = snakemake.params.variables[0]
+    facts = observe(frames, snakemake.params.recipe, bond)
+    write_csv(snakemake.output.facts, facts)
+    summary = summarise(facts, snakemake.params.recipe)
+    summary.insert(0, "data set", snakemake.wildcards.dataset)
+    write_csv(snakemake.output.summary, summary)

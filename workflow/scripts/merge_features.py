@@ -1,0 +1,7 @@
+"""Shards of features to one file."""
+
+from mekrr.features.store import merge_shards
+from mekrr.job import job
+
+with job(snakemake.log[0], snakemake.threads):
+    merge_shards(snakemake.output.features, list(snakemake.input.shards))

@@ -21,7 +21,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME CONDA_PREFIX PYTHONDONTWRITEBYTECODE
 # The default profile runs one GPU job at a time; without a GPU those jobs share the cores.
 GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell nproc))
 
-.PHONY: help setup figures report test bench surrogates pins clean
+.PHONY: help setup figures report test backbones bench surrogates pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -50,10 +50,15 @@ test: setup ## check style, lint the workflow, run the tests
 	$(BIN)/snakemake --lint
 	$(BIN)/pytest $(ARGS)
 
-bench: setup ## time features and kernels on this machine
-	$(BIN)/python -m mekrr.benchmark $(ARGS)
+backbones: setup ## list the registered networks, their weights, layers and elements
+	$(BIN)/python -m mekrr.backbones $(ARGS)
 
-surrogates: setup ## regenerate the embedded surrogate data (minutes of dynamics)
+bench: setup ## time features and kernels on this machine (ARGS go to the kernels' benchmark)
+	$(BIN)/python -m mekrr.benchmarks.gram $(ARGS)
+	$(BIN)/python -m mekrr.benchmarks.schnet
+	$(BIN)/python -m mekrr.benchmarks.features
+
+surrogates: setup ## regenerate the embedded surrogate data (two hours of dynamics)
 	$(BIN)/snakemake --cores $(CORES) surrogates $(ARGS)
 
 pins: | $(UV) ## renew envs/pins.txt from pyproject.toml

@@ -18,10 +18,17 @@ pytestmark = [
     ("name", "family"),
     [("analytic", "analytic"), ("chgnet-0.3.0", "chgnet"), ("sevennet-0", "sevennet")],
 )
-def test_features_on_the_gpu_are_those_of_the_cpu(name, family, surface):
+@pytest.mark.parametrize("size", [2, "auto"])
+def test_features_on_the_gpu_are_those_of_the_cpu(name, family, size, surface):
     assert choose_device().type == "cuda"
-    cpu, cpu_energy = extract(load_backbone(name, family), surface, 2, torch.device("cpu"))
-    gpu, gpu_energy = extract(load_backbone(name, family), surface, 2, torch.device("cuda"))
+    outputs = {}
+    for device in ("cpu", "cuda"):
+        sizes = {"cpu": 2, "cuda": size}
+        batches = list(extract(load_backbone(name, family), surface, sizes, torch.device(device)))
+        layers = {k: np.concatenate([b.layers[k] for b in batches]) for k in batches[0].layers}
+        energies = [b.energy for b in batches]
+        outputs[device] = layers, None if energies[0] is None else np.concatenate(energies)
+    (cpu, cpu_energy), (gpu, gpu_energy) = outputs["cpu"], outputs["cuda"]
     for layer, features in cpu.items():
         np.testing.assert_allclose(
             gpu[layer], features, rtol=0, atol=tol.INVARIANCE * np.abs(features).max()

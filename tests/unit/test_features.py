@@ -1,71 +1,274 @@
-"""Extracting and storing features."""
+"""Extracting, storing and joining features."""
+
+import json
 
 import numpy as np
 import pytest
 import tolerances as tol
 import torch
+from ase import Atoms
+from ase.constraints import FixAtoms
+from safetensors.numpy import load_file
 from samples import labelled
 
 from mekrr import provenance
 from mekrr.backbones import load_backbone
-from mekrr.errors import DataError
-from mekrr.features.extract import extract
-from mekrr.features.store import read_gnn_energy, read_layer, read_provenance, write_features
+from mekrr.data.frames import load_frames, write_frames
+from mekrr.errors import BackboneError, DataError
+from mekrr.features.atoms import selected
+from mekrr.features.extract import extract, extract_to
+from mekrr.features.store import (
+    feature_writer,
+    merge_shards,
+    read_gnn_energy,
+    read_layer,
+    read_provenance,
+    shard_bytes,
+)
+
+CPU = torch.device("cpu")
+RECORD = {"backbone": "b", "weights_sha256": "w", "dtype": "float32", "device": "CPU"}
+
+
+def write(path, layers, species, pointer, energy=None, dtype="float32", **record):
+    with feature_writer(
+        path,
+        {layer: h.shape[1] for layer, h in layers.items()},
+        np.asarray(species),
+        np.asarray(pointer),
+        has_energy=energy is not None,
+        dtype=dtype,
+        provenance=RECORD | {"dtype": dtype} | record,
+    ) as writer:
+        for layer, features in layers.items():
+            for row in features:  # row by row, as batches would come
+                writer.append(f"layer{layer}", row[None])
+        if energy is not None:
+            writer.append("gnn_energy", np.asarray(energy))
+    return path
 
 
 @pytest.fixture
-def stored(tmp_path, rng):
-    path = tmp_path / "f.safetensors"
-    layers = {1: rng.normal(size=(5, 3)).astype(np.float32), 2: np.ones((5, 4), np.float32)}
-    write_features(
-        path,
-        layers,
-        np.array([29, 1, 29, 8, 1]),
-        np.array([0, 2, 5]),
-        np.array([-1.0, -2.0]),
-        {"torch": "x"},
+def layers(rng):
+    return {1: rng.normal(size=(5, 3)).astype(np.float32), 2: np.ones((5, 4), np.float32)}
+
+
+@pytest.fixture
+def stored(tmp_path, layers):
+    return write(
+        tmp_path / "f.safetensors", layers, [29, 1, 29, 8, 1], [0, 2, 5], [-1.0, -2.0], extra="x"
     )
-    return path, layers
 
 
-def test_round_trip(stored):
-    path, layers = stored
-    frames = read_layer(path, 1)
+def test_round_trip(stored, layers):
+    frames = read_layer(stored, 1)
     np.testing.assert_array_equal(frames.features, layers[1])
     assert frames.species.tolist() == [29, 1, 29, 8, 1]
     assert frames.n_atoms.tolist() == [2, 3]
-    assert read_gnn_energy(path).tolist() == [-1.0, -2.0]
-    assert read_provenance(path) == {"torch": "x"}
+    assert read_gnn_energy(stored).tolist() == [-1.0, -2.0]
+    assert read_provenance(stored)["extra"] == "x"
+
+
+def test_features_are_read_as_a_memory_map(stored):
+    assert isinstance(read_layer(stored, 2).features, np.memmap)
+
+
+def test_file_is_what_the_safetensors_library_reads(stored, layers):
+    tensors = load_file(stored)
+    np.testing.assert_array_equal(tensors["layer1"], layers[1])
+    np.testing.assert_array_equal(tensors["layer2"], layers[2])
+    assert tensors["gnn_energy"].dtype == np.float64
+    assert tensors["pointer"].tolist() == [0, 2, 5]
+
+
+def test_half_precision_halves_the_file_and_keeps_three_digits(tmp_path, rng):
+    layers = {1: rng.normal(size=(400, 64)).astype(np.float32)}
+    sizes = {}
+    for dtype in ("float32", "float16"):
+        path = write(tmp_path / dtype, layers, [1] * 400, [0, 400], dtype=dtype)
+        sizes[dtype] = path.stat().st_size
+        read = read_layer(path, 1).features
+        assert read.dtype == np.float32
+        np.testing.assert_allclose(read, layers[1], rtol=tol.HALF, atol=tol.HALF)
+    assert sizes["float16"] < 0.55 * sizes["float32"]
 
 
 def test_select_keeps_the_order_asked_for(stored):
-    frames = read_layer(stored[0], 1).select([1, 0])
+    frames = read_layer(stored, 1).select([1, 0])
     assert frames.species.tolist() == [29, 8, 1, 29, 1]
     assert frames.pointer.tolist() == [0, 3, 5]
 
 
 def test_unknown_layer_is_named(stored):
     with pytest.raises(DataError, match="has no layer 3, only 1, 2"):
-        read_layer(stored[0], 3)
+        read_layer(stored, 3)
 
 
 def test_damaged_file_is_named(stored):
-    path, _ = stored
-    path.write_bytes(path.read_bytes()[:-7])
+    stored.write_bytes(stored.read_bytes()[:-7])
     with pytest.raises(DataError, match=r"damaged feature file .*; delete it and run again"):
-        read_layer(path, 1)
+        read_layer(stored, 1)
 
 
-def test_batch_size_changes_nothing(rng):
-    frames = labelled(7)
-    backbone = load_backbone("analytic", "analytic")
-    one, _ = extract(backbone, frames, 1, torch.device("cpu"))
-    many, energy = extract(backbone, frames, 5, torch.device("cpu"))
-    assert energy is None
-    for layer, features in one.items():
+def test_a_file_with_missing_rows_never_appears(tmp_path, layers):
+    path = tmp_path / "f.safetensors"
+    with (
+        pytest.raises(ValueError, match="not all rows of layer2"),
+        feature_writer(
+            path,
+            {1: 3, 2: 4},
+            np.ones(5),
+            np.array([0, 5]),
+            has_energy=False,
+            dtype="float32",
+            provenance=RECORD,
+        ) as writer,
+    ):
+        writer.append("layer1", layers[1])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_merged_shards_are_the_whole(tmp_path, layers, stored, monkeypatch):
+    monkeypatch.setattr("mekrr.features.store.BLOCK", 8)
+    one = write(tmp_path / "0", {k: h[:2] for k, h in layers.items()}, [29, 1], [0, 2], [-1.0])
+    two = write(tmp_path / "1", {k: h[2:] for k, h in layers.items()}, [29, 8, 1], [0, 3], [-2.0])
+    merge_shards(tmp_path / "all", [one, two])
+    for layer in layers:
+        for name, values in vars(read_layer(stored, layer)).items():
+            np.testing.assert_array_equal(
+                getattr(read_layer(tmp_path / "all", layer), name), values
+            )
+    assert read_gnn_energy(tmp_path / "all").tolist() == [-1.0, -2.0]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [({"weights_sha256": "other"}, "weights_sha256"), ({"atoms": "mobile"}, "atoms")],
+)
+def test_shards_of_other_making_are_refused(tmp_path, layers, stored, change, named):
+    other = write(tmp_path / "1", layers, [29, 1, 29, 8, 1], [0, 5], [-1.0], **change)
+    with pytest.raises(DataError, match=f"made with other {named} than"):
+        merge_shards(tmp_path / "all", [stored, other])
+    fewer = write(tmp_path / "2", {1: layers[1]}, [29, 1, 29, 8, 1], [0, 5], [-1.0])
+    with pytest.raises(DataError, match="made with other layers than"):
+        merge_shards(tmp_path / "all", [stored, fewer])
+
+
+def test_shards_cover_the_file(tmp_path):
+    frames = labelled(11)
+    for number, atoms in enumerate(frames):
+        atoms.info["frame"] = number
+    offsets = write_frames(tmp_path / "f.extxyz", frames)
+    found = [
+        atoms.info["frame"]
+        for shard in range(3)
+        for atoms in load_frames(tmp_path / "f.extxyz", *shard_bytes(offsets, shard, 3))
+    ]
+    assert found == list(range(11))
+
+
+def everything(backbone, frames, size):
+    batches = list(extract(backbone, frames, {"cpu": size}, CPU))
+    assert sum(batch.n_frames for batch in batches) == len(frames)
+    return {k: np.concatenate([b.layers[k] for b in batches]) for k in backbone.layers}
+
+
+def test_batch_size_changes_nothing():
+    frames, backbone = labelled(7), load_backbone("analytic", "analytic")
+    many = everything(backbone, frames, 5)
+    for layer, features in everything(backbone, frames, 1).items():
         assert features.dtype == np.float32
         assert features.shape[0] == 28
         np.testing.assert_allclose(many[layer], features, atol=tol.BATCH)
+
+
+class Small:
+    """A backbone whose machine has memory for ``capacity`` frames only."""
+
+    def __init__(self, capacity):
+        self.inner, self.capacity, self.tried = load_backbone("a", "analytic"), capacity, []
+        self.name, self.layers = "small", self.inner.layers
+        self.graph, self.to = self.inner.graph, self.inner.to
+
+    def forward(self, graph):
+        self.tried.append(len(graph.n_atoms))
+        if len(graph.n_atoms) > self.capacity:
+            raise torch.OutOfMemoryError("no memory left")
+        return self.inner.forward(graph)
+
+
+def test_batches_that_do_not_fit_are_halved_with_a_warning(caplog):
+    frames = labelled(9)
+    small = Small(2)
+    features = everything(small, frames, 8)
+    assert small.tried == [8, 4, 2, 2, 2, 2, 1]
+    assert "batches of 2 frames" in caplog.text
+    for layer, h in everything(small.inner, frames, 1).items():
+        np.testing.assert_allclose(features[layer], h, atol=tol.BATCH)
+
+
+def test_a_frame_that_does_not_fit_is_named():
+    with pytest.raises(BackboneError, match=r"frame 0: 4 atoms do not fit into the memory of cpu"):
+        everything(Small(0), labelled(2), 4)
+
+
+def test_selected_atoms_alone_are_stored(tmp_path):
+    frames = labelled(5)
+    for atoms in frames:
+        atoms.symbols[0] = "O"
+    backbone = load_backbone("analytic", "analytic")
+    settings = {"batch_size": {"cpu": 2}, "device": CPU, "dtype": "float32", "source": "d"}
+    paths = {}
+    for name, rule in (("all", "all"), ("some", {"species": ["Cu"]})):
+        paths[name] = tmp_path / name
+        record = RECORD | {"atoms": json.dumps(rule)}
+        extract_to(paths[name], backbone, frames, atoms=rule, provenance=record, **settings)
+    whole, part = (read_layer(paths[name], 2) for name in ("all", "some"))
+    assert part.n_atoms.tolist() == [3] * 5
+    assert set(part.species) == {29}
+    np.testing.assert_array_equal(part.features, whole.features[whole.species == 29])
+
+
+SLAB = Atoms(
+    "Cu4NO",
+    positions=[[0, 0, 0], [2.5, 0, 0], [0, 0, 2.0], [2.5, 0, 2.0], [0, 0, 3.8], [9.5, 0, 3.8]],
+    cell=[10, 10, 12],
+    pbc=True,
+    constraint=FixAtoms([0, 1]),
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept"),
+    [
+        ("all", [0, 1, 2, 3, 4, 5]),
+        ("mobile", [2, 3, 4, 5]),
+        ({"species": ["N", "O"]}, [4, 5]),
+        ({"within": 2.0, "of": ["N"]}, [2, 4, 5]),  # O across the boundary
+    ],
+)
+def test_rules_of_selection(rule, kept):
+    assert np.flatnonzero(selected(SLAB, rule, "d")).tolist() == kept
+
+
+def test_fixed_atoms_survive_the_checked_file(tmp_path):
+    write_frames(tmp_path / "f.extxyz", [SLAB])
+    assert selected(load_frames(tmp_path / "f.extxyz")[0], "mobile", "d").sum() == 4
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("mobile", "marks no atom as fixed"),
+        ({"species": ["Fe"]}, "no atom is selected"),
+        ({"within": 3.0, "of": ["Fe"]}, "no atom of Fe"),
+    ],
+)
+def test_empty_selection_is_named(rule, why):
+    atoms = labelled(1)[0]
+    atoms.info["frame"] = 7
+    with pytest.raises(DataError, match=rf"d: frame 7: .*{why}.*features\.atoms"):
+        selected(atoms, rule, "d")
 
 
 def test_provenance_names_what_decides_the_numbers():

@@ -41,7 +41,12 @@ class Project:
                 "alpha": {"smallest": 0.01, "count": 3},
                 "regularisation": {"smallest": 1.0e-8, "largest": 1.0e-2, "count": 3},
             },
-            "datasets": {"mine": {"path": self.data.name, "collective_variable": ["Cu", "Cu"]}},
+            "datasets": {
+                "mine": {
+                    "path": self.data.name,
+                    "collective_variables": [{"distance": ["Cu", "Cu"]}],
+                }
+            },
             "backbones": {"toy": {"family": "analytic", "layers": [1, 2], "heatmap_layer": 2}},
         }
 

@@ -14,7 +14,7 @@ def test_dry_run_of_each_target(project, target):
 
 
 def test_dry_run_of_surrogates(project):
-    assert project.planned("surrogates") == {"surrogate": 1, "surrogate_run": 6, "surrogates": 1}
+    assert project.planned("surrogates") == {"surrogate": 5, "surrogate_run": 22, "surrogates": 1}
 
 
 def test_every_table_and_figure_is_there(finished):
@@ -31,7 +31,7 @@ def test_every_table_and_figure_is_there(finished):
         "provenance.md",
     ):
         assert (results / "tables" / name).stat().st_size > 0
-    for stem in ("alpha_sweep", "errors", "mine/parity", "mine/heatmap-toy"):
+    for stem in ("alpha_sweep", "errors", "leaks", "mine/parity", "mine/heatmap-toy"):
         for suffix in ("pdf", "svg", "png"):
             assert (results / "figures" / f"{stem}.{suffix}").stat().st_size > 1000
 
@@ -91,6 +91,7 @@ def test_changed_plot_style_only_redraws(copied):
         "fig_alpha_sweep",
         "fig_errors",
         "fig_heatmap",
+        "fig_leaks",
         "fig_parity",
     }
 

@@ -14,7 +14,9 @@ except ConfigError as error:
 
 STUDY = config["study"]
 
-downloads = [entry["download"] for entry in config["datasets"].values() if "download" in entry]
+weights = [entry["weights"] for entry in config["backbones"].values() if "weights" in entry]
+sources = [*config["datasets"].values(), *weights]
+downloads = [entry["download"] for entry in sources if "download" in entry]
 DOWNLOADS = {(download_key(d), d["file"]): d for d in downloads}
 
 
@@ -37,10 +39,22 @@ def dataset_entry(wildcards):
     return config["datasets"][wildcards.dataset]
 
 
-def source_entry(wildcards):
-    """What the registry says of a data set's file; a new title must not read it anew."""
+def part_of_entry(wildcards, *keys):
+    """Some keys of a registry entry, so that a new title makes nothing anew."""
     entry = dataset_entry(wildcards)
-    return {key: entry[key] for key in ("frames", "runs") if key in entry}
+    return {key: entry[key] for key in keys if key in entry}
+
+
+def source_entry(wildcards):
+    return part_of_entry(wildcards, "frames", "atoms", "runs", "energy_range")
+
+
+def checked_entry(wildcards):
+    return part_of_entry(wildcards, "energy_range", "time_ordered")
+
+
+def collective_variables(wildcards):
+    return dataset_entry(wildcards).get("collective_variables", [])
 
 
 def study_datasets():
@@ -48,9 +62,8 @@ def study_datasets():
     return {name: config["datasets"][name] for name in STUDY["datasets"]}
 
 
-def trajectories(name):
-    """The file of a data set, or the three of its parts: local or downloaded."""
-    entry = config["datasets"][name]
+def source_files(entry):
+    """The file of a registry entry, or the three of a data set's parts: local or downloaded."""
     if "path" in entry:
         return in_parts(entry["path"])
     download = entry["download"]
@@ -95,11 +108,11 @@ def archive_member(wildcards):
 
 def study_trajectories():
     """The files of every data set of the study."""
-    return {name: trajectories(name) for name in STUDY["datasets"]}
+    return {name: source_files(config["datasets"][name]) for name in STUDY["datasets"]}
 
 
 def dataset_files(wildcards):
-    return trajectories(wildcards.dataset)
+    return source_files(dataset_entry(wildcards))
 
 
 def reference_energy(wildcards):
@@ -121,8 +134,31 @@ def backbone_entry(wildcards):
     return config["backbones"][wildcards.backbone]
 
 
-def backbone_family(wildcards):
-    return backbone_entry(wildcards)["family"]
+def backbone_model(wildcards):
+    """What decides a backbone's features, so that a new title costs nothing."""
+    entry = backbone_entry(wildcards)
+    return {key: entry[key] for key in ("family", "options") if key in entry}
+
+
+def backbone_weights(wildcards):
+    """The file of a backbone's weights, none for those inside a package."""
+    weights = backbone_entry(wildcards).get("weights")
+    return source_files(weights) if weights else []
+
+
+def extraction(wildcards):
+    """Settings of the extraction but for the size of the shards, which changes nothing."""
+    return {key: value for key, value in config["features"].items() if key != "shard_frames"}
+
+
+def feature_shards(wildcards):
+    """Shards of a data set whose number of frames the registry knows, else one."""
+    n_frames = dataset_entry(wildcards).get("frames", 1)
+    n_shards = -(-n_frames // config["features"]["shard_frames"])
+    return [
+        f"results/features/{wildcards.dataset}/{wildcards.backbone}/{k}-of-{n_shards}.safetensors"
+        for k in range(n_shards)
+    ]
 
 
 def backbone_layers(wildcards):
@@ -131,8 +167,10 @@ def backbone_layers(wildcards):
 
 def feature_code(wildcards):
     """Only the adapter that a backbone uses, so that another one's change costs nothing."""
-    adapter = f"backbones/{backbone_family(wildcards)}.py"
-    return code("graphs.py", "features/extract.py", "backbones/base.py", adapter)
+    adapter = f"backbones/{backbone_entry(wildcards)['family']}.py"
+    return code(
+        "graphs.py", "features/extract.py", "features/atoms.py", "backbones/base.py", adapter
+    )
 
 
 def split_seeds(strategy):
@@ -165,6 +203,10 @@ def surrogate_runs(wildcards):
         f"results/surrogates/{wildcards.surrogate}/run{number}.extxyz"
         for number in range(len(runs))
     ]
+
+
+# Data sets of the study that this project made, by their recipes.
+STUDY_SURROGATES = [name for name in STUDY["datasets"] if name in config["surrogates"]]
 
 
 def study_sweeps():

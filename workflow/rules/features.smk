@@ -1,21 +1,26 @@
 """Checked frames to atom features of frozen backbones, on a GPU where there is one.
 
-in:   results/data/{dataset}/frames.extxyz
-out:  results/features/{dataset}/{backbone}.safetensors, all layers
+in:   results/data/{dataset}/frames.extxyz, the backbone's weights
+out:  results/features/{dataset}/{backbone}.safetensors, all layers, joined from shards
 """
 
 
 rule extract_features:
-    """One forward pass per frame yields every layer and the network's own energy."""
+    """One forward pass per frame of a shard yields every layer and the network's energy."""
     input:
         frames="results/data/{dataset}/frames.extxyz",
+        table="results/data/{dataset}/frames.csv",
+        weights=backbone_weights,
         code=feature_code,
     output:
-        features="results/features/{dataset}/{backbone}.safetensors",
+        shard=temp("results/features/{dataset}/{backbone}/{shard}-of-{n_shards}.safetensors"),
     log:
-        "results/logs/extract_features/{dataset}/{backbone}.log",
+        "results/logs/extract_features/{dataset}/{backbone}/{shard}-of-{n_shards}.log",
     benchmark:
-        "results/benchmarks/extract_features/{dataset}/{backbone}.tsv"
+        "results/benchmarks/extract_features/{dataset}/{backbone}/{shard}-of-{n_shards}.tsv"
+    wildcard_constraints:
+        shard=r"\d+",
+        n_shards=r"\d+",
     conda:
         "../../envs/mekrr.yaml"
     threads: 1  # a second thread gains nothing on a CPU; a second job does
@@ -24,10 +29,31 @@ rule extract_features:
         runtime=240,
         gpu=1,
     params:
-        family=backbone_family,
-        batch_size=config["features"]["batch_size"],
+        backbone=backbone_model,
+        features=extraction,
     script:
         "../scripts/extract_features.py"
+
+
+rule merge_features:
+    """The shards of a data set and backbone as one file."""
+    input:
+        shards=feature_shards,
+        code=code("features/store.py"),
+    output:
+        features="results/features/{dataset}/{backbone}.safetensors",
+    log:
+        "results/logs/merge_features/{dataset}/{backbone}.log",
+    benchmark:
+        "results/benchmarks/merge_features/{dataset}/{backbone}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    script:
+        "../scripts/merge_features.py"
 
 
 rule features:

@@ -1,6 +1,6 @@
 """Speed of features and kernels on this machine, against plain alternatives in the same run.
 
-`python -m mekrr.benchmark --help`, or `make bench`.
+`python -m mekrr.benchmarks.gram --help`, or `make bench`.
 """
 
 from __future__ import annotations

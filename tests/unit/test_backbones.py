@@ -7,21 +7,47 @@ import pytest
 import tolerances as tol
 import torch
 from ase import Atoms
+from checkpoints import random_checkpoint
 
 from mekrr.backbones import load_backbone
 from mekrr.errors import BackboneError
 
-FAMILIES = {"analytic": "analytic", "chgnet-0.3.0": "chgnet", "sevennet-0": "sevennet"}
+FAMILIES = {
+    "analytic": ("analytic", {}),
+    "chgnet-0.3.0": ("chgnet", {}),
+    "diep": ("diep", {}),
+    "schnet": ("schnet", {}),
+    "sevennet-0": ("sevennet", {}),
+    "sevennet-l3i5": ("sevennet", {"checkpoint": "7net-l3i5"}),
+    "soap": ("soap", {"species": ["Cu", "C", "O"]}),
+}
 SHAPES = {
     "analytic": {1: 16, 2: 16},
     "chgnet-0.3.0": dict.fromkeys((1, 2, 3, 4), 64),
+    "diep": dict.fromkeys((1, 2, 3), 64),
+    "schnet": dict.fromkeys((1, 2, 3), 24),
     "sevennet-0": dict.fromkeys((0, 1, 2, 3, 4), 128),
+    "sevennet-l3i5": dict.fromkeys((0, 1, 2, 3, 4), 128),
+    "soap": {1: 4662},
 }
 
 
+@pytest.fixture(scope="module")
+def load(tmp_path_factory):
+    """Loads a backbone of FAMILIES anew; SchNet's weights are random ones."""
+    weights = {"schnet": tmp_path_factory.mktemp("weights") / "schnet.pt"}
+    random_checkpoint(weights["schnet"])
+
+    def load(name):
+        family, options = FAMILIES[name]
+        return load_backbone(name, family, options, weights.get(name))
+
+    return load
+
+
 @pytest.fixture(scope="module", params=FAMILIES)
-def backbone(request):
-    return load_backbone(request.param, FAMILIES[request.param])
+def backbone(request, load):
+    return load(request.param)
 
 
 def run(backbone, frames):
@@ -114,9 +140,8 @@ def test_inputs_are_not_mutated(backbone, surface):
         np.testing.assert_array_equal(atoms.cell.array, cell)
 
 
-def in_float64(name):
+def in_float64(precise):
     """The backbone with float64 weights, so that finite differences mean something."""
-    precise = load_backbone(name, FAMILIES[name])
     if hasattr(precise, "_model"):
         for module in precise._model.double().children():
             module.register_forward_hook(promote)
@@ -131,9 +156,9 @@ def promote(_module, _inputs, output):
                 output[key] = value.double()
 
 
-def test_position_gradients_are_finite_differences(backbone, surface, rng):
+def test_position_gradients_are_finite_differences(backbone, load, surface, rng):
     """d(w·h)/dr of every layer, for random weights w, along a random direction, in float64."""
-    precise = in_float64(backbone.name)
+    precise = in_float64(load(backbone.name))
     atoms = surface[0]
     direction = torch.as_tensor(rng.normal(size=(len(atoms), 3)))
     weights = {k: torch.as_tensor(rng.normal(size=d)) for k, d in SHAPES[backbone.name].items()}
@@ -172,19 +197,37 @@ def test_unknown_element_is_named(backbone):
         backbone.check_species([*frames, odd], "mine.xyz")
 
 
-def test_unknown_family_is_named():
-    with pytest.raises(BackboneError, match="unknown family 'gemnet'; known: analytic"):
-        load_backbone("mine", "gemnet")
-
-
-def test_sevennet_energy_is_that_of_its_own_calculator(surface):
+@pytest.mark.parametrize(
+    ("name", "checkpoint"), [("sevennet-0", "7net-0"), ("sevennet-l3i5", "7net-l3i5")]
+)
+def test_sevennet_energy_is_that_of_its_own_calculator(name, checkpoint, load, surface):
     from sevenn.calculator import SevenNetCalculator
 
-    calculator = SevenNetCalculator("7net-0", device="cpu")
-    energies = run(load_backbone("sevennet-0", "sevennet"), surface).energy
+    calculator = SevenNetCalculator(checkpoint, device="cpu")
+    energies = run(load(name), surface).energy
     for atoms, energy in zip(surface, energies.tolist(), strict=True):
         expected = calculator.get_potential_energy(atoms)
         assert energy == pytest.approx(expected, abs=tol.OWN_ENERGY * len(atoms))
+
+
+def test_unknown_checkpoint_is_named():
+    with pytest.raises(BackboneError, match="unknown checkpoint '7net-9'; known: 7net-0, 7net-l3i"):
+        load_backbone("mine", "sevennet", {"checkpoint": "7net-9"})
+
+
+@pytest.mark.parametrize(
+    ("family", "settings", "message"),
+    [
+        ("gemnet", {}, "unknown family 'gemnet'; known: analytic"),
+        ("chgnet", {"options": {"layer": 3}}, "family 'chgnet' takes no 'layer'; it takes: none"),
+        ("sevennet", {"weights": "a.pth"}, "takes no 'weights'; it takes: checkpoint"),
+        ("schnet", {}, "needs 'weights'; add it to the registry"),
+        ("soap", {}, "needs 'species'; add it to the registry"),
+    ],
+)
+def test_what_a_family_cannot_do_is_named(family, settings, message):
+    with pytest.raises(BackboneError, match=message):
+        load_backbone("mine", family, **settings)
 
 
 def test_chgnet_features_and_energy_are_those_of_its_own_graph(surface):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+from collections.abc import Mapping
 from importlib import import_module
 
 from mekrr.backbones.base import Backbone
@@ -11,15 +14,51 @@ from mekrr.errors import BackboneError
 ADAPTERS = {
     "analytic": ("mekrr.backbones.analytic", "AnalyticBackbone"),
     "chgnet": ("mekrr.backbones.chgnet", "CHGNetBackbone"),
+    "diep": ("mekrr.backbones.diep", "DIEP"),
+    "fairchem": ("mekrr.backbones.fairchem", "FairChem"),
+    "schnet": ("mekrr.backbones.schnet", "SchNet"),
     "sevennet": ("mekrr.backbones.sevennet", "SevenNet"),
+    "soap": ("mekrr.backbones.soap", "SOAP"),
 }
 
 
-def load_backbone(name: str, family: str) -> Backbone:
-    """Backbone ``name`` through the adapter of its ``family``, on the CPU."""
+def load_backbone(
+    name: str,
+    family: str,
+    options: Mapping[str, object] | None = None,
+    weights: str | os.PathLike | None = None,
+) -> Backbone:
+    """Backbone ``name`` through the adapter of its ``family``, on the CPU.
+
+    Parameters
+    ----------
+    options : settings of the adapter, beside its weights.
+    weights : file of the weights, None if they are inside a package.
+
+    Raises
+    ------
+    BackboneError
+        If the family or an option is unknown, weights are missing or not taken, or the
+        adapter refuses them.
+    """
     if family not in ADAPTERS:
         raise BackboneError(
             f"backbone {name!r}: unknown family {family!r}; known: {', '.join(sorted(ADAPTERS))}"
         )
     module, adapter = ADAPTERS[family]
-    return getattr(import_module(module), adapter)(name)
+    make = getattr(import_module(module), adapter)
+    settings = dict(options or {}) | ({} if weights is None else {"weights": weights})
+    known = inspect.signature(make).parameters
+    for key in settings:
+        if key not in known:
+            taken = ", ".join(sorted(set(known) - {"name"})) or "none"
+            raise BackboneError(
+                f"backbone {name!r}: family {family!r} takes no {key!r}; it takes: {taken}"
+            )
+    for key, parameter in known.items():
+        if parameter.default is inspect.Parameter.empty and key not in (*settings, "name"):
+            raise BackboneError(
+                f"backbone {name!r}: family {family!r} needs {key!r}; add it to the registry of "
+                "backbones"
+            )
+    return make(name, **settings)

@@ -1,4 +1,4 @@
-"""SevenNet-0 (MPtrj, PBE), its weights inside the package sevenn."""
+"""SevenNet-0 and SevenNet-l3i5 (MPtrj, PBE), their weights inside the package sevenn."""
 
 from __future__ import annotations
 
@@ -12,31 +12,51 @@ from ase import Atoms
 from sevenn import pretrained_potentials
 
 from mekrr.backbones.base import Backbone, BackboneOutput
+from mekrr.errors import BackboneError
 from mekrr.files import sha256
 from mekrr.graphs import AtomGraph, build_graph
 
-CHECKPOINT = "SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth"
+CHECKPOINTS = {
+    "7net-0": "SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth",
+    "7net-l3i5": "SevenNet_l3i5/checkpoint_l3i5.pth",
+}
 
 
 class SevenNet(Backbone):
-    """Layers t = 0…4: the scalar (l = 0) channels after the t-th interaction's gate."""
+    """Layers t = 0…4: the scalar (l = 0) channels after the t-th interaction's gate.
 
-    layers = (0, 1, 2, 3, 4)
+    Parameters
+    ----------
+    checkpoint : "7net-0" (angular momenta up to l = 2) or "7net-l3i5" (up to l = 3).
+
+    Raises
+    ------
+    BackboneError
+        If there is no such checkpoint in the package.
+    """
+
     has_energy = True
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, checkpoint: str = "7net-0"):
+        if checkpoint not in CHECKPOINTS:
+            raise BackboneError(
+                f"backbone {name!r}: unknown checkpoint {checkpoint!r}; "
+                f"known: {', '.join(CHECKPOINTS)}"
+            )
         self.name = name
-        path = Path(next(iter(pretrained_potentials.__path__))) / CHECKPOINT
-        checkpoint = sevenn.util.load_checkpoint(str(path))
-        self._model = checkpoint.build_model().eval().requires_grad_(False)
+        path = Path(next(iter(pretrained_potentials.__path__))) / CHECKPOINTS[checkpoint]
+        loaded = sevenn.util.load_checkpoint(str(path))
+        self._model = loaded.build_model().eval().requires_grad_(False)
         self._model.set_is_batch_data(True)
         self._index_of = self._model.z_to_onehot_tensor
         # The last module differentiates the energy; here autograd does, where wanted.
         self._modules = [(n, m) for n, m in self._model.named_children() if n != "force_output"]
-        self._scalars = {
-            t: self._model.get_submodule(f"{t}_equivariant_gate").gate.irreps_out.count("0e")
-            for t in self.layers
+        self._gates = {  # layer and number of scalars, which stand first
+            name: (int(name.split("_")[0]), module.gate.irreps_out.count("0e"))
+            for name, module in self._modules
+            if name.endswith("_equivariant_gate")
         }
+        self.layers = tuple(t for t, _ in self._gates.values())
         self._cutoff = float(self._model.cutoff)
         self.species = frozenset(self._model.type_map)
         self.weights_sha256 = sha256(path)
@@ -57,9 +77,9 @@ class SevenNet(Backbone):
         layers = {}
         for name, module in self._modules:
             data = module(data)
-            if name.endswith("_equivariant_gate"):
-                t = int(name.split("_")[0])
-                layers[t] = data[KEY.NODE_FEATURE][:, : self._scalars[t]]
+            if name in self._gates:
+                t, scalars = self._gates[name]
+                layers[t] = data[KEY.NODE_FEATURE][:, :scalars]
         return BackboneOutput(layers, data[KEY.PRED_TOTAL_ENERGY].reshape(-1))
 
     def to(self, device: torch.device | str) -> SevenNet:

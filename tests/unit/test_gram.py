@@ -5,14 +5,25 @@ import pytest
 import tolerances as tol
 
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import Gaussian, Linear, median_lengthscale
+from mekrr.kernels.atom import Gaussian, Linear, Matern, median_lengthscale
 from mekrr.kernels.gram import combine, species_gram, train_gram
+from mekrr.kernels.rank import find_basis
 
 SIGMA = 1.7
 
 
 def gaussian(h, g):
     return np.exp(-np.sum((h - g) ** 2) / (2 * SIGMA**2))
+
+
+def matern3(h, g):
+    r = np.sqrt(3) * np.linalg.norm(h - g) / SIGMA
+    return (1 + r) * np.exp(-r)
+
+
+def matern5(h, g):
+    r = np.sqrt(5) * np.linalg.norm(h - g) / SIGMA
+    return (1 + r + r**2 / 3) * np.exp(-r)
 
 
 def linear(h, g):
@@ -69,6 +80,19 @@ def test_rectangular_gram_is_the_double_sum(ragged):
     np.testing.assert_allclose(gram.k1, sum(shares.values()), rtol=tol.GRAM_FLOAT32)
 
 
+@pytest.mark.parametrize(
+    ("kernel", "formula"),
+    [(Matern(SIGMA, 3), matern3), (Matern(SIGMA, 5), matern5)],
+    ids=["3/2", "5/2"],
+)
+def test_matern_kernel_is_the_double_sum(ragged, kernel, formula):
+    k0, shares = brute_force(ragged, ragged, formula)
+    for dtype, tolerance in ((np.float32, tol.GRAM_FLOAT32), (np.float64, tol.GRAM_FLOAT64)):
+        gram = species_gram(ragged, None, kernel, dtype=dtype, tile_atoms=8)
+        np.testing.assert_allclose(gram.k0, k0, rtol=tolerance)
+        np.testing.assert_allclose(gram.k1, sum(shares.values()), rtol=tolerance)
+
+
 def test_linear_kernel_is_the_double_sum(ragged):
     k0, shares = brute_force(ragged, ragged, linear)
     gram = species_gram(ragged, None, Linear())
@@ -118,6 +142,50 @@ def test_near_duplicates_far_from_the_origin_keep_their_precision(rng):
     k0, _ = brute_force(frames, frames, gaussian)
     gram = species_gram(frames, None, Gaussian(SIGMA))
     np.testing.assert_allclose(gram.k0, k0, rtol=tol.GRAM_FLOAT32)
+
+
+@pytest.fixture
+def narrow(rng):
+    """Wide features that differ in a dozen directions only, as those of a trajectory do."""
+    directions = np.linalg.qr(rng.normal(size=(200, 12)))[0]
+    species = np.tile([29, 29, 29, 8, 1], 30)
+    centres = {z: 5.0 * rng.normal(size=200) for z in (1, 8, 29)}
+    h = np.stack([centres[z] for z in species]) + rng.normal(size=(150, 12)) @ directions.T
+    return FrameFeatures(h.astype(np.float32), species, 5 * np.arange(31))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(np.float32, tol.GRAM_FLOAT32), (np.float64, tol.GRAM_FLOAT64)]
+)
+def test_projected_gram_is_the_double_sum(narrow, dtype, tolerance):
+    k0, shares = brute_force(narrow, narrow, gaussian)
+    gram = species_gram(narrow, None, Gaussian(SIGMA), dtype=dtype)
+    np.testing.assert_allclose(gram.k0, k0, rtol=tolerance)
+    for species, share in shares.items():
+        np.testing.assert_allclose(gram.shares[species], share, rtol=tolerance)
+
+
+def basis_of(rows, rng, tolerance):
+    def draw(count):
+        return rows[rng.choice(len(rows), min(count, len(rows)), replace=False)]
+
+    spanned = np.zeros((1, rows.shape[1]))
+    return find_basis(draw, lambda: iter(np.array_split(rows, 7)), spanned, tolerance)
+
+
+def test_basis_holds_every_row(rng):
+    """A direction that one atom alone has is found although no sample may hold it."""
+    directions = np.linalg.qr(rng.normal(size=(200, 12)))[0]
+    rows = rng.normal(size=(5000, 12)) @ directions.T
+    rows[4321] += 0.01 * rng.normal(size=200)
+    basis = basis_of(rows, rng, 1e-5)
+    assert basis.shape[1] <= 16
+    np.testing.assert_allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=1e-12)
+    assert np.linalg.norm(rows - (rows @ basis) @ basis.T, axis=1).max() <= 1e-5
+
+
+def test_no_basis_for_rows_of_full_rank(rng):
+    assert basis_of(rng.normal(size=(900, 100)), rng, 1e-4) is None
 
 
 def test_train_gram_matches_the_full_gram(ragged):

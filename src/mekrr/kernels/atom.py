@@ -16,6 +16,33 @@ class Gaussian:
 
     lengthscale: float
 
+    def apply(self, exponent: np.ndarray) -> None:
+        """Turn -|h - h'|²/2σ² into kernel values, in place."""
+        np.exp(exponent, out=exponent)
+
+
+@dataclass(frozen=True)
+class Matern:
+    """Matérn kernel of r = |h - h'|/σ (Rasmussen and Williams, eq. 4.17).
+
+    ``order`` 3: (1 + √3 r) exp(-√3 r); 5: (1 + √5 r + 5 r²/3) exp(-√5 r).
+    """
+
+    lengthscale: float
+    order: int = 5
+
+    def apply(self, exponent: np.ndarray) -> None:
+        """Turn -|h - h'|²/2σ² into kernel values, in place."""
+        np.minimum(exponent, 0.0, out=exponent)  # rounding may leave it above
+        exponent *= -2.0 * self.order
+        np.sqrt(exponent, out=exponent)
+        polynomial = 1.0 + exponent
+        if self.order == 5:
+            polynomial += exponent**2 / 3.0
+        np.negative(exponent, out=exponent)
+        np.exp(exponent, out=exponent)
+        exponent *= polynomial
+
 
 @dataclass(frozen=True)
 class Linear:

@@ -29,7 +29,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import Gaussian, Linear
+from mekrr.kernels.atom import Gaussian, Linear, Matern
+from mekrr.kernels.coordinates import Coordinates
 from mekrr.progress import progress_bar
 
 TILE_ATOMS = 768  # a float32 tile of this side and its operands stay in the cache
@@ -62,8 +63,9 @@ def combine(k0: np.ndarray, k1: np.ndarray, alpha: float) -> np.ndarray:
 def species_gram(
     rows: FrameFeatures,
     columns: FrameFeatures | None,
-    kernel: Gaussian | Linear,
+    kernel: Gaussian | Matern | Linear,
     *,
+    coordinates: Coordinates | None = None,
     threads: int = 1,
     dtype: type = np.float32,
     tile_atoms: int = TILE_ATOMS,
@@ -75,6 +77,8 @@ def species_gram(
     ----------
     rows, columns : frames; ``columns=None`` stands for ``rows`` and costs half.
     kernel : the atom kernel.
+    coordinates : in which atoms are compared, for parts of one Gram matrix to share; found
+        from the frames by default. Without effect on a linear kernel.
     threads : worker threads, each running single-threaded linear algebra.
     dtype : precision of the products, float32 or float64.
     tile_atoms : atoms along the side of a tile.
@@ -82,11 +86,16 @@ def species_gram(
     """
     if isinstance(kernel, Linear):
         return _linear_gram(rows, rows if columns is None else columns)
-    return _gaussian_gram(rows, columns, kernel.lengthscale, threads, dtype, tile_atoms, title)
+    return _pairwise_gram(rows, columns, kernel, coordinates, threads, dtype, tile_atoms, title)
 
 
 def train_gram(
-    frames: FrameFeatures, train: np.ndarray, kernel: Gaussian | Linear, **options
+    frames: FrameFeatures,
+    train: np.ndarray,
+    kernel: Gaussian | Matern | Linear,
+    *,
+    dtype: type = np.float32,
+    **options,
 ) -> SpeciesGram:
     """Kernel of all frames (rows) with the training frames (columns, in their order).
 
@@ -94,6 +103,9 @@ def train_gram(
     `species_gram`.
     """
     rest = np.setdiff1d(np.arange(len(frames)), train)
+    if not isinstance(kernel, Linear):
+        options["coordinates"] = Coordinates.of([frames], kernel.lengthscale, dtype)
+    options["dtype"] = dtype
     parts = [(train, species_gram(frames.select(train), None, kernel, **options))]
     if len(rest):
         gram = species_gram(frames.select(rest), frames.select(train), kernel, **options)
@@ -152,10 +164,11 @@ class _Tile:
     counts: np.ndarray  # (n_species, n_frames), atoms of each species in each frame
 
 
-def _gaussian_gram(
+def _pairwise_gram(
     rows: FrameFeatures,
     columns: FrameFeatures | None,
-    lengthscale: float,
+    kernel: Gaussian | Matern,
+    coordinates: Coordinates | None,
     threads: int,
     dtype: type,
     tile_atoms: int,
@@ -163,18 +176,19 @@ def _gaussian_gram(
 ) -> SpeciesGram:
     symmetric = columns is None
     other = rows if symmetric else columns
-    species = np.union1d(rows.species, other.species)
-    means = np.stack([_species_mean(rows, other, s) for s in species])
-    row_tiles = _tiles(rows, species, means, lengthscale, dtype, tile_atoms)
-    column_tiles = (
-        row_tiles if symmetric else _tiles(other, species, means, lengthscale, dtype, tile_atoms)
-    )
+    if coordinates is None:
+        coordinates = Coordinates.of(
+            [rows] if symmetric else [rows, other], kernel.lengthscale, dtype
+        )
+    species = coordinates.species
+    row_tiles = _tiles(rows, coordinates, dtype, tile_atoms)
+    column_tiles = row_tiles if symmetric else _tiles(other, coordinates, dtype, tile_atoms)
     k0 = np.zeros((len(rows), len(other)))
     shares = np.zeros((len(species), len(rows), len(other)))
 
     def work(pair: tuple[_Tile, _Tile]) -> None:
         a, b = pair
-        total, by_species = _tile_gram(a, b)
+        total, by_species = _tile_gram(a, b, kernel)
         if a is b:  # equal up to rounding: make it equal
             total = 0.5 * (total + total.T)
             by_species = 0.5 * (by_species + by_species.transpose(0, 2, 1))
@@ -199,54 +213,32 @@ def _gaussian_gram(
     return SpeciesGram(k0, {int(s): shares[k] for k, s in enumerate(species)})
 
 
-def _species_mean(rows: FrameFeatures, columns: FrameFeatures, species: int) -> np.ndarray:
-    """Mean feature of a species, the common origin of both sides' atoms."""
-    for frames in (columns, rows):
-        chosen = frames.species == species
-        if chosen.any():
-            return frames.features[chosen].mean(axis=0, dtype=np.float64)
-    raise AssertionError("species stems from rows or columns")
-
-
 def _tiles(
-    frames: FrameFeatures,
-    species: np.ndarray,
-    means: np.ndarray,
-    lengthscale: float,
-    dtype: type,
-    tile_atoms: int,
+    frames: FrameFeatures, coordinates: Coordinates, dtype: type, tile_atoms: int
 ) -> list[_Tile]:
     tiles, first = [], 0
     while first < len(frames):
         last = int(np.searchsorted(frames.pointer, frames.pointer[first] + tile_atoms, "right")) - 1
         last = max(last, first + 1)
-        tiles.append(_tile(frames, slice(first, last), species, means, lengthscale, dtype))
+        tiles.append(_tile(frames, slice(first, last), coordinates, dtype))
         first = last
     return tiles
 
 
-def _tile(
-    frames: FrameFeatures,
-    which: slice,
-    species: np.ndarray,
-    means: np.ndarray,
-    lengthscale: float,
-    dtype: type,
-) -> _Tile:
+def _tile(frames: FrameFeatures, which: slice, coordinates: Coordinates, dtype: type) -> _Tile:
     atoms = slice(frames.pointer[which.start], frames.pointer[which.stop])
-    n_frames = which.stop - which.start
+    n_frames, species = which.stop - which.start, coordinates.species
     kind = np.searchsorted(species, frames.species[atoms])
     owner = np.repeat(np.arange(n_frames), frames.n_atoms[which])
     order = np.lexsort((owner, kind))
     kind, owner = kind[order], owner[order]
 
-    h = frames.features[atoms][order].astype(np.float64)
-    u = (h - means[kind]) / lengthscale
-    delta = (means[kind][:, None, :] - means[None, :, :]) / lengthscale
+    u = coordinates.transform(frames, atoms)[order]
+    delta = coordinates.between_origins()
     p = (
         np.einsum("id,id->i", u, u)[:, None]
-        + 2.0 * np.einsum("id,isd->is", u, delta)
-        + 0.5 * np.einsum("isd,isd->is", delta, delta)
+        + 2.0 * np.einsum("id,isd->is", u, delta[kind])
+        + 0.5 * np.einsum("std,std->st", delta, delta)[kind]
     )
     one_hot = np.eye(len(species))[kind]
     segment = kind * n_frames + owner
@@ -264,11 +256,10 @@ def _tile(
     )
 
 
-def _tile_gram(a: _Tile, b: _Tile) -> tuple[np.ndarray, np.ndarray]:
+def _tile_gram(a: _Tile, b: _Tile, kernel: Gaussian | Matern) -> tuple[np.ndarray, np.ndarray]:
     """K_0 and all shares of K_1 between the frames of two tiles."""
     values = a.left @ b.right.T
-    np.minimum(values, 0.0, out=values)  # rounding must not lift a kernel value above 1
-    np.exp(values, out=values)
+    kernel.apply(values)
     sums = np.add.reduceat(values, b.starts, axis=1)
     sums = np.add.reduceat(sums, a.starts, axis=0, dtype=np.float64)
 

@@ -95,14 +95,53 @@ def test_download_folder_changes_with_the_source():
     assert download_key(unknown) != download_key({"url": "https://example.org/b"})
 
 
+def test_collective_variables(config):
+    entry = config["datasets"]["mine"] = {"path": "a"}
+    entry["collective_variables"] = [
+        {"distance": [0, 4]},
+        {"coordination": ["N", "Fe"], "radius": 2.5},
+    ]
+    check_config(config, SCHEMAS)
+    for wrong in (
+        {"distance": ["N"]},
+        {"distance": ["N", 3]},
+        {"coordination": ["N", "Fe"]},
+        {"angle": ["N", "Fe", "N"]},
+    ):
+        entry["collective_variables"] = [wrong]
+        refused(config, "datasets.mine.collective_variables")
+
+
+def test_time_order_that_is_not_there(config):
+    config["datasets"]["d2-surrogate"]["time_ordered"] = False
+    check_config(config, SCHEMAS)
+    config["study"]["splits"] = ["sequential"]
+    refused(config, "study.splits: sequential, but datasets.d2-surrogate.time_ordered is false")
+
+
 def test_unknown_data_set(config):
-    config["study"]["datasets"] = ["fe-n2-surogate"]
-    refused(config, "study.datasets", "'fe-n2-surogate'", "did you mean 'fe-n2-surrogate'?")
+    config["study"]["datasets"] = ["d2-surogate"]
+    refused(config, "study.datasets", "'d2-surogate'", "did you mean 'd2-surrogate'?")
 
 
 def test_unknown_backbone(config):
     config["study"]["backbones"] = ["schnet"]
     refused(config, "study.backbones", "'schnet' is not in the registry", "known: chgnet-0.3.0")
+
+
+def test_labels_are_no_test_of_the_network_that_made_them(config):
+    config["study"]["backbones"] = ["diep"]
+    refused(config, "study.backbones: diep", "made the labels of d2-surrogate")
+
+
+def test_weights_are_local_or_downloaded(config):
+    config["backbones"]["mine"] = {
+        "family": "schnet",
+        "layers": [1],
+        "heatmap_layer": 1,
+        "weights": {"path": "a.pt", "download": {"url": "https://example.org/a", "file": "a"}},
+    }
+    refused(config, "backbones.mine.weights: give either `path` or `download`")
 
 
 def test_data_set_is_either_surrogate_or_published(config):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from mekrr.errors import SolveError
 from mekrr.evaluation import mae, rmse
 from mekrr.kernels.gram import combine
+from mekrr.progress import progress_bar
 from mekrr.ridge import RidgePath
 
 
@@ -72,6 +75,42 @@ def sweep(
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def leave_one_out_sweep(
+    k0: np.ndarray,
+    k1: np.ndarray,
+    target: np.ndarray,
+    n_atoms: np.ndarray,
+    alphas: np.ndarray,
+    regularisations: np.ndarray,
+    threads: int,
+) -> pd.DataFrame:
+    """Leave-one-out errors over the α × λ grid: as `sweep`, without validation frames.
+
+    Parameters
+    ----------
+    k0, k1 : (T, T). target : (T,) eV. n_atoms : (T,).
+    threads : values of α worked on at once, each by one thread.
+    """
+
+    def errors(alpha: float) -> np.ndarray:
+        path = RidgePath(combine(k0, k1, alpha), target)
+        return 1000.0 * (path.leave_one_out(regularisations) - target) / n_atoms
+
+    with (
+        threadpool_limits(1, "blas"),
+        ThreadPoolExecutor(threads) as pool,
+        progress_bar(len(alphas), "leave-one-out", "α") as bar,
+    ):
+        rows = []
+        for alpha, of_alpha in zip(alphas, pool.map(errors, alphas), strict=True):
+            rows += [
+                (alpha, regularisation, rmse(e), mae(e))
+                for regularisation, e in zip(regularisations, of_alpha, strict=True)
+            ]
+            bar.update()
+    return pd.DataFrame(rows, columns=["alpha", "regularisation", "rmse", "mae"])
 
 
 def choose(table: pd.DataFrame) -> Choice:

@@ -3,21 +3,26 @@
 import numpy as np
 import pytest
 import tolerances as tol
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 from sklearn.kernel_ridge import KernelRidge as SklearnKernelRidge
 
 from mekrr.errors import JitterWarning, SolveError
-from mekrr.ridge import KernelRidge, RidgePath, solve
+from mekrr.ridge import KernelRidge, RidgePath, factorise
 
 LAMBDA = 1e-6
 
 
 @pytest.fixture
-def problem(rng):
-    x, new = rng.normal(size=(30, 3)), rng.normal(size=(7, 3))
-    distances = ((np.concatenate([x, new])[:, None] - x[None]) ** 2).sum(axis=-1)
-    kernel = np.exp(-0.5 * distances)
-    energy = -63893.0 + np.sin(x).sum(axis=1)
-    return kernel[:30], kernel[30:], energy
+def points(rng):
+    return rng.normal(size=(30, 3)), rng.normal(size=(7, 3))
+
+
+@pytest.fixture
+def problem(points):
+    x, new = points
+    kernel = RBF(1.0)
+    return kernel(x), kernel(new, x), -63893.0 + np.sin(x).sum(axis=1)
 
 
 def test_parity_with_sklearn(problem):
@@ -31,9 +36,8 @@ def test_parity_with_sklearn(problem):
 
 def test_solution_satisfies_the_system(problem):
     kernel, _, energy = problem
-    target = energy - energy.mean()
-    c = solve(kernel, target, LAMBDA)
-    residual = kernel @ c + LAMBDA * len(kernel) * c - target
+    c = KernelRidge(LAMBDA).fit(kernel, energy).coefficients_
+    residual = kernel @ c + LAMBDA * len(kernel) * c - (energy - energy.mean()) / energy.std()
     assert np.abs(residual).max() < 1e-9
 
 
@@ -46,26 +50,81 @@ def test_path_equals_single_fits(problem):
         np.testing.assert_allclose(row, single, rtol=0, atol=1e-6)
 
 
+def test_leave_one_out_equals_refits(problem):
+    kernel, _, energy = problem
+    lambdas = np.array([1e-6, 1e-3])
+    found = RidgePath(kernel, energy).leave_one_out(lambdas)
+    standard = (energy - energy.mean()) / energy.std()
+    for row, regularisation in zip(found, lambdas, strict=True):
+        shift = regularisation * len(energy) * np.eye(len(energy) - 1)
+        for i in range(len(energy)):
+            others = np.arange(len(energy)) != i
+            c = np.linalg.solve(kernel[np.ix_(others, others)] + shift, standard[others])
+            refit = kernel[i, others] @ c
+            assert abs((row[i] - energy.mean()) / energy.std() - refit) < tol.PEER
+
+
 def test_path_marks_an_indefinite_system():
-    kernel = np.diag([1.0, 1.0, -1e-3])
-    path = RidgePath(kernel, np.arange(3.0)).predict(np.eye(3), np.array([1e-9, 1.0]))
-    assert np.isnan(path[0]).all()
-    assert np.isfinite(path[1]).all()
+    path = RidgePath(np.diag([1.0, 1.0, -1e-3]), np.arange(3.0))
+    lambdas = np.array([1e-9, 1.0])
+    for energies in (path.predict(np.eye(3), lambdas), path.leave_one_out(lambdas)):
+        assert np.isnan(energies[0]).all()
+        assert np.isfinite(energies[1]).all()
+
+
+def test_std_of_a_gaussian_process(points, problem):
+    """Against scikit-learn's, which leaves out the noise of a new observation."""
+    (x, new), (kernel, rows, energy) = points, problem
+    model = KernelRidge(1e-3).fit(kernel, energy)
+    noise = 1e-3 * len(x)
+    peer = GaussianProcessRegressor(
+        ConstantKernel(model.variance_) * RBF(1.0), alpha=model.variance_ * noise, optimizer=None
+    )
+    peer.fit(x, (energy - energy.mean()) / energy.std())
+    mean, function = peer.predict(new, return_std=True)
+    theirs = energy.std() * np.sqrt(function**2 + model.variance_ * noise)
+    np.testing.assert_allclose(model.std(rows, np.ones(7)), theirs, rtol=tol.PEER)
+    np.testing.assert_allclose(
+        model.predict(rows), energy.mean() + energy.std() * mean, rtol=0, atol=1e-8
+    )
+
+
+def test_scale_of_the_gaussian_process_is_the_likeliest(points, problem):
+    (x, _), (kernel, _, energy) = points, problem
+    best = KernelRidge(1e-3).fit(kernel, energy).variance_
+
+    def likelihood(variance):
+        peer = GaussianProcessRegressor(
+            ConstantKernel(variance) * RBF(1.0), alpha=variance * 1e-3 * len(x), optimizer=None
+        )
+        peer.fit(x, (energy - energy.mean()) / energy.std())
+        return peer.log_marginal_likelihood_value_
+
+    assert likelihood(best) > max(likelihood(0.99 * best), likelihood(1.01 * best))
+
+
+def test_std_at_a_training_frame_is_the_noise(problem):
+    """Where the kernel is known exactly, nothing else is left; rounding must not yield NaN."""
+    kernel, _, energy = problem
+    model = KernelRidge(1e-12).fit(kernel, energy)
+    std = model.std(kernel, np.diag(kernel) - 1e-9)
+    np.testing.assert_allclose(std, energy.std() * np.sqrt(model.variance_ * 30e-12))
 
 
 def test_jitter_is_bounded_and_stated():
     near = np.ones((3, 3)) - 1e-10 * np.eye(3)
     with pytest.warns(JitterWarning, match=r"added .* to its diagonal"):
-        solve(near, np.arange(3.0), 0.0)
+        factorise(near, 0.0)
     with pytest.raises(SolveError, match="stays indefinite"):
-        solve(np.diag([1.0, 1.0, -1.0]), np.arange(3.0), 0.0)
+        factorise(np.diag([1.0, 1.0, -1.0]), 0.0)
 
 
-def test_nan_is_diagnosed_first():
+@pytest.mark.parametrize("method", [KernelRidge(1.0).fit, RidgePath])
+def test_nan_is_diagnosed_first(method):
     with pytest.raises(SolveError, match="not finite; check the features"):
-        solve(np.full((2, 2), np.nan), np.zeros(2), 1.0)
+        method(np.full((2, 2), np.nan), np.zeros(2))
     with pytest.raises(SolveError, match="not finite; check the energies"):
-        solve(np.eye(2), np.array([0.0, np.inf]), 1.0)
+        method(np.eye(2), np.array([0.0, np.inf]))
 
 
 def test_constant_energies_are_predicted():

@@ -1,20 +1,18 @@
-"""List the registered backbones: `python -m mekrr.backbones [registry.yaml ...]`."""
+"""List the backbones known by name: `python -m mekrr.backbones`, `make backbones`."""
 
 from __future__ import annotations
 
 import argparse
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
-import yaml
 from ase import Atoms
 from ase.data import chemical_symbols
 
 from mekrr.backbones import load_backbone
 from mekrr.backbones.base import Backbone
-from mekrr.config import download_key
+from mekrr.backbones.registry import registered, weights_path
 from mekrr.errors import BackboneError, first_line
 
 SHOWN = ("title", "family", "training_data", "licence", "reference")
@@ -24,18 +22,24 @@ def describe(name: str, entry: Mapping) -> list[str]:
     """Lines on one entry of the registry: what it is, and what its weights turn out to be."""
     lines = [f"{name}", *(f"  {key}: {entry[key]}" for key in SHOWN if key in entry)]
     weights = entry.get("weights", {})
-    path = _weights_path(weights)
+    path = weights_path(weights)
     if path is not None and not path.is_file():
         source = weights.get("download", {}).get("url", "a file of yours")
         return [*lines, f"  weights: absent ({path}, from {source})"]
+    model = entry.get("options", {}).get("model")
+    if model is not None:  # a list must not download gigabytes
+        return [*lines, f"  weights: {model}, fetched by its library when first used"]
     try:
         backbone = load_backbone(name, entry["family"], entry.get("options"), path)
     except BackboneError as error:
         return [*lines, f"  weights: not usable ({first_line(error)})"]
+    source = "none needed"
+    if backbone.weights_sha256 != "none":
+        source = f"{path or 'inside a package'}, sha256 {backbone.weights_sha256}"
     widths = ", ".join(f"{layer}: {width}" for layer, width in widths_of(backbone).items())
     return [
         *lines,
-        f"  weights: {path or 'inside a package'}, sha256 {backbone.weights_sha256}",
+        f"  weights: {source}",
         f"  layers and widths: {widths}; fitted: {', '.join(map(str, entry['layers']))}",
         f"  energy: {'yes' if backbone.has_energy else 'no'}",
         f"  elements: {_ranges(sorted(backbone.species))}",
@@ -49,13 +53,6 @@ def widths_of(backbone: Backbone) -> dict[int, int]:
     with torch.inference_mode():
         layers = backbone.forward(backbone.graph([dimer])).layers
     return {layer: features.shape[1] for layer, features in layers.items()}
-
-
-def _weights_path(weights: Mapping) -> Path | None:
-    if "download" in weights:
-        download = weights["download"]
-        return Path("results/downloads", download_key(download), download["file"])
-    return Path(weights["path"]) if weights else None
 
 
 def _ranges(species: list[int]) -> str:
@@ -73,17 +70,15 @@ def _ranges(species: list[int]) -> str:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m mekrr.backbones", description=__doc__)
-    parser.add_argument(
-        "registries",
-        nargs="*",
-        default=["config/backbones.yaml"],
-        help="YAML files with a key `backbones` (default: %(default)s)",
-    )
+    parser.add_argument("--registry", help="YAML file (default: config/backbones.yaml, if there)")
+    print_all(parser.parse_args().registry)
+
+
+def print_all(registry: str | None) -> None:
+    """Print what `describe` says of every backbone known."""
     warnings.simplefilter("ignore")
-    for registry in parser.parse_args().registries:
-        entries = yaml.safe_load(Path(registry).read_text(encoding="utf-8"))["backbones"]
-        for name, entry in entries.items():
-            print("\n".join(describe(name, entry)), end="\n\n", flush=True)
+    for name, entry in registered(registry).items():
+        print("\n".join(describe(name, entry)), end="\n\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def check_frame(atoms: Atoms, where: str) -> None:
         raise DataError(f"{where}: position of atom {atom} is not finite; remove the frame")
     if not np.isfinite(atoms.cell.array).all():
         raise DataError(f"{where}: cell is not finite; remove the frame or correct its cell")
-    energy = _energy(atoms)
+    energy = energy_of(atoms)
     if energy is None:
         raise DataError(
             f"{where}: has no energy; give every frame its total energy in eV (extxyz: energy=...)"
@@ -186,22 +186,32 @@ def _require_file(path: Path) -> None:
 
 def _read_file(path: Path) -> list[Atoms]:
     """All frames of one file, each checked."""
-    _require_file(path)
+    frames = read_unlabelled(path)
+    for index, atoms in enumerate(frames):
+        check_frame(atoms, f"{path}: frame {index}")
+    return frames
+
+
+def read_unlabelled(path: str | os.PathLike) -> list[Atoms]:
+    """All frames of one file as they are, with energies or without.
+
+    Raises a DataError if the file is missing or cannot be read to its end.
+    """
+    _require_file(Path(path))
     frames: list[Atoms] = []
     try:
-        with _decompressed(path) as plain:
+        with _decompressed(Path(path)) as plain:
             frames.extend(ase.io.iread(str(plain), index=":", do_not_split_by_at_sign=True))
     except Exception as error:  # ASE's readers raise whatever their parsing met
         raise DataError(
             f"{path}: frame {len(frames)}: cannot be read ({first_line(error)}); the file is "
             "truncated or damaged, or of a format that ASE does not know: restore or convert it"
         ) from error
-    for index, atoms in enumerate(frames):
-        check_frame(atoms, f"{path}: frame {index}")
     return frames
 
 
-def _energy(atoms: Atoms) -> float | None:
+def energy_of(atoms: Atoms) -> float | None:
+    """Energy (eV) that a frame comes with, None if it has none."""
     try:
         return float(atoms.get_potential_energy())
     except (RuntimeError, PropertyNotImplementedError):
@@ -257,7 +267,7 @@ def _normalised(atoms: Atoms, number: int, run: int, part: str | None) -> Atoms:
         pbc=atoms.pbc,
         info={"frame": number, "run": run} | ({"part": part} if part else {}),
     )
-    results = {"energy": _energy(atoms)}
+    results = {"energy": energy_of(atoms)}
     if (forces := _forces(atoms)) is not None:
         results["forces"] = forces
     clean.calc = SinglePointCalculator(clean, **results)

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -119,6 +120,26 @@ def train_gram(
         for species, share in part.shares.items():
             whole.shares[species][rows] = share
     return whole
+
+
+def frame_self_kernel(
+    frames: FrameFeatures, kernel: Gaussian | Matern | Linear, alpha: float
+) -> np.ndarray:
+    """K_α(x, x) of each frame (n_frames,), in float64, from the pairs of its own atoms."""
+    values = np.empty(len(frames))
+    for index, (begin, end) in enumerate(pairwise(frames.pointer)):
+        h = frames.features[begin:end].astype(np.float64)
+        if not isinstance(kernel, Linear):
+            h = (h - h.mean(axis=0)) / kernel.lengthscale
+        pairs = h @ h.T
+        if not isinstance(kernel, Linear):
+            squares = 0.5 * np.diag(pairs)
+            pairs -= squares[:, None] + squares
+            kernel.apply(pairs)
+        same = np.equal.outer(*[frames.species[begin:end]] * 2)
+        k1 = (pairs * same / same.sum(axis=0) ** 2).sum()
+        values[index] = combine(pairs.mean(), k1, alpha)
+    return values
 
 
 def _linear_gram(rows: FrameFeatures, columns: FrameFeatures) -> SpeciesGram:

@@ -1,0 +1,5 @@
+"""`python -m mekrr` is `mekrr`."""
+
+from mekrr.cli import main
+
+main()

@@ -1,0 +1,559 @@
+"""MEKRR as an estimator in scikit-learn's manner: frames in, energies with uncertainties out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from numbers import Real
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.data import chemical_symbols
+from ase.symbols import Symbols
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
+
+from mekrr import provenance
+from mekrr.data.frames import check_frame
+from mekrr.data.references import reference_energies
+from mekrr.errors import BackboneError, ConfigError, DataError, first_line
+from mekrr.features.atoms import selected
+from mekrr.features.store import FrameFeatures
+from mekrr.kernels.atom import Gaussian, Linear, Matern, median_lengthscale
+from mekrr.kernels.gram import combine, frame_self_kernel, species_gram, train_gram
+from mekrr.model_file import read_model, write_model
+from mekrr.ridge import KernelRidge, RidgePath
+from mekrr.selection import (
+    Choice,
+    alpha_grid,
+    choose,
+    leave_one_out_sweep,
+    regularisation_grid,
+    sweep,
+)
+
+if TYPE_CHECKING:  # importing torch takes seconds, and kernels and features need none of it
+    pass
+
+# What config/config.yaml has.
+ALPHAS = alpha_grid(smallest=1e-4, count=21)
+REGULARISATIONS = regularisation_grid(smallest=1e-11, largest=1e-3, count=9)
+BATCH_SIZE = {"cpu": 1, "cuda": "auto"}
+
+ATOM_KERNELS = {
+    "gaussian": Gaussian,
+    "matern3": partial(Matern, order=3),
+    "matern5": partial(Matern, order=5),
+}
+CHOICES = {
+    "kernel": (*ATOM_KERNELS, "linear", "precomputed"),
+    "target": ("energy", "delta"),
+}
+
+
+class MEKRR(RegressorMixin, BaseEstimator):
+    """Kernel ridge regression with mean-embedding kernels on the features of a frozen GNN.
+
+    The kernel between frames is K_α = (1 - α) K_0 + α K_1, see `mekrr.kernels.gram`; with T
+    training frames the coefficients solve (K_α + λ T I) c = ỹ in float64, ỹ the target less
+    the reference energies of its species, standardised. Falk et al., NeurIPS 2023.
+
+    Parameters left None are chosen in `fit`, by closed-form leave-one-out errors or on
+    validation frames, those with the least RMSE in meV/atom.
+
+    Parameters
+    ----------
+    backbone : name of the network; see `mekrr.backbones.registry`.
+    layer : layer of the network whose features enter; None: chosen among those that the
+        registry names.
+    alpha : α, 0 to 1; None: chosen among 0 and 20 values from 1e-4 to 1.
+    regularisation : λ ≥ 0; None: chosen among nine values from 1e-11 to 1e-3.
+    lengthscale : σ of the atom kernel, or "median" for the median distance of training atoms.
+    kernel : atom kernel "gaussian", "matern3", "matern5" or "linear" (which has no σ); or
+        "precomputed", if kernels between frames are given in place of frames. These have no
+        backbone, layer, α, σ or reference energies; as for the criterion, a frame counts as
+        one atom.
+    target : "energy", or "delta": what the untouched network leaves, E - E_GNN. Far from all
+        training frames the prediction then falls back to the network's own.
+    reference_energy : rule of `mekrr.data.references.reference_energies`; of the energy, or
+        of what the network leaves.
+    atoms : rule of `mekrr.features.atoms.selected`: which atoms enter the kernel.
+    registry : file that names more backbones, see `mekrr.backbones.registry`.
+    threads : threads of the network, the kernel and linear algebra.
+
+    Attributes
+    ----------
+    layer_, alpha_, regularisation_, lengthscale_ : as fitted; None where they do not apply.
+    criterion_ : what chose those left None: "leave-one-out errors", "n validation frames".
+    sweep_ : DataFrame of layer, alpha, regularisation, rmse, mae (meV/atom) of all that was
+        chosen from; None if nothing was, or the model was loaded.
+    leave_one_out_ : (T,) signed leave-one-out errors of the training frames in meV/atom, of
+        the fitted parameters; see `RidgePath.leave_one_out`. Frames of one trajectory
+        resemble each other, which flatters them.
+    references_ : reference energy of each species in eV.
+    ridge_ : the fitted `KernelRidge`.
+    train_ : features of the training frames; None for a precomputed kernel.
+    backbone_ : name, family, options and weights' checksum; None if no frames were given.
+    provenance_ : versions and hardware of the fit.
+    """
+
+    _fitted = (
+        "input_",
+        "layer_",
+        "alpha_",
+        "regularisation_",
+        "lengthscale_",
+        "criterion_",
+        "references_",
+        "backbone_",
+        "provenance_",
+    )
+
+    def __init__(
+        self,
+        backbone: str = "sevennet-0",
+        *,
+        layer: int | None = None,
+        alpha: float | None = 0.0,
+        regularisation: float | None = None,
+        lengthscale: float | str = "median",
+        kernel: str = "gaussian",
+        target: str = "energy",
+        reference_energy: str | Mapping[str, float] = "least-squares",
+        atoms: str | Mapping = "all",
+        registry: str | os.PathLike | None = None,
+        threads: int = 1,
+    ):
+        self.backbone = backbone
+        self.layer = layer
+        self.alpha = alpha
+        self.regularisation = regularisation
+        self.lengthscale = lengthscale
+        self.kernel = kernel
+        self.target = target
+        self.reference_energy = reference_energy
+        self.atoms = atoms
+        self.registry = registry
+        self.threads = threads
+
+    def fit(
+        self,
+        X: Sequence[Atoms] | FrameFeatures | np.ndarray,
+        y: np.ndarray | None = None,
+        validation: Sequence[int] | None = None,
+    ) -> MEKRR:
+        """Fit, and choose the parameters left None.
+
+        Parameters
+        ----------
+        X : frames; features of their atoms; or, if ``kernel`` is "precomputed", the kernel
+            (n, n) between frames.
+        y : (n,) total energies in eV; by default those that the frames come with, which
+            features and kernels do not. For features of some of the atoms only, and for a
+            kernel, any target in eV.
+        validation : indices of frames that are not fitted, but on which the parameters left
+            None are chosen; by default they are chosen by leave-one-out errors.
+
+        Raises
+        ------
+        ConfigError
+            If a parameter has no possible value.
+        BackboneError
+            If the backbone is unknown or does not apply to the frames.
+        DataError
+            If frames, features and energies do not fit together.
+        SolveError
+            If the kernel matrix cannot be factorised.
+        """
+        self._check_parameters()
+        self.input_ = self._kind(X)
+        if self.target == "delta" and self.input_ != "frames":
+            raise DataError(
+                f"target='delta' needs frames, not {self.input_}; subtract the energies of the "
+                "network from y yourself"
+            )
+        y = self._energies(X, y)
+        if self.input_ == "kernel" and np.shape(X) != (len(y), len(y)):
+            raise DataError(f"a kernel of shape {np.shape(X)} is not between {len(y)} frames")
+        validation = None if validation is None else np.asarray(validation, dtype=int)
+        train = np.setdiff1d(np.arange(len(y)), [] if validation is None else validation)
+        if len(train) == 0:
+            raise DataError("no frame is left to be fitted; name fewer for validation")
+
+        layers, self.backbone_, self.references_ = [None], None, None
+        if self.input_ == "frames":
+            from mekrr.backbones.registry import open_backbone
+
+            self._backbone, layers, self.backbone_ = open_backbone(self.backbone, self.registry)
+            if self.layer is not None:
+                layers = [self.layer]
+        with threadpool_limits(self.threads):
+            if self.input_ == "kernel":
+                n_atoms, target = np.ones(len(y)), y
+                columns = np.asarray(X)[:, train]
+                grams = [_Gram(None, None, None, columns, columns)]
+            else:
+                numbers = _numbers(X)
+                n_atoms = np.array([len(frame) for frame in numbers])
+                features, offset = self._features(X, layers)
+                rest = y - offset
+                self.references_ = _references(numbers, rest, train, self.reference_energy)
+                target = rest - self._reference(numbers)
+                grams = self._grams(features, train)
+            kernel = self._choose(grams, len(layers), target, n_atoms, train, validation)
+            self.ridge_ = KernelRidge(self.regularisation_).fit(kernel, target[train])
+            path = RidgePath(kernel, target[train])
+        predicted = path.leave_one_out(np.array([self.regularisation_]))[0]
+        self.leave_one_out_ = 1000.0 * (predicted - target[train]) / n_atoms[train]
+        self.provenance_ = provenance.collect()
+        return self
+
+    def predict(
+        self,
+        X: Sequence[Atoms] | FrameFeatures | np.ndarray,
+        return_std: bool = False,
+        self_kernel: np.ndarray | None = None,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Total energies in eV, and on demand their standard deviations.
+
+        Parameters
+        ----------
+        X : as in `fit`; of a precomputed kernel the rows (n, T), between the frames and the
+            training frames.
+        return_std : also return the predictive standard deviation of the corresponding
+            Gaussian process, noise included; see `KernelRidge.std`.
+        self_kernel : (n,) k(x, x) of each frame, needed for it if the kernel is precomputed.
+
+        Returns
+        -------
+        (n,) eV, or two of them.
+
+        Raises
+        ------
+        BackboneError
+            If the backbone's weights are not those of the fit.
+        DataError
+            If a frame cannot be used or has an element that no training frame had.
+        """
+        check_is_fitted(self, "ridge_")
+        kind = self._kind(X)
+        if kind != self.input_:
+            raise DataError(
+                f"the model was fitted to {self.input_}, not {kind}; give {self.input_}"
+            )
+        if kind == "kernel" and return_std and self_kernel is None:
+            raise DataError("a precomputed kernel needs `self_kernel` for standard deviations")
+        if kind == "frames":
+            _checked(X, np.zeros(len(X)))
+            self._require_backbone()
+        with threadpool_limits(self.threads):
+            if kind == "kernel":
+                known, kernel = 0.0, np.asarray(X)
+            else:
+                reference = self._reference(_numbers(X))
+                layers, offset = self._features(X, [self.layer_])
+                known, features = offset + reference, layers[self.layer_]
+                atom_kernel = self._atom_kernel(self.lengthscale_)
+                gram = species_gram(features, self.train_, atom_kernel, threads=self.threads)
+                kernel = combine(gram.k0, gram.k1, self.alpha_)
+                if return_std:
+                    self_kernel = frame_self_kernel(features, atom_kernel, self.alpha_)
+            energy = known + self.ridge_.predict(kernel)
+            return (energy, self.ridge_.std(kernel, self_kernel)) if return_std else energy
+
+    def score(
+        self,
+        X: Sequence[Atoms] | FrameFeatures | np.ndarray,
+        y: np.ndarray | None = None,
+        sample_weight: np.ndarray | None = None,
+    ) -> float:
+        """Coefficient of determination R² of the total energies (not per atom).
+
+        ``y`` in eV, by default the energies that the frames come with.
+        """
+        return super().score(X, self._energies(X, y), sample_weight)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the fitted model to one file, see `mekrr.model_file`."""
+        check_is_fitted(self, "ridge_")
+        tensors = {
+            "coefficients": self.ridge_.coefficients_,
+            "factor": self.ridge_.factor_,
+            "leave_one_out": self.leave_one_out_,
+        }
+        if self.train_ is not None:
+            tensors |= vars(self.train_)
+        ridge = {name: getattr(self.ridge_, name) for name in ("mean_", "scale_", "variance_")}
+        fitted = {name: getattr(self, name) for name in self._fitted}
+        write_model(
+            path,
+            tensors,
+            {"parameters": self.get_params(), "fitted": fitted, "ridge": ridge},
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, registry: str | os.PathLike | None = None) -> MEKRR:
+        """A model from its file.
+
+        ``registry`` takes the place of the one that the model was fitted with. The backbone
+        is opened, and compared with that of the fit, by the first prediction from frames.
+
+        Raises a DataError if the file is damaged, no model, or of a newer format.
+        """
+        tensors, record = read_model(path)
+        try:
+            model = cls(**record["parameters"])
+            for name in cls._fitted:
+                setattr(model, name, record["fitted"][name])
+            model.ridge_ = KernelRidge(model.regularisation_)
+            for name in ("mean_", "scale_", "variance_"):
+                setattr(model.ridge_, name, record["ridge"][name])
+            model.ridge_.coefficients_ = tensors["coefficients"]
+            model.ridge_.factor_ = tensors["factor"]
+            model.leave_one_out_ = tensors["leave_one_out"]
+            model.sweep_ = model.train_ = None
+            if model.input_ != "kernel":
+                names = ("features", "species", "pointer")
+                model.train_ = FrameFeatures(*(tensors[name] for name in names))
+        except (KeyError, TypeError) as error:
+            raise DataError(
+                f"{path}: model file lacks or misuses {first_line(error)}; restore it or fit again"
+            ) from error
+        if registry is not None:
+            model.registry = registry
+        return model
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = self.kernel == "precomputed"  # folds cut rows and columns
+        return tags
+
+    def _kind(self, X: object) -> str:
+        """What is given: "frames", "features", or a "kernel"."""
+        if self.kernel == "precomputed":
+            return "kernel"
+        if isinstance(X, FrameFeatures):
+            return "features"
+        if isinstance(X, Atoms) or not all(isinstance(atoms, Atoms) for atoms in X):
+            raise DataError(
+                "frames must be a list of ase.Atoms, and features a FrameFeatures; a kernel needs "
+                "kernel='precomputed'"
+            )
+        return "frames"
+
+    def _check_parameters(self) -> None:
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ConfigError(
+                    f"{name}={getattr(self, name)!r} is unknown; known: {', '.join(known)}"
+                )
+        _require_between("alpha", self.alpha, 0.0, 1.0)
+        _require_between("regularisation", self.regularisation, 0.0, np.inf)
+        if self.lengthscale != "median":
+            _require_between("lengthscale", self.lengthscale, np.finfo(np.float32).tiny, np.inf)
+
+    def _energies(self, X: object, y: np.ndarray | None) -> np.ndarray:
+        """Energies (n,) given, or else the frames' own, in eV; frames are checked."""
+        kind = self._kind(X)
+        if y is None and kind != "frames":
+            raise DataError(f"{kind} without energies; give them as y, in eV")
+        if y is not None and np.shape(y) != (len(X),):
+            raise DataError(f"{len(X)} frames, but y of shape {np.shape(y)}; give one energy each")
+        return _checked(X, y) if kind == "frames" else np.asarray(y, dtype=np.float64)
+
+    def _require_backbone(self) -> None:
+        """Open the backbone of a loaded model; a BackboneError if it is another one."""
+        if hasattr(self, "_backbone"):
+            return
+        from mekrr.backbones.registry import open_backbone
+
+        backbone, _, found = open_backbone(self.backbone_["name"], self.registry)
+        for key, expected in self.backbone_.items():
+            if found[key] != expected:
+                raise BackboneError(
+                    f"backbone {self.backbone_['name']!r}: {key} is {found[key]}, but the model "
+                    f"was fitted with {expected}; use the weights and settings of the fit"
+                )
+        self._backbone = backbone
+
+    def _features(
+        self, X: Sequence[Atoms] | FrameFeatures, layers: list[int | None]
+    ) -> tuple[dict[int | None, FrameFeatures], np.ndarray | float]:
+        """Features by layer, and the energies in eV that are not to be learnt."""
+        if isinstance(X, FrameFeatures):
+            return {None: X}, 0.0
+        from mekrr.features.extract import choose_device, extract
+
+        backbone = self._backbone
+        for layer in layers:
+            if layer not in backbone.layers:
+                raise BackboneError(
+                    f"backbone {backbone.name!r} has no layer {layer}; it has "
+                    f"{', '.join(map(str, backbone.layers))}"
+                )
+        if self.target == "delta" and not backbone.has_energy:
+            raise DataError(
+                f"backbone {backbone.name!r} has no energy of its own; use target='energy' or "
+                "another backbone"
+            )
+        backbone.check_species(X, "frames")
+        masks = [selected(atoms, self.atoms, "frames") for atoms in X]
+        parts, energies = {layer: [] for layer in layers}, []
+        for batch in extract(backbone, X, BATCH_SIZE, choose_device()):
+            for layer, done in parts.items():
+                done.append(batch.layers[layer])
+            energies.append(batch.energy)
+        keep = np.concatenate(masks)
+        species = np.concatenate([atoms.numbers for atoms in X])[keep]
+        pointer = np.cumsum([0, *(mask.sum() for mask in masks)])
+        features = {
+            layer: FrameFeatures(np.concatenate(done)[keep], species, pointer)
+            for layer, done in parts.items()
+        }
+        return features, np.concatenate(energies) if self.target == "delta" else 0.0
+
+    def _reference(self, numbers: list[np.ndarray]) -> np.ndarray:
+        """(n,) reference energies in eV; a DataError for an element without."""
+        for index, frame in enumerate(numbers):
+            unknown = set(Symbols(frame)) - set(self.references_)
+            if unknown:
+                raise DataError(
+                    f"frame {index}: no training frame has {', '.join(sorted(unknown))}; fit with "
+                    "frames that do, or leave it out"
+                )
+        return np.array([sum(map(self.references_.get, Symbols(frame))) for frame in numbers])
+
+    def _atom_kernel(self, lengthscale: float | None) -> Gaussian | Matern | Linear:
+        return Linear() if lengthscale is None else ATOM_KERNELS[self.kernel](lengthscale)
+
+    def _grams(
+        self, layers: Mapping[int | None, FrameFeatures], train: np.ndarray
+    ) -> Iterator[_Gram]:
+        """Kernels of all frames with the training frames, layer after layer."""
+        for layer, features in layers.items():
+            of_training = features.select(train)
+            lengthscale = None if self.kernel == "linear" else self.lengthscale
+            if lengthscale == "median":
+                lengthscale = median_lengthscale(of_training.features)
+                if lengthscale == 0.0:
+                    raise DataError(
+                        "all atoms of the training frames have the same features; give a number "
+                        "for the lengthscale, or other frames"
+                    )
+            gram = train_gram(
+                features,
+                train,
+                self._atom_kernel(lengthscale),
+                threads=self.threads,
+                title="kernel" if layer is None else f"kernel, layer {layer}",
+            )
+            yield _Gram(layer, lengthscale, of_training, gram.k0, gram.k1)
+
+    def _choose(
+        self,
+        grams: Iterable[_Gram],
+        n_layers: int,
+        target: np.ndarray,
+        n_atoms: np.ndarray,
+        train: np.ndarray,
+        validation: np.ndarray | None,
+    ) -> np.ndarray:
+        """Set what is left open to its best; returns K_α (T, T) of the training frames."""
+        alphas = ALPHAS if self.alpha is None else np.array([self.alpha])
+        if self.input_ == "kernel":
+            alphas = np.zeros(1)
+        lambdas = REGULARISATIONS
+        if self.regularisation is not None:
+            lambdas = np.array([self.regularisation])
+        best, least, tables = None, None, []
+        for gram in grams:
+            if n_layers * len(alphas) * len(lambdas) == 1:
+                best, least = gram, Choice(alphas[0], lambdas[0], np.nan)
+                break
+            if validation is None:
+                table = leave_one_out_sweep(
+                    gram.k0, gram.k1, target, n_atoms, alphas, lambdas, self.threads
+                )
+            else:
+                table = sweep(gram.k0, gram.k1, target, n_atoms, train, validation, alphas, lambdas)
+            tables.append(table.assign(layer=gram.layer))
+            choice = choose(table)
+            if least is None or choice.validation_rmse < least.validation_rmse:
+                best, least = gram, choice
+        self.sweep_ = self.criterion_ = None
+        if tables:
+            self.sweep_ = pd.concat(tables, ignore_index=True)
+            self.criterion_ = "leave-one-out errors"
+            if validation is not None:
+                self.criterion_ = f"{len(validation)} validation frames"
+        self.layer_, self.lengthscale_, self.train_ = best.layer, best.lengthscale, best.features
+        self.regularisation_ = least.regularisation
+        self.alpha_ = None if self.input_ == "kernel" else least.alpha
+        return combine(best.k0[train], best.k1[train], least.alpha)
+
+
+@dataclass(frozen=True)
+class _Gram:
+    """Kernels ``k0``, ``k1`` (n_frames, T) of one layer, the features of the T frames."""
+
+    layer: int | None
+    lengthscale: float | None
+    features: FrameFeatures | None
+    k0: np.ndarray
+    k1: np.ndarray
+
+
+def _checked(frames: Sequence[Atoms], energies: np.ndarray | None) -> np.ndarray:
+    """Energies (n,) in eV, given or the frames' own; a DataError for an unusable frame.
+
+    The check asks for an energy. Frames to be predicted have none: one is lent to a copy.
+    """
+    if len(frames) == 0:
+        raise DataError("no frames; give at least one")
+    if energies is not None:
+        frames = [atoms.copy() for atoms in frames]
+        for atoms, energy in zip(frames, energies, strict=True):
+            atoms.calc = SinglePointCalculator(atoms, energy=energy)
+    for index, atoms in enumerate(frames):
+        check_frame(atoms, f"frame {index}")
+    return np.array([atoms.get_potential_energy() for atoms in frames])
+
+
+def _numbers(X: Sequence[Atoms] | FrameFeatures) -> list[np.ndarray]:
+    """Atomic numbers of each frame."""
+    if isinstance(X, FrameFeatures):
+        return np.split(X.species, X.pointer[1:-1])
+    return [atoms.numbers for atoms in X]
+
+
+def _references(
+    numbers: list[np.ndarray],
+    energy: np.ndarray,
+    train: np.ndarray,
+    rule: str | Mapping[str, float],
+) -> dict[str, float]:
+    """Reference energy in eV of each species of the training frames.
+
+    It is the one that `reference_energies` gives to a frame of one such atom.
+    """
+    formulas = [Symbols(numbers[index]).get_chemical_formula() for index in train]
+    species = [chemical_symbols[z] for z in np.unique(np.concatenate([numbers[i] for i in train]))]
+    values = reference_energies(
+        [*formulas, *species],
+        np.concatenate([energy[train], np.zeros(len(species))]),
+        np.arange(len(train)),
+        rule,
+        "training frames",
+    )
+    return dict(zip(species, values[len(train) :].tolist(), strict=True))
+
+
+def _require_between(name: str, value: object, least: float, largest: float) -> None:
+    if value is not None and not (isinstance(value, Real) and least <= value <= largest):
+        raise ConfigError(f"{name}={value!r} should be a number from {least:g} to {largest:g}")

@@ -1,0 +1,117 @@
+"""The command line end to end, on a small file and a backbone without weights."""
+
+import ase.io
+import numpy as np
+import pytest
+import yaml
+from samples import labelled
+
+from mekrr import MEKRR
+from mekrr.backbones import registry
+from mekrr.cli import main
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with a registry, frames, and the same frames without energies."""
+    monkeypatch.chdir(tmp_path)
+    frames = labelled(20)
+    ase.io.write("frames.extxyz", frames)
+    ase.io.write("plain.extxyz", [atoms.copy() for atoms in frames[:3]])
+    entries = {"analytic": {"family": "analytic", "layers": [1, 2]}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"backbones": entries}))
+    return tmp_path
+
+
+def fit(*options):
+    given = ("--backbone", "analytic", "--registry", "mine.yaml", "--threads", "1")
+    main(["fit", "frames.extxyz", *given, "-o", "model", *options])
+
+
+def test_fit_predict_info(folder, capsys):
+    fit()
+    printed = capsys.readouterr().out
+    assert "training frames  20, 80 atoms: Cu" in printed
+    assert printed.count("(chosen by leave-one-out errors)") == 3
+    assert "leave-one-out    RMSE" in printed
+
+    main(["predict", "model", "frames.extxyz", "--std", "-o", "out.extxyz"])
+    printed = capsys.readouterr().out
+    frames, written = (ase.io.read(f"{name}.extxyz", ":") for name in ("frames", "out"))
+    energies, stds = MEKRR.load("model").predict(frames, return_std=True)
+    np.testing.assert_allclose([a.get_potential_energy() for a in written], energies)
+    np.testing.assert_allclose([a.info["energy_std"] for a in written], stds)
+    reference = [a.get_potential_energy() for a in frames]
+    np.testing.assert_allclose([a.info["energy_ref"] for a in written], reference)
+    assert [a.info["run"] for a in written] == [a.info["run"] for a in frames]
+    error = 1000 * np.sqrt(np.mean((energies - reference) ** 2)) / 4
+    assert f"RMSE {error:.2f}" in printed
+    assert "(20 frames with energies)" in printed
+
+    main(["info", "model"])
+    printed = capsys.readouterr().out
+    for word in ("analytic", "weights_sha256", "torch", "reference energies"):
+        assert word in printed
+
+
+def test_frames_without_energies(folder, capsys):
+    fit("--layer", "1", "--alpha", "0", "--regularisation", "1e-6")
+    assert capsys.readouterr().out.count("(given)") == 3
+    main(["predict", "model", "plain.extxyz", "-o", "out.extxyz.gz"])
+    assert "RMSE" not in capsys.readouterr().out
+    written = ase.io.read("out.extxyz.gz", ":")
+    assert len(written) == 3
+    assert not {"energy_std", "energy_ref"} & set(written[0].info)
+
+
+@pytest.mark.parametrize("split", ["random", "run"])
+def test_split(folder, capsys, split):
+    fit("--split", split, "--layer", "1", "--seed", "1")
+    printed = capsys.readouterr().out
+    assert "training frames  12," in printed
+    assert "(chosen by 4 validation frames)" in printed
+    assert f"(4 frames, split {split})" in printed
+
+
+def test_backbones(folder, capsys, monkeypatch):
+    monkeypatch.setattr(registry, "PACKAGED", {})  # their weights take seconds
+    main(["backbones", "--registry", "mine.yaml"])
+    assert "layers and widths: 1: 16, 2: 16" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "absent", "--backbone", "analytic", "-o", "m"], "absent: no such file"),
+        (["fit", "frames.extxyz", "--backbone", "none", "-o", "m"], "unknown backbone 'none'"),
+        (["fit", "frames.extxyz", "--backbone", "b", "-o", "./frames.extxyz"], "is an input"),
+        (["fit", "frames.extxyz", "--backbone", "b", "--alpha", "2", "-o", "m"], "alpha=2.0"),
+        (["info", "frames.extxyz"], "frames.extxyz: damaged model file"),
+        (["predict", "model", "model", "-o", "out.extxyz"], "model: frame 0: cannot be read"),
+        (["predict", "model", "bad.extxyz", "-o", "out.extxyz"], "bad.extxyz: frame 1: no train"),
+        (["predict", "model", "plain.extxyz", "-o", "plain.extxyz"], "is an input"),
+        (["predict", "model", "plain.extxyz", "-o", "model"], "is an input"),
+    ],
+)
+def test_errors_are_one_line(folder, capsys, arguments, message):
+    if "model" in arguments:
+        fit("--layer", "1")
+        bad = ase.io.read("plain.extxyz", ":")
+        bad[1].symbols[2] = "Ni"
+        ase.io.write("bad.extxyz", bad)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(SystemExit) as error:
+        main(arguments)
+    assert error.value.code.startswith("mekrr: error: ")
+    assert message in error.value.code
+    assert "\n" not in error.value.code
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_split_by_run_needs_runs(folder):
+    frames = labelled(12)
+    for atoms in frames:
+        del atoms.info["run"]
+    ase.io.write("frames.extxyz", frames)
+    with pytest.raises(SystemExit, match=r"split 'run' leaves .* empty"):
+        fit("--split", "run")

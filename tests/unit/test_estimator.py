@@ -1,0 +1,396 @@
+"""The estimator against explicit algebra and scikit-learn, its file, and what it refuses."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tolerances as tol
+import torch
+import yaml
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+from samples import ROOT
+from sklearn.base import clone
+from sklearn.kernel_ridge import KernelRidge as SklearnKernelRidge
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+import mekrr.backbones
+from mekrr import MEKRR, estimator
+from mekrr.backbones.analytic import AnalyticBackbone
+from mekrr.backbones.base import BackboneOutput
+from mekrr.backbones.registry import PACKAGED, registered
+from mekrr.errors import BackboneError, ConfigError, DataError
+from mekrr.evaluation import rmse
+from mekrr.features.store import FrameFeatures
+from mekrr.kernels.atom import Gaussian, Linear, Matern
+from mekrr.kernels.gram import combine, frame_self_kernel, species_gram
+from mekrr.model_file import FORMAT
+
+SPECIES_ENERGY = {"Cu": -1300.0, "O": -430.0}
+
+
+class Repulsive(AnalyticBackbone):
+    """The analytic backbone with an energy: half of Σ exp(-r) over neighbours, in eV."""
+
+    has_energy = True
+    weights_sha256 = "one"
+
+    def forward(self, graph):
+        pair = 0.5 * torch.exp(-graph.edge_vectors().norm(dim=1))
+        energy = pair.new_zeros(len(graph.n_atoms))
+        energy.index_add_(0, graph.frame[graph.centre], pair)
+        return BackboneOutput(super().forward(graph).layers, energy)
+
+
+@pytest.fixture
+def registry(tmp_path, monkeypatch):
+    """A registry of two backbones without weights, one of them with an energy."""
+    monkeypatch.setitem(mekrr.backbones.ADAPTERS, "repulsive", (__name__, "Repulsive"))
+    path = tmp_path / "backbones.yaml"
+    entries = {name: {"family": name, "layers": [1, 2]} for name in ("analytic", "repulsive")}
+    path.write_text(yaml.safe_dump({"backbones": entries}))
+    return path
+
+
+def frame(rng, symbols, spread=0.1):
+    positions = [[0, 0, 0], [0, 1.8, 1.8], [1.8, 0, 1.8], [1.8, 1.8, 0]]
+    atoms = Atoms(symbols, positions=positions, cell=[3.6] * 3, pbc=True)
+    atoms.positions += spread * rng.normal(size=(4, 3))
+    graph = Repulsive("r").graph([atoms])
+    energy = float(Repulsive("r").forward(graph).energy)
+    energy += sum(SPECIES_ENERGY[symbol] for symbol in atoms.symbols)
+    atoms.calc = SinglePointCalculator(atoms, energy=energy)
+    return atoms
+
+
+@pytest.fixture
+def frames(rng):
+    """Frames of two compositions, whose energies are those of `Repulsive` beyond the species'."""
+    return [frame(rng, symbols) for symbols in ["Cu4", "Cu3O"] * 12]
+
+
+@pytest.fixture
+def analytic(registry):
+    return MEKRR("analytic", registry=registry)
+
+
+def energies(frames):
+    return np.array([atoms.get_potential_energy() for atoms in frames])
+
+
+def test_parameters_in_the_manner_of_sklearn(analytic):
+    copy = clone(analytic.set_params(alpha=None, layer=2))
+    assert copy.get_params() == analytic.get_params()
+    assert (copy.alpha, copy.layer) == (None, 2)
+    assert "layer=2" in repr(copy)
+
+
+def test_importing_the_package_stays_light():
+    code = "import sys, mekrr; print({'sklearn', 'ase', 'torch'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"
+
+
+def test_precomputed_kernel_equals_sklearn(rng):
+    x = rng.normal(size=(20, 3))
+    kernel = np.exp(-0.5 * ((x[:, None] - x) ** 2).sum(axis=2))
+    y = np.sin(x).sum(axis=1)
+    standard = (y - y.mean()) / y.std()
+    peer = SklearnKernelRidge(alpha=1e-4 * 20, kernel="precomputed").fit(kernel, standard)
+    model = MEKRR(kernel="precomputed", regularisation=1e-4).fit(kernel, y)
+    theirs = y.mean() + y.std() * peer.predict(kernel[:5])
+    np.testing.assert_allclose(model.predict(kernel[:5]), theirs, rtol=tol.PEER)
+    assert model.score(kernel, y) > 0.99
+    # Folds of a precomputed kernel are cut from its rows and columns.
+    search = GridSearchCV(MEKRR(kernel="precomputed"), {"regularisation": [1e-6, 1e-2]}, cv=3)
+    assert search.fit(kernel, y).best_params_ == {"regularisation": 1e-6}
+
+
+def test_cross_validation_over_frames(analytic, frames):
+    scores = cross_val_score(analytic.set_params(regularisation=1e-6), frames, cv=3)
+    assert scores.min() > 0.99  # of total energies: the compositions make most of it
+
+
+def test_frames_features_and_kernel_agree(analytic, frames):
+    """One fit by three ways; features and kernels are of the frames' own making."""
+    parameters = {"alpha": 0.3, "regularisation": 1e-4}
+    of_frames = analytic.set_params(layer=1, **parameters).fit(frames[:16])
+    expected = of_frames.predict(frames[16:], return_std=True)
+    features, y = _features(of_frames, frames), energies(frames)
+    some, rest = features.select(range(16)), features.select(range(16, 24))
+    of_features = MEKRR(**parameters).fit(some, y[:16])
+    found = of_features.predict(rest, return_std=True)
+    np.testing.assert_allclose(found, expected, rtol=tol.PEER)
+
+    def kernel(rows, columns):
+        gram = species_gram(rows, columns, Gaussian(of_frames.lengthscale_))
+        return combine(gram.k0, gram.k1, 0.3)
+
+    reference = of_frames._reference([atoms.numbers for atoms in frames])
+    of_kernel = MEKRR(kernel="precomputed", regularisation=1e-4)
+    of_kernel.fit(kernel(some, None), (y - reference)[:16])
+    energy, std = of_kernel.predict(
+        kernel(rest, some), return_std=True, self_kernel=np.diag(kernel(rest, None))
+    )
+    np.testing.assert_allclose(energy + reference[16:], expected[0], rtol=tol.PEER)
+    np.testing.assert_allclose(std, expected[1], rtol=1e-3)  # float32 diagonal less nearly as much
+
+
+def _features(model, frames):
+    """Features of the model's layer; all frames have four atoms."""
+    pointer = np.arange(0, 4 * len(frames) + 1, 4)
+    parts = [
+        model._backbone.forward(model._backbone.graph([atoms])).layers[model.layer_]
+        for atoms in frames
+    ]
+    species = np.concatenate([atoms.numbers for atoms in frames])
+    return FrameFeatures(torch.cat(parts).float().numpy(), species, pointer)
+
+
+def test_choice_by_leave_one_out(analytic, frames):
+    """The errors reported are those of explicit refits, and none of the grid is smaller."""
+    model = analytic.set_params(alpha=None).fit(frames)
+    sweep = model.sweep_
+    assert len(sweep) == 2 * 21 * 9
+    best = sweep.loc[sweep["rmse"].idxmin()]
+    chosen = (model.layer_, model.alpha_, model.regularisation_)
+    assert chosen == tuple(best[["layer", "alpha", "regularisation"]])
+    assert model.criterion_ == "leave-one-out errors"
+    assert rmse(model.leave_one_out_) == pytest.approx(best["rmse"])
+
+    gram = species_gram(model.train_, None, Gaussian(model.lengthscale_))
+    kernel = combine(gram.k0, gram.k1, model.alpha_)
+    target = energies(frames) - model._reference([atoms.numbers for atoms in frames])
+    standard = (target - target.mean()) / target.std()
+    for i in (0, 7):
+        others = np.arange(len(frames)) != i
+        shift = model.regularisation_ * len(frames) * np.eye(len(frames) - 1)
+        c = np.linalg.solve(kernel[np.ix_(others, others)] + shift, standard[others])
+        error = target.std() * (kernel[i, others] @ c - standard[i])
+        assert model.leave_one_out_[i] == pytest.approx(1000 * error / 4, abs=1e-4)
+
+
+def test_choice_on_validation_frames(analytic, frames):
+    validation = [1, 5, 20]
+    model = analytic.fit(frames, validation=validation)
+    assert model.criterion_ == "3 validation frames"
+    assert len(model.train_) == len(frames) - 3
+    left_out = [frames[index] for index in validation]
+    errors = 1000 * (model.predict(left_out) - energies(left_out)) / 4
+    assert rmse(errors) == pytest.approx(model.sweep_["rmse"].min(), rel=1e-4)
+
+
+def test_learns(analytic, rng):
+    frames = [frame(rng, "Cu4") for _ in range(40)]
+    model = analytic.set_params(alpha=None).fit(frames[:30])
+    predicted, std = model.predict(frames[30:], return_std=True)
+    errors = predicted - energies(frames[30:])
+    assert rmse(errors) < 0.2 * np.std(energies(frames))
+    assert np.abs(errors / std).max() < 4
+
+
+def test_std_grows_away_from_training(analytic, frames, rng):
+    model = analytic.fit(frames)
+    near, far = frame(rng, "Cu4", 0.1), frame(rng, "Cu4", 0.4)
+    _, std = model.predict([near, far], return_std=True)
+    assert std[1] > 3 * std[0]
+
+
+def test_new_composition_has_its_reference(analytic, frames, rng):
+    model = analytic.fit(frames)
+    new = frame(rng, "Cu2O2")
+    assert model.references_ == pytest.approx(SPECIES_ENERGY, abs=5.0)
+    assert model.predict([new])[0] == pytest.approx(energies([new])[0], abs=10.0)
+
+
+def test_delta_learns_what_the_network_leaves(analytic, frames, rng):
+    """Here the network leaves nothing but the species' energies, even far from training."""
+    far = [frame(rng, "Cu3O", 0.4) for _ in range(4)]
+    model = analytic.set_params(backbone="repulsive", target="delta").fit(frames)
+    assert model.references_ == pytest.approx(SPECIES_ENERGY, abs=1e-5)
+    np.testing.assert_allclose(model.predict(far), energies(far), rtol=0, atol=1e-4)
+    plain = analytic.set_params(target="energy").fit(frames)
+    assert np.abs(plain.predict(far) - energies(far)).max() > 0.1
+
+
+@pytest.mark.parametrize("kernel", [Gaussian(2.0), Matern(2.0, 3), Matern(2.0, 5), Linear()])
+def test_self_kernel_is_the_diagonal(ragged, kernel):
+    gram = species_gram(ragged, None, kernel, dtype=np.float64)
+    for alpha in (0.0, 0.4, 1.0):
+        expected = np.diag(combine(gram.k0, gram.k1, alpha))
+        found = frame_self_kernel(ragged, kernel, alpha)
+        np.testing.assert_allclose(found, expected, rtol=1e-7)  # Matérn: √ of rounding
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "matern3", "matern5", "linear"])
+@pytest.mark.parametrize("target", ["energy", "delta"])
+def test_saved_model_predicts_the_same(analytic, frames, tmp_path, kernel, target):
+    path = tmp_path / "model.safetensors"
+    analytic.set_params(backbone="repulsive", layer=1, kernel=kernel, target=target, alpha=0.1)
+    model = analytic.fit(frames[:12])
+    model.save(path)
+    again = MEKRR.load(path)
+    new = [atoms.copy() for atoms in frames[12:]]  # without energies
+    for one, other in zip(
+        model.predict(new, return_std=True), again.predict(new, return_std=True), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(again.leave_one_out_, model.leave_one_out_)
+    assert again.references_ == model.references_
+    assert again.get_params() == model.get_params() | {"registry": str(model.registry)}
+
+
+def test_saved_model_of_a_kernel(tmp_path, rng):
+    x = rng.normal(size=(10, 12))
+    model = MEKRR(kernel="precomputed").fit(x @ x.T, x[:, 0])
+    model.save(tmp_path / "m")
+    np.testing.assert_array_equal(
+        MEKRR.load(tmp_path / "m").predict(x @ x.T), model.predict(x @ x.T)
+    )
+
+
+@pytest.fixture
+def saved(analytic, frames, tmp_path):
+    path = tmp_path / "model.safetensors"
+    analytic.set_params(backbone="repulsive", layer=1, regularisation=1e-6).fit(frames).save(path)
+    return path
+
+
+def test_newer_format_is_refused(saved):
+    with safe_open(saved, framework="numpy") as file:
+        record = json.loads(file.metadata()["mekrr"])
+    record |= {"format": FORMAT + 1, "mekrr": "9.0"}
+    save_file(load_file(saved), saved, metadata={"mekrr": json.dumps(record)})
+    with pytest.raises(DataError, match=r"format 2, written by mekrr 9\.0.*update mekrr"):
+        MEKRR.load(saved)
+
+
+def test_damaged_and_foreign_files_are_refused(saved, tmp_path):
+    whole = saved.read_bytes()
+    saved.write_bytes(whole[:-100])
+    with pytest.raises(DataError, match="damaged model file"):
+        MEKRR.load(saved)
+    saved.write_bytes(whole)
+    tensors = load_file(saved)
+    with safe_open(saved, framework="numpy") as file:
+        metadata = file.metadata()
+    del tensors["factor"]
+    save_file(tensors, saved, metadata=metadata)
+    with pytest.raises(DataError, match="lacks or misuses 'factor'"):
+        MEKRR.load(saved)
+    save_file(tensors, saved)
+    with pytest.raises(DataError, match="is no model file of mekrr"):
+        MEKRR.load(saved)
+    with pytest.raises(DataError, match="no such file"):
+        MEKRR.load(tmp_path / "absent")
+
+
+def test_other_weights_are_refused(saved, frames, monkeypatch):
+    monkeypatch.setattr(Repulsive, "weights_sha256", "another")
+    with pytest.raises(BackboneError, match=r"weights_sha256 is another, .* fitted with one"):
+        MEKRR.load(saved).predict(frames)
+
+
+def test_registry_of_another_place(saved, frames, registry, tmp_path):
+    moved = registry.rename(tmp_path / "moved.yaml")
+    with pytest.raises(ConfigError, match=r"backbones\.yaml: cannot be read"):
+        MEKRR.load(saved).predict(frames)
+    assert len(MEKRR.load(saved, registry=moved).predict(frames)) == len(frames)
+
+
+def test_packaged_backbones_are_those_of_the_registry():
+    entries = yaml.safe_load((ROOT / "config/backbones.yaml").read_text())["backbones"]
+    for name, entry in PACKAGED.items():
+        assert entry == {k: v for k, v in entries[name].items() if k in entry}
+        assert "weights" not in entries[name]
+        assert ("options" in entry) == ("options" in entries[name])
+
+
+def test_registered_backbones(registry, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert registered() == PACKAGED
+    assert set(registered(registry)) == {*PACKAGED, "analytic", "repulsive"}
+    (tmp_path / "config").mkdir()
+    registry.rename(tmp_path / "config/backbones.yaml")
+    assert "analytic" in registered()
+    registry.write_text("backbones: {b: {layers: [1]}}")
+    with pytest.raises(ConfigError, match="is no registry of backbones"):
+        registered(registry)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"kernel": "cubic"}, ConfigError, "kernel='cubic' is unknown; known: gaussian"),
+        ({"target": "forces"}, ConfigError, "target='forces' is unknown"),
+        ({"alpha": 1.5}, ConfigError, "alpha=1.5 should be a number from 0 to 1"),
+        ({"regularisation": "1e-3"}, ConfigError, "regularisation='1e-3' should be a number"),
+        ({"lengthscale": 0.0}, ConfigError, "lengthscale=0.0 should be"),
+        ({"backbone": "nonesuch"}, BackboneError, "unknown backbone 'nonesuch'; known: sev"),
+        ({"layer": 7}, BackboneError, "has no layer 7; it has 1, 2"),
+        ({"target": "delta"}, DataError, "has no energy of its own; use target='energy'"),
+    ],
+)
+def test_impossible_parameters(analytic, frames, parameters, error, message):
+    with pytest.raises(error, match=message):
+        analytic.set_params(**parameters).fit(frames)
+
+
+def test_impossible_inputs(analytic, frames, ragged):
+    analytic.set_params(layer=1, regularisation=1e-6)
+    unlabelled = [*frames[:3], frames[3].copy()]
+    for X, y, message in (
+        (frames[0], None, "must be a list of ase.Atoms"),
+        (np.eye(3), np.zeros(3), "a kernel needs kernel='precomputed'"),
+        ([], None, "no frames"),
+        (frames, np.zeros(3), r"24 frames, but y of shape \(3,\)"),
+        (frames, np.full(24, np.nan), "frame 0: energy is nan"),
+        (unlabelled, None, "frame 3: has no energy"),
+        (ragged, None, "features without energies; give them as y"),
+    ):
+        with pytest.raises(DataError, match=message):
+            analytic.fit(X, y)
+    with pytest.raises(DataError, match="no frame is left to be fitted"):
+        analytic.fit(frames, validation=range(24))
+    with pytest.raises(DataError, match="needs frames, not features"):
+        MEKRR(target="delta").fit(ragged, np.zeros(6))
+    with pytest.raises(DataError, match="not between 3 frames"):
+        MEKRR(kernel="precomputed").fit(np.ones((3, 2)), np.zeros(3))
+    same = FrameFeatures(np.ones((4, 2), np.float32), np.ones(4, int), np.arange(5))
+    with pytest.raises(DataError, match="all atoms of the training frames have the same features"):
+        MEKRR().fit(same, np.zeros(4))
+
+
+def test_impossible_predictions(analytic, frames, ragged, rng):
+    model = analytic.set_params(layer=1, regularisation=1e-6).fit(frames)
+    new = frames[0].copy()
+    new.symbols[0] = "Ni"
+    with pytest.raises(DataError, match="frame 1: no training frame has Ni"):
+        model.predict([frames[0], new])
+    with pytest.raises(DataError, match="fitted to frames, not features"):
+        model.predict(ragged)
+    new.positions[1] = new.positions[0]
+    with pytest.raises(DataError, match="frame 0: atoms 0 and 1 are at the same place"):
+        model.predict([new])
+    kernel = MEKRR(kernel="precomputed", regularisation=1.0).fit(np.eye(3), np.arange(3.0))
+    with pytest.raises(DataError, match="needs `self_kernel`"):
+        kernel.predict(np.eye(3), return_std=True)
+
+
+def test_only_selected_atoms_enter_the_kernel(analytic, frames):
+    model = analytic.set_params(atoms={"species": ["Cu"]}).fit(frames)
+    assert set(model.train_.species) == {29}
+    assert len(model.predict(frames)) == len(frames)
+
+
+def test_threads_reach_the_network(analytic, frames, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        estimator, "selected", lambda *_: seen.append(torch.get_num_threads()) or np.ones(4, bool)
+    )
+    analytic.set_params(threads=2).fit(frames[:1])
+    assert seen == [2]

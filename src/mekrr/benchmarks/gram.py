@@ -141,7 +141,7 @@ def main() -> None:
     print(f"{record['cpu']}, torch {record['torch']}, numpy {record['numpy']}")
     bench_gram(options.gram_frames, 128, options.threads)
     for dimension in (128, 256, 1024):
-        bench_peer(150, dimension, options.threads)
+        bench_peer(200, dimension, options.threads)
     bench_features(options.frames)
 
 

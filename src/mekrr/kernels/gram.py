@@ -22,6 +22,7 @@ are float32 (or ``dtype``), sums over frames float64.
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -202,14 +203,16 @@ def _pairwise_gram(
             [rows] if symmetric else [rows, other], kernel.lengthscale, dtype
         )
     species = coordinates.species
-    row_tiles = _tiles(rows, coordinates, dtype, tile_atoms)
-    column_tiles = row_tiles if symmetric else _tiles(other, coordinates, dtype, tile_atoms)
     k0 = np.zeros((len(rows), len(other)))
     shares = np.zeros((len(species), len(rows), len(other)))
+    workspace = threading.local()
 
     def work(pair: tuple[_Tile, _Tile]) -> None:
         a, b = pair
-        total, by_species = _tile_gram(a, b, kernel)
+        if not hasattr(workspace, "values"):
+            # Pages of a fresh array are a fault each, and threads wait for each other there.
+            workspace.values = np.empty(largest, dtype)
+        total, by_species = _tile_gram(a, b, kernel, workspace.values)
         if a is b:  # equal up to rounding: make it equal
             total = 0.5 * (total + total.T)
             by_species = 0.5 * (by_species + by_species.transpose(0, 2, 1))
@@ -219,31 +222,35 @@ def _pairwise_gram(
             k0[b.frames, a.frames] = total.T
             shares[:, b.frames, a.frames] = by_species.transpose(0, 2, 1)
 
-    pairs = [
-        (a, b)
-        for k, a in enumerate(row_tiles)
-        for b in (column_tiles[k:] if symmetric else column_tiles)
-    ]
-    with (
-        threadpool_limits(1, "blas"),
-        ThreadPoolExecutor(threads) as pool,
-        progress_bar(len(pairs), title, "tiles") as bar,
-    ):
-        for _ in pool.map(work, pairs):
-            bar.update()
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+
+        def tiles_of(frames: FrameFeatures) -> list[_Tile]:
+            parts = _parts(frames, tile_atoms)
+            return list(pool.map(lambda part: _tile(frames, part, coordinates, dtype), parts))
+
+        row_tiles = tiles_of(rows)
+        column_tiles = row_tiles if symmetric else tiles_of(other)
+        largest = max(len(a.left) for a in row_tiles) * max(len(b.left) for b in column_tiles)
+        pairs = [
+            (a, b)
+            for k, a in enumerate(row_tiles)
+            for b in (column_tiles[k:] if symmetric else column_tiles)
+        ]
+        with progress_bar(len(pairs), title, "tiles") as bar:
+            for _ in pool.map(work, pairs):
+                bar.update()
     return SpeciesGram(k0, {int(s): shares[k] for k, s in enumerate(species)})
 
 
-def _tiles(
-    frames: FrameFeatures, coordinates: Coordinates, dtype: type, tile_atoms: int
-) -> list[_Tile]:
-    tiles, first = [], 0
+def _parts(frames: FrameFeatures, tile_atoms: int) -> list[slice]:
+    """Consecutive frames of about ``tile_atoms`` atoms each, at least one frame."""
+    parts, first = [], 0
     while first < len(frames):
         last = int(np.searchsorted(frames.pointer, frames.pointer[first] + tile_atoms, "right")) - 1
         last = max(last, first + 1)
-        tiles.append(_tile(frames, slice(first, last), coordinates, dtype))
+        parts.append(slice(first, last))
         first = last
-    return tiles
+    return parts
 
 
 def _tile(frames: FrameFeatures, which: slice, coordinates: Coordinates, dtype: type) -> _Tile:
@@ -256,20 +263,24 @@ def _tile(frames: FrameFeatures, which: slice, coordinates: Coordinates, dtype: 
 
     u = coordinates.transform(frames, atoms)[order]
     delta = coordinates.between_origins()
-    p = (
-        np.einsum("id,id->i", u, u)[:, None]
-        + 2.0 * np.einsum("id,isd->is", u, delta[kind])
-        + 0.5 * np.einsum("std,std->st", delta, delta)[kind]
-    )
+    p = np.einsum("id,id->i", u, u)[:, None] + 0.5 * np.einsum("std,std->st", delta, delta)[kind]
+    for k in np.unique(kind):
+        of_kind = kind == k
+        p[of_kind] += 2.0 * u[of_kind] @ delta[k].T
     one_hot = np.eye(len(species))[kind]
+    width = u.shape[1]
+    left, right = np.empty((2, len(u), width + 2 * len(species)), dtype)
+    left[:, :width] = right[:, :width] = u
+    left[:, width:] = np.hstack([-0.5 * p, one_hot])
+    right[:, width:] = np.hstack([one_hot, -0.5 * p])
     segment = kind * n_frames + owner
     starts = np.flatnonzero(np.diff(segment, prepend=-1))
     counts = np.zeros((len(species), n_frames), dtype=int)
     np.add.at(counts, (kind, owner), 1)
     return _Tile(
         frames=which,
-        left=np.hstack([u, -0.5 * p, one_hot]).astype(dtype),
-        right=np.hstack([u, one_hot, -0.5 * p]).astype(dtype),
+        left=left,
+        right=right,
         starts=starts,
         segment_species=kind[starts],
         segment_frame=owner[starts],
@@ -277,9 +288,12 @@ def _tile(frames: FrameFeatures, which: slice, coordinates: Coordinates, dtype: 
     )
 
 
-def _tile_gram(a: _Tile, b: _Tile, kernel: Gaussian | Matern) -> tuple[np.ndarray, np.ndarray]:
+def _tile_gram(
+    a: _Tile, b: _Tile, kernel: Gaussian | Matern, workspace: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """K_0 and all shares of K_1 between the frames of two tiles."""
-    values = a.left @ b.right.T
+    values = workspace[: len(a.left) * len(b.left)].reshape(len(a.left), len(b.left))
+    np.matmul(a.left, b.right.T, out=values)
     kernel.apply(values)
     sums = np.add.reduceat(values, b.starts, axis=1)
     sums = np.add.reduceat(sums, a.starts, axis=0, dtype=np.float64)

@@ -139,7 +139,7 @@ rule provenance_table:
         html=report(
             "results/tables/provenance.html",
             caption="../report/provenance.rst",
-            category="3 Provenance",
+            category="4 Provenance",
             labels={"table": "Versions, hardware and checksums"},
         ),
     log:

@@ -91,6 +91,11 @@ def in_parts(files: str | dict) -> list[str]:
     return [files] if isinstance(files, str) else [files[part] for part in PARTS if part in files]
 
 
+def download_folder(download: dict) -> str:
+    """Folder that a download goes to, from the one in which Snakemake runs."""
+    return f"results/downloads/{download_key(download)}"
+
+
 def download_key(download: dict) -> str:
     """Folder name of a download: of its checksum, or of its address where that is unknown.
 

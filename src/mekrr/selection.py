@@ -64,16 +64,7 @@ def sweep(
         path = RidgePath(combine(k0[train], k1[train], alpha), energy[train])
         predicted = path.predict(combine(k0[val], k1[val], alpha), regularisations)
         errors = 1000.0 * (predicted - energy[val]) / n_atoms[val]
-        parts.append(
-            pd.DataFrame(
-                {
-                    "alpha": alpha,
-                    "regularisation": regularisations,
-                    "rmse": [rmse(e) for e in errors],
-                    "mae": [mae(e) for e in errors],
-                }
-            )
-        )
+        parts.append(_of_alpha(alpha, regularisations, errors))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -94,23 +85,33 @@ def leave_one_out_sweep(
     threads : values of α worked on at once, each by one thread.
     """
 
-    def errors(alpha: float) -> np.ndarray:
+    def table(alpha: float) -> pd.DataFrame:
         path = RidgePath(combine(k0, k1, alpha), target)
-        return 1000.0 * (path.leave_one_out(regularisations) - target) / n_atoms
+        errors = 1000.0 * (path.leave_one_out(regularisations) - target) / n_atoms
+        return _of_alpha(alpha, regularisations, errors)
 
     with (
         threadpool_limits(1, "blas"),
         ThreadPoolExecutor(threads) as pool,
         progress_bar(len(alphas), "leave-one-out", "α") as bar,
     ):
-        rows = []
-        for alpha, of_alpha in zip(alphas, pool.map(errors, alphas), strict=True):
-            rows += [
-                (alpha, regularisation, rmse(e), mae(e))
-                for regularisation, e in zip(regularisations, of_alpha, strict=True)
-            ]
+        parts = []
+        for part in pool.map(table, alphas):
+            parts.append(part)
             bar.update()
-    return pd.DataFrame(rows, columns=["alpha", "regularisation", "rmse", "mae"])
+    return pd.concat(parts, ignore_index=True)
+
+
+def _of_alpha(alpha: float, regularisations: np.ndarray, errors: np.ndarray) -> pd.DataFrame:
+    """Rows of a sweep at one α from errors (n_λ, n) in meV/atom."""
+    return pd.DataFrame(
+        {
+            "alpha": alpha,
+            "regularisation": regularisations,
+            "rmse": [rmse(e) for e in errors],
+            "mae": [mae(e) for e in errors],
+        }
+    )
 
 
 def choose(table: pd.DataFrame) -> Choice:

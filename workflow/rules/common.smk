@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from mekrr.config import check_config, check_sources, download_key, in_parts
+from mekrr.config import check_config, check_sources, download_folder, download_key, in_parts
 from mekrr.errors import ConfigError
 
 try:
@@ -67,7 +67,7 @@ def source_files(entry):
     if "path" in entry:
         return in_parts(entry["path"])
     download = entry["download"]
-    folder = f"results/downloads/{download_key(download)}"
+    folder = download_folder(download)
     if "member" in download:
         return [f"{folder}/members/{member_file(m)}" for m in in_parts(download["member"])]
     return [f"{folder}/{download['file']}"]

@@ -10,7 +10,7 @@ import yaml
 
 from mekrr.backbones import load_backbone
 from mekrr.backbones.base import Backbone
-from mekrr.config import download_key
+from mekrr.config import download_folder
 from mekrr.errors import BackboneError, ConfigError
 
 REGISTRY = Path("config/backbones.yaml")  # of a checkout in which one works
@@ -93,5 +93,5 @@ def weights_path(weights: Mapping) -> Path | None:
     """Where the file of a registry entry's ``weights`` is or belongs; None without one."""
     if "download" in weights:
         download = weights["download"]
-        return Path("results/downloads", download_key(download), download["file"])
+        return Path(download_folder(download), download["file"])
     return Path(weights["path"]) if weights else None

@@ -58,8 +58,7 @@ class Coordinates:
             for frames, atoms in _blocks(sets):
                 yield whole.transform(frames, atoms)
 
-        apart = (whole.means - whole.means[0]) / lengthscale
-        basis = find_basis(draw, blocks, apart, PROJECTION_ERROR)
+        basis = find_basis(draw, blocks, whole.between_origins()[:, 0], PROJECTION_ERROR)
         return whole if basis is None else cls(species, whole.means, lengthscale, basis)
 
     def transform(self, frames: FrameFeatures, atoms: slice | np.ndarray) -> np.ndarray:

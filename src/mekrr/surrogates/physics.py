@@ -30,10 +30,10 @@ def observe(frames: Sequence[Atoms], recipe: Mapping, bond: Mapping) -> pd.DataF
     metal (Å, largest displacement of a metal atom since the run's first frame) and fixed
     (the same among those that must not move).
     """
-    system = build(**recipe["system"], offsets=next(iter(recipe["starts"].values())))
+    offsets = next(iter(recipe["starts"].values()))
+    system = build(**recipe["system"], offsets=offsets)
     fixed = system.constraints[0].index
-    n_adsorbate = len(next(iter(recipe["starts"].values())))
-    n_metal = len(system) - n_adsorbate
+    n_metal = len(system) - len(offsets)
     energies = np.array([atoms.get_potential_energy() / len(atoms) for atoms in frames])
     reaction = variable(bond, system)
     rows, first = [], frames[0]
@@ -62,8 +62,8 @@ def observe(frames: Sequence[Atoms], recipe: Mapping, bond: Mapping) -> pd.DataF
 def summarise(facts: pd.DataFrame, recipe: Mapping) -> pd.DataFrame:
     """One row per run: set and mean temperature, drift, broken bonds, largest excursions.
 
-    The drift is the slope
-    of the potential energy over the run (meV/atom/ps); a reaction shows in it.
+    The drift is the slope of the potential energy over the run (meV/atom/ps); a reaction
+    shows in it.
     """
     rows = []
     for run, part in facts.groupby("run"):

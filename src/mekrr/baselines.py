@@ -7,7 +7,7 @@ import numpy as np
 from mekrr.features.store import FrameFeatures
 from mekrr.fits import Fit, Problem, fit_kernels
 from mekrr.kernels.atom import Linear
-from mekrr.kernels.gram import train_gram
+from mekrr.kernels.gram import SpeciesGram, own_gram, train_gram
 from mekrr.kernels.store import LayerKernel
 
 
@@ -44,16 +44,19 @@ def linear_ridge(
     train = problem.members("train")
     kernels = {}
     for layer, frames in features.items():
-        k0 = _centred(train_gram(frames, train, Linear()).k0, train)
-        kernels[layer] = LayerKernel(k0, k0)
-    unused = dict.fromkeys(kernels, np.nan)
-    return fit_kernels(
-        problem, kernels, {"linear ridge": np.zeros(1)}, regularisations, unused, backbone
-    )
+        k0 = train_gram(frames, train, Linear()).k0
+        own = own_gram(frames, Linear()).k0
+        kernels[layer] = _centred(k0, own, train)
+    return fit_kernels(problem, kernels, {"linear ridge": np.zeros(1)}, regularisations, backbone)
 
 
-def _centred(kernel: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Kernel of centred features from the (n_frames, n_train) kernel of features."""
-    to_mean = kernel.mean(axis=1, keepdims=True)
-    centred = kernel - to_mean - to_mean[train].T + kernel[train].mean()
-    return centred / np.mean(np.diag(centred[train]))
+def _centred(k0: np.ndarray, own: np.ndarray, train: np.ndarray) -> LayerKernel:
+    """Kernels of centred features from the (n_frames, n_train) kernel of features.
+
+    ``own`` is the kernel of each frame with itself, (n_frames,).
+    """
+    to_mean = k0.mean(axis=1)
+    own = own - 2.0 * to_mean + k0[train].mean()
+    k0 = k0 - to_mean[:, None] - to_mean[train] + k0[train].mean()
+    scale = np.mean(own[train])
+    return LayerKernel(SpeciesGram(k0 / scale, {}), SpeciesGram(own / scale, {}), np.nan)

@@ -26,7 +26,7 @@ from mekrr.errors import BackboneError, ConfigError, DataError, first_line
 from mekrr.features.atoms import selected
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian, Linear, Matern, median_lengthscale
-from mekrr.kernels.gram import combine, frame_self_kernel, species_gram, train_gram
+from mekrr.kernels.gram import combine, own_gram, species_gram, train_gram
 from mekrr.model_file import read_model, write_model
 from mekrr.ridge import KernelRidge, RidgePath
 from mekrr.selection import (
@@ -263,7 +263,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 gram = species_gram(features, self.train_, atom_kernel, threads=self.threads)
                 kernel = combine(gram.k0, gram.k1, self.alpha_)
                 if return_std:
-                    self_kernel = frame_self_kernel(features, atom_kernel, self.alpha_)
+                    self_kernel = own_gram(features, atom_kernel).at(self.alpha_)
             energy = known + self.ridge_.predict(kernel)
             return (energy, self.ridge_.std(kernel, self_kernel)) if return_std else energy
 

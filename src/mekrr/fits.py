@@ -20,7 +20,6 @@ import pandas as pd
 
 from mekrr.data.references import reference_energies
 from mekrr.files import write_csv
-from mekrr.kernels.gram import combine
 from mekrr.kernels.store import LayerKernel
 from mekrr.ridge import KernelRidge
 from mekrr.selection import Choice, choose, sweep
@@ -120,25 +119,24 @@ def fit_kernels(
     kernels: dict[int, LayerKernel],
     methods: dict[str, np.ndarray],
     regularisations: np.ndarray,
-    lengthscales: dict[int, float],
     backbone: str,
 ) -> Fit:
     """Kernel ridge regression of every method on every layer.
 
     Parameters
     ----------
-    kernels : K_0 and K_1 per layer, columns in the order of the training frames.
+    kernels : per layer, columns in the order of the training frames.
     methods : the values of α that each method may choose from.
     regularisations : the values of λ.
-    lengthscales : σ per layer, for the record; NaN for a kernel without.
     """
     predictions, choices, sweeps = [], [], []
     all_alphas = np.unique(np.concatenate(list(methods.values())))
     train, val = problem.members("train"), problem.members("val")
     for layer, kernel in kernels.items():
+        k0, k1 = kernel.gram.k0, kernel.gram.k1
         grid = sweep(
-            kernel.k0,
-            kernel.k1,
+            k0,
+            k1,
             problem.target,
             problem.n_atoms,
             train,
@@ -158,7 +156,7 @@ def fit_kernels(
                     "layer": layer,
                     "alpha": choice.alpha,
                     "regularisation": choice.regularisation,
-                    "lengthscale": lengthscales[layer],
+                    "lengthscale": kernel.lengthscale,
                     "validation_rmse": choice.validation_rmse,
                 }
             )
@@ -191,7 +189,7 @@ def write_fit(fit: Fit, labels: dict[str, str], paths: dict[str, str]) -> None:
 
 def _predict(problem: Problem, kernel: LayerKernel, choice: Choice) -> np.ndarray:
     """Energies (eV) of all frames from a fit on the training frames."""
-    full = combine(kernel.k0, kernel.k1, choice.alpha)
+    full = kernel.gram.at(choice.alpha)
     train = problem.members("train")
     model = KernelRidge(choice.regularisation).fit(full[train], problem.target[train])
     return problem.reference + model.predict(full)

@@ -27,7 +27,7 @@ from mekrr.errors import BackboneError, ConfigError, DataError
 from mekrr.evaluation import rmse
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian, Linear, Matern
-from mekrr.kernels.gram import combine, frame_self_kernel, species_gram
+from mekrr.kernels.gram import combine, own_gram, species_gram
 from mekrr.model_file import FORMAT
 
 SPECIES_ENERGY = {"Cu": -1300.0, "O": -430.0}
@@ -222,7 +222,7 @@ def test_self_kernel_is_the_diagonal(ragged, kernel):
     gram = species_gram(ragged, None, kernel, dtype=np.float64)
     for alpha in (0.0, 0.4, 1.0):
         expected = np.diag(combine(gram.k0, gram.k1, alpha))
-        found = frame_self_kernel(ragged, kernel, alpha)
+        found = own_gram(ragged, kernel).at(alpha)
         np.testing.assert_allclose(found, expected, rtol=1e-7)  # Matérn: √ of rounding
 
 

@@ -10,7 +10,7 @@ from mekrr.evaluation import error_per_atom, largest_errors, metrics
 from mekrr.features.store import FrameFeatures
 from mekrr.fits import Problem, fit_kernels
 from mekrr.kernels.atom import Gaussian
-from mekrr.kernels.gram import train_gram
+from mekrr.kernels.gram import SpeciesGram, own_gram, train_gram
 from mekrr.kernels.store import LayerKernel, read_kernels, write_kernels
 from mekrr.selection import alpha_grid, choose, regularisation_grid
 
@@ -47,13 +47,12 @@ def test_linear_ridge_recovers_a_linear_energy(problem, features):
 
 def test_gaussian_fit_beats_the_mean(problem, features):
     train = problem.members("train")
-    gram = train_gram(features, train, Gaussian(3.0))
+    gram, own = train_gram(features, train, Gaussian(3.0)), own_gram(features, Gaussian(3.0))
     fit = fit_kernels(
         problem,
-        {1: LayerKernel(gram.k0, gram.k1), 2: LayerKernel(gram.k0, gram.k0)},
+        {1: LayerKernel(gram, own, 3.0), 2: LayerKernel(SpeciesGram(gram.k0, {}), own, 3.0)},
         {"MEKRR": np.zeros(1), "MEKRR-alpha": alpha_grid(0.01, 4)},
         regularisation_grid(1e-10, 1e-2, 5),
-        {1: 3.0, 2: 3.0},
         "b",
     )
     assert fit.choices.groupby("method")["chosen"].sum().eq(1).all()
@@ -140,10 +139,17 @@ def test_metrics_are_per_atom_in_mev():
 
 
 def test_kernels_survive_the_disk(tmp_path, rng):
-    kernels = {2: LayerKernel(rng.normal(size=(4, 3)), rng.normal(size=(4, 3)))}
+    gram = SpeciesGram(rng.normal(size=(4, 3)), {s: rng.normal(size=(4, 3)) for s in (1, 29)})
+    own = SpeciesGram(rng.normal(size=4), {1: rng.normal(size=4), 29: rng.normal(size=4)})
     path = tmp_path / "k.safetensors"
-    write_kernels(path, kernels, np.arange(3), {2: 1.5})
-    loaded, train, lengthscales = read_kernels(path)
-    np.testing.assert_array_equal(loaded[2].k1, kernels[2].k1)
+    write_kernels(path, {2: LayerKernel(gram, own, 1.5)}, np.arange(3))
+    loaded, train = read_kernels(path)
+    for part in ("gram", "own"):
+        found, expected = (
+            getattr(kernel, part) for kernel in (loaded[2], LayerKernel(gram, own, 1.5))
+        )
+        np.testing.assert_array_equal(found.k0, expected.k0)
+        assert list(found.shares) == [1, 29]
+        np.testing.assert_array_equal(found.k1, expected.k1)
     np.testing.assert_array_equal(train, np.arange(3))
-    assert lengthscales == {2: 1.5}
+    assert loaded[2].lengthscale == 1.5

@@ -3,18 +3,17 @@
 import pandas as pd
 
 from mekrr.job import job
-from mekrr.kernels.gram import combine
 from mekrr.kernels.store import read_kernels
 from mekrr.plots import heatmap
 from mekrr.plots.style import save
 
 with job(snakemake.log[0], snakemake.threads):
-    kernels, _, _ = read_kernels(snakemake.input.kernels)
+    kernels, _ = read_kernels(snakemake.input.kernels)
     ((layer, kernel),) = kernels.items()
     entry, wildcards = snakemake.params.dataset, snakemake.wildcards
     variables = entry.get("collective_variables", [])
     figure = heatmap.draw(
-        {alpha: combine(kernel.k0, kernel.k1, alpha) for alpha in (0, 1)},
+        {alpha: kernel.gram.at(alpha) for alpha in (0, 1)},
         pd.read_csv(snakemake.input.series),
         variables[0] if variables else None,
         f"{entry.get('title', wildcards.dataset)}, {wildcards.backbone}, layer {layer}",

@@ -14,13 +14,12 @@ with job(snakemake.log[0], snakemake.threads):
         snakemake.params.reference_energy,
         snakemake.wildcards.dataset,
     )
-    kernels, _, lengthscales = read_kernels(snakemake.input.kernels)
+    kernels, _ = read_kernels(snakemake.input.kernels)
     fit = fit_kernels(
         problem,
         kernels,
         {"MEKRR": np.zeros(1), "MEKRR-alpha": alpha_grid(**snakemake.params.grid["alpha"])},
         regularisation_grid(**snakemake.params.grid["regularisation"]),
-        lengthscales,
         snakemake.wildcards.backbone,
     )
     write_fit(fit, dict(snakemake.wildcards.items()), dict(snakemake.output.items()))

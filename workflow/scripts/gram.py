@@ -8,20 +8,20 @@ import pandas as pd
 from mekrr.features.store import read_layer
 from mekrr.job import job
 from mekrr.kernels.atom import Gaussian, median_lengthscale
-from mekrr.kernels.gram import train_gram
+from mekrr.kernels.gram import own_gram, train_gram
 from mekrr.kernels.store import LayerKernel, write_kernels
 
 with job(snakemake.log[0], snakemake.threads):
     split = pd.read_csv(snakemake.input.split)["split"].to_numpy()
     train = np.flatnonzero(split == "train")
-    kernels, lengthscales = {}, {}
+    kernels = {}
     for layer in snakemake.params.layers:
         features = read_layer(snakemake.input.features, layer)
         sigma = median_lengthscale(features.select(train).features)
         logging.info("layer %d: lengthscale %.6g", layer, sigma)
+        kernel = Gaussian(sigma)
         gram = train_gram(
-            features, train, Gaussian(sigma), threads=snakemake.threads, title=f"layer {layer}"
+            features, train, kernel, threads=snakemake.threads, title=f"layer {layer}"
         )
-        kernels[layer] = LayerKernel(gram.k0, gram.k1)
-        lengthscales[layer] = sigma
-    write_kernels(snakemake.output.kernels, kernels, train, lengthscales)
+        kernels[layer] = LayerKernel(gram, own_gram(features, kernel), sigma)
+    write_kernels(snakemake.output.kernels, kernels, train)

@@ -7,7 +7,7 @@ from mekrr.features.store import read_layer
 from mekrr.files import write_csv
 from mekrr.job import job
 from mekrr.kernels.atom import Gaussian, median_lengthscale
-from mekrr.kernels.gram import combine, species_gram
+from mekrr.kernels.gram import own_gram, species_gram
 from mekrr.kernels.store import LayerKernel, write_kernels
 from mekrr.stretch import choose_stretch, two_clusters
 
@@ -19,13 +19,12 @@ with job(snakemake.log[0], snakemake.threads):
     split = pd.read_csv(snakemake.input.split)["split"].to_numpy()
     features = read_layer(snakemake.input.features, layer)
     sigma = median_lengthscale(features.select(np.flatnonzero(split == "train")).features)
-    gram = species_gram(features.select(stretch), None, Gaussian(sigma), threads=snakemake.threads)
+    kernel, chosen = Gaussian(sigma), features.select(stretch)
+    gram = species_gram(chosen, None, kernel, threads=snakemake.threads)
 
     series = pd.read_csv(snakemake.input.variables).loc[stretch]
     for alpha in (0, 1):
-        kernel = combine(gram.k0, gram.k1, alpha)
-        series[f"cluster_{alpha}"] = two_clusters(kernel, snakemake.params.heatmap["seed"])
-    write_kernels(
-        snakemake.output.kernels, {layer: LayerKernel(gram.k0, gram.k1)}, stretch, {layer: sigma}
-    )
+        series[f"cluster_{alpha}"] = two_clusters(gram.at(alpha), snakemake.params.heatmap["seed"])
+    kernels = {layer: LayerKernel(gram, own_gram(chosen, kernel), sigma)}
+    write_kernels(snakemake.output.kernels, kernels, stretch)
     write_csv(snakemake.output.series, series)

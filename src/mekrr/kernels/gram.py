@@ -40,12 +40,13 @@ TILE_ATOMS = 768  # a float32 tile of this side and its operands stay in the cac
 
 @dataclass(frozen=True)
 class SpeciesGram:
-    """Kernel between frames (rows) and frames (columns), before α is chosen.
+    """Kernels between frames, before α is chosen; the shape is (n_rows, n_columns) in general.
 
     Attributes
     ----------
-    k0 : (n_rows, n_columns) float64, K_0.
-    shares : dict from species to (n_rows, n_columns) float64, its term of K_1.
+    k0 : float64, K_0.
+    shares : dict from species to float64 of the same shape, its term of K_1; may be empty
+        for a kernel that has K_0 only.
     """
 
     k0: np.ndarray
@@ -54,7 +55,11 @@ class SpeciesGram:
     @property
     def k1(self) -> np.ndarray:
         """K_1, the sum of all species' shares."""
-        return np.sum(list(self.shares.values()), axis=0)
+        return sum(self.shares.values(), np.zeros(self.k0.shape))
+
+    def at(self, alpha: float) -> np.ndarray:
+        """K_α = (1 - α) K_0 + α K_1."""
+        return combine(self.k0, self.k1, alpha)
 
 
 def combine(k0: np.ndarray, k1: np.ndarray, alpha: float) -> np.ndarray:
@@ -123,11 +128,10 @@ def train_gram(
     return whole
 
 
-def frame_self_kernel(
-    frames: FrameFeatures, kernel: Gaussian | Matern | Linear, alpha: float
-) -> np.ndarray:
-    """K_α(x, x) of each frame (n_frames,), in float64, from the pairs of its own atoms."""
-    values = np.empty(len(frames))
+def own_gram(frames: FrameFeatures, kernel: Gaussian | Matern | Linear) -> SpeciesGram:
+    """Kernels of each frame with itself, (n_frames,), in float64, from its own atom pairs."""
+    species = np.unique(frames.species)
+    k0, shares = np.zeros(len(frames)), np.zeros((len(species), len(frames)))
     for index, (begin, end) in enumerate(pairwise(frames.pointer)):
         h = frames.features[begin:end].astype(np.float64)
         if not isinstance(kernel, Linear):
@@ -137,10 +141,11 @@ def frame_self_kernel(
             squares = 0.5 * np.diag(pairs)
             pairs -= squares[:, None] + squares
             kernel.apply(pairs)
-        same = np.equal.outer(*[frames.species[begin:end]] * 2)
-        k1 = (pairs * same / same.sum(axis=0) ** 2).sum()
-        values[index] = combine(pairs.mean(), k1, alpha)
-    return values
+        one_hot = frames.species[begin:end] == species[:, None]
+        sums = np.einsum("si,ij,sj->s", one_hot, pairs, one_hot, optimize=True)
+        k0[index] = pairs.mean()
+        shares[:, index] = sums / np.maximum(one_hot.sum(axis=1), 1) ** 2
+    return SpeciesGram(k0, dict(zip(species.tolist(), shares, strict=True)))
 
 
 def _linear_gram(rows: FrameFeatures, columns: FrameFeatures) -> SpeciesGram:

@@ -1,4 +1,4 @@
-"""Kernels between frames on disk: safetensors, K_0 and K_1 of every layer."""
+"""Kernels between frames on disk: safetensors, K_0 and every species' share, layer by layer."""
 
 from __future__ import annotations
 
@@ -11,47 +11,55 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from mekrr.files import atomic_path
+from mekrr.kernels.gram import SpeciesGram
 
 
 @dataclass(frozen=True)
 class LayerKernel:
-    """Kernels of one layer between all frames and the training frames.
+    """Kernels of one layer.
 
     Attributes
     ----------
-    k0, k1 : (n_frames, n_train) float64.
+    gram : (n_frames, n_train), all frames with the training frames.
+    own : (n_frames,), each frame with itself.
+    lengthscale : σ; NaN for a kernel without.
     """
 
-    k0: np.ndarray
-    k1: np.ndarray
+    gram: SpeciesGram
+    own: SpeciesGram
+    lengthscale: float
 
 
 def write_kernels(
-    path: str | os.PathLike,
-    kernels: dict[int, LayerKernel],
-    train: np.ndarray,
-    lengthscales: dict[int, float],
+    path: str | os.PathLike, kernels: dict[int, LayerKernel], train: np.ndarray
 ) -> None:
     """Write all layers; ``train`` holds the frame of each column."""
     tensors = {"train": np.asarray(train, dtype=np.int64)}
     for layer, kernel in kernels.items():
-        tensors[f"k0.layer{layer}"] = kernel.k0
-        tensors[f"k1.layer{layer}"] = kernel.k1
-    metadata = {"lengthscales": json.dumps({str(k): v for k, v in lengthscales.items()})}
+        for part in ("gram", "own"):
+            values: SpeciesGram = getattr(kernel, part)
+            tensors[f"{part}.layer{layer}.all"] = values.k0
+            for species, share in values.shares.items():
+                tensors[f"{part}.layer{layer}.{species}"] = share
+    record = {str(layer): kernel.lengthscale for layer, kernel in kernels.items()}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        save_file(tensors, temporary, metadata={"lengthscales": json.dumps(record)})
 
 
-def read_kernels(
-    path: str | os.PathLike,
-) -> tuple[dict[int, LayerKernel], np.ndarray, dict[int, float]]:
-    """Kernels by layer, the training frames, and the lengthscale of each layer."""
+def read_kernels(path: str | os.PathLike) -> tuple[dict[int, LayerKernel], np.ndarray]:
+    """Kernels by layer, and the training frames."""
     with safe_open(path, framework="numpy") as file:
-        lengthscales = {int(k): v for k, v in json.loads(file.metadata()["lengthscales"]).items()}
+        names = file.keys()
+
+        def read(part: str, layer: str) -> SpeciesGram:
+            prefix = f"{part}.layer{layer}."
+            found = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+            shares = {int(s): file.get_tensor(prefix + s) for s in found if s != "all"}
+            return SpeciesGram(file.get_tensor(f"{prefix}all"), dict(sorted(shares.items())))
+
+        lengthscales = json.loads(file.metadata()["lengthscales"])
         kernels = {
-            layer: LayerKernel(
-                file.get_tensor(f"k0.layer{layer}"), file.get_tensor(f"k1.layer{layer}")
-            )
-            for layer in lengthscales
+            int(layer): LayerKernel(read("gram", layer), read("own", layer), sigma)
+            for layer, sigma in lengthscales.items()
         }
-        return kernels, file.get_tensor("train"), lengthscales
+        return kernels, file.get_tensor("train")

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from mekrr.evaluation import largest_errors, metrics
+from mekrr.methods import ORDER, label
 
 FIT = ["dataset", "strategy", "seed", "method", "backbone"]
-METHOD_ORDER = ["training mean", "untouched GNN", "linear ridge", "MEKRR", "MEKRR-alpha"]
 NO_LAYER = -1  # stands for a missing layer while tables are joined
 
 
@@ -55,7 +55,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         rows.append(row)
     return pd.DataFrame(rows).sort_values(
         ["dataset", "strategy", "method", "backbone"],
-        key=lambda column: column.map(METHOD_ORDER.index) if column.name == "method" else column,
+        key=lambda column: column.map(ORDER.index) if column.name == "method" else column,
         ignore_index=True,
     )
 
@@ -100,7 +100,7 @@ def readable(table: pd.DataFrame, datasets: Mapping[str, Mapping]) -> pd.DataFra
                 {
                     "Data set": datasets[dataset].get("title", dataset),
                     "Split": strategy,
-                    "Method": _method(row["method"]),
+                    "Method": label(row["method"]),
                     "Backbone": _backbone(row["backbone"]),
                     "RMSE": _spread(row, "rmse"),
                     "MAE": _spread(row, "mae"),
@@ -173,7 +173,7 @@ def readable_worst(table: pd.DataFrame) -> pd.DataFrame:
                 "Data set": dataset,
                 "Split": strategy,
                 "Seed": str(seed),
-                "Method": _method(method),
+                "Method": label(method),
                 "Backbone": _backbone(backbone),
                 "Frame (error in meV/atom)": ", ".join(
                     f"{f} ({e:+.1f})" for f, e in zip(group["frame"], group["error"], strict=True)
@@ -249,10 +249,6 @@ def _latex(text: str) -> str:
     ):
         text = text.replace(plain, command)
     return rf"\textbf{{{text.strip('*')}}}" if bold else text
-
-
-def _method(name: str) -> str:
-    return name.replace("MEKRR-alpha", "MEKRR-α")
 
 
 def _backbone(name: str) -> str:

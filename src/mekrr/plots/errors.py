@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from mekrr.methods import ORDER, label
 from mekrr.plots.style import (
     METHOD_COLOURS,
-    METHOD_LABELS,
     STRATEGY_LABELS,
     TEXT,
     title_of,
@@ -33,7 +33,7 @@ def draw(metrics: pd.DataFrame, datasets: Mapping[str, Mapping]) -> Figure:
     strategies = list(dict.fromkeys(table["strategy"]))
     rows = [
         (method, backbone)
-        for method in METHOD_COLOURS
+        for method in ORDER
         for backbone in dict.fromkeys(table.loc[table["method"] == method, "backbone"])
     ]
     figure, axes = plt.subplots(
@@ -75,5 +75,4 @@ def draw(metrics: pd.DataFrame, datasets: Mapping[str, Mapping]) -> Figure:
 
 
 def _label(method: str, backbone: str) -> str:
-    label = METHOD_LABELS.get(method, method)
-    return label if backbone == "none" else f"{label}, {backbone}"
+    return label(method) if backbone == "none" else f"{label(method)}, {backbone}"

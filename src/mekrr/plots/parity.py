@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from mekrr.methods import label
 from mekrr.plots.style import (
     METHOD_COLOURS,
-    METHOD_LABELS,
     STRATEGY_LABELS,
     TEXT,
     title_of,
@@ -51,7 +51,7 @@ def draw(predictions: pd.DataFrame, dataset: str, datasets: Mapping[str, Mapping
     for axis in axes[-1]:
         axis.set_xlabel("Reference energy (meV/atom)")
     handles = [
-        Line2D([], [], ls="", marker="o", color=METHOD_COLOURS[m], label=METHOD_LABELS.get(m, m))
+        Line2D([], [], ls="", marker="o", color=METHOD_COLOURS[m], label=label(m))
         for m in METHODS
         if m in set(table["method"])
     ]

@@ -18,14 +18,24 @@ COLUMN = 3.3  # inches: one column of a two-column page
 TEXT = 6.9  # inches: both columns
 
 PALETTE = sns.color_palette("colorblind")
+# Kernels on frozen features are blue and green, ridge regression orange, trained networks
+# red and brown: methods of one kind resemble each other.
 METHOD_COLOURS = {
     "training mean": PALETTE[7],
     "untouched GNN": PALETTE[4],
+    "SchNet": PALETTE[3],
+    "GAP-SOAP": PALETTE[8],
+    "SchNet-FT": PALETTE[5],
+    "SevenNet-FT": PALETTE[5],
+    "CHGNet-FT": sns.dark_palette(PALETTE[5], n_colors=3)[1],
     "linear ridge": PALETTE[1],
+    "species ridge": sns.dark_palette(PALETTE[1], n_colors=3)[1],
     "MEKRR": PALETTE[0],
     "MEKRR-alpha": PALETTE[2],
+    "MEKRR-alpha-loo": sns.dark_palette(PALETTE[2], n_colors=3)[1],
+    "MEKRR-species": sns.light_palette(PALETTE[2], n_colors=4)[2],
+    "Delta-MEKRR": PALETTE[9],
 }
-METHOD_LABELS = {"MEKRR-alpha": "MEKRR-α"}
 STRATEGY_LABELS = {
     "random": "split of frames at random",
     "run": "split by run",

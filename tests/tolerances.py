@@ -2,7 +2,6 @@
 
 GRAM_FLOAT32 = 1e-6  # relative, kernel entries from float32 products
 GRAM_FLOAT64 = 1e-12  # relative, kernel entries from float64 products
-TILING = 1e-10  # absolute, the same products in other blocks (float64)
 PEER = 1e-9  # relative, float64 solves by another library
 REFERENCE = 1e-8  # eV, reference energies of synthetic compositions
 RELABEL = 1e-3  # eV, energies of the embedded surrogate computed anew
@@ -15,3 +14,5 @@ SCHNET = 1e-9  # relative to the largest feature, float64 against the equations 
 SCHNET_FLOAT32 = 1e-5  # the same, float32
 SCHNET_TABLE = 1e-4  # relative to the largest feature, interpolated against exact filters
 SCHNET_GRADIENT = 1e-5  # relative, central differences in float64
+COVERAGE = (0.88, 0.98)  # of nominal 95 % intervals from 200 frames, 400 of them
+MEDIAN = 1e-6  # relative, float32 squared distances counted in bins

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
+from threadpoolctl import threadpool_info
 
 import mekrr
 from mekrr.files import sha256
@@ -43,6 +44,7 @@ def collect() -> dict[str, str]:
             record[package] = "not installed"
     record["platform"] = f"{platform.system()} {platform.machine()}"
     record["cpu"] = cpu_model()
+    record["blas"] = blas()
     record["cores"] = str(os.cpu_count())
     return record
 
@@ -99,6 +101,15 @@ def cpu_model() -> str:
     except OSError:
         pass  # not Linux: the generic name below
     return platform.processor() or platform.machine()
+
+
+def blas() -> str:
+    """Library of numpy's linear algebra and the kernels that it chose for this processor."""
+    for library in threadpool_info():
+        if library["user_api"] == "blas":
+            parts = (library.get(key) for key in ("internal_api", "version", "architecture"))
+            return " ".join(str(part) for part in parts if part)
+    return "unknown"
 
 
 def device_name(device) -> str:

@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 import tolerances as tol
+import torch
 
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import Gaussian, Linear, Matern, median_lengthscale
+from mekrr.kernels import lengthscale, plan
+from mekrr.kernels.atom import Gaussian, Linear, Matern
+from mekrr.kernels.coordinates import Coordinates
 from mekrr.kernels.gram import combine, species_gram, train_gram
+from mekrr.kernels.lengthscale import median_lengthscale
 from mekrr.kernels.rank import find_basis
 
 SIGMA = 1.7
@@ -57,13 +61,20 @@ def brute_force(rows, columns, kernel):
     return k0, shares
 
 
+@pytest.fixture
+def small_tiles(monkeypatch):
+    """Several bands even of a few frames."""
+    monkeypatch.setattr(plan, "STRIP_ATOMS", 8)
+
+
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(np.float32, tol.GRAM_FLOAT32), (np.float64, tol.GRAM_FLOAT64)]
 )
-@pytest.mark.parametrize("tile_atoms", [1, 7, 1000])
-def test_symmetric_gram_is_the_double_sum(ragged, dtype, tolerance, tile_atoms):
+@pytest.mark.parametrize("strip_atoms", [1, 7, 1000])
+def test_symmetric_gram_is_the_double_sum(ragged, dtype, tolerance, strip_atoms, monkeypatch):
+    monkeypatch.setattr(plan, "STRIP_ATOMS", strip_atoms)
     k0, shares = brute_force(ragged, ragged, gaussian)
-    gram = species_gram(ragged, None, Gaussian(SIGMA), dtype=dtype, tile_atoms=tile_atoms)
+    gram = species_gram(ragged, None, Gaussian(SIGMA), dtype=dtype)
     np.testing.assert_allclose(gram.k0, k0, rtol=tolerance)
     assert set(gram.shares) == set(shares)
     for species, share in shares.items():
@@ -72,10 +83,10 @@ def test_symmetric_gram_is_the_double_sum(ragged, dtype, tolerance, tile_atoms):
     np.testing.assert_allclose(gram.k1, sum(shares.values()), rtol=tolerance)
 
 
-def test_rectangular_gram_is_the_double_sum(ragged):
+def test_rectangular_gram_is_the_double_sum(ragged, small_tiles):
     rows, columns = ragged.select([0, 2, 5]), ragged.select([1, 3, 4, 0])
     k0, shares = brute_force(rows, columns, gaussian)
-    gram = species_gram(rows, columns, Gaussian(SIGMA), tile_atoms=8, threads=2)
+    gram = species_gram(rows, columns, Gaussian(SIGMA), threads=2)
     np.testing.assert_allclose(gram.k0, k0, rtol=tol.GRAM_FLOAT32)
     np.testing.assert_allclose(gram.k1, sum(shares.values()), rtol=tol.GRAM_FLOAT32)
 
@@ -85,10 +96,10 @@ def test_rectangular_gram_is_the_double_sum(ragged):
     [(Matern(SIGMA, 3), matern3), (Matern(SIGMA, 5), matern5)],
     ids=["3/2", "5/2"],
 )
-def test_matern_kernel_is_the_double_sum(ragged, kernel, formula):
+def test_matern_kernel_is_the_double_sum(ragged, kernel, formula, small_tiles):
     k0, shares = brute_force(ragged, ragged, formula)
     for dtype, tolerance in ((np.float32, tol.GRAM_FLOAT32), (np.float64, tol.GRAM_FLOAT64)):
-        gram = species_gram(ragged, None, kernel, dtype=dtype, tile_atoms=8)
+        gram = species_gram(ragged, None, kernel, dtype=dtype)
         np.testing.assert_allclose(gram.k0, k0, rtol=tolerance)
         np.testing.assert_allclose(gram.k1, sum(shares.values()), rtol=tolerance)
 
@@ -100,18 +111,63 @@ def test_linear_kernel_is_the_double_sum(ragged):
     np.testing.assert_allclose(gram.k1, sum(shares.values()), rtol=tol.PEER, atol=1e-12)
 
 
-def test_tiling_and_threads_change_nothing(ragged):
-    reference = species_gram(ragged, None, Gaussian(SIGMA), dtype=np.float64)
-    for tile_atoms, threads in ((3, 1), (3, 2), (11, 2)):
-        gram = species_gram(
-            ragged, None, Gaussian(SIGMA), dtype=np.float64, tile_atoms=tile_atoms, threads=threads
+@pytest.fixture
+def many(rng):
+    """40 frames of 3 to 9 atoms, of which half have no atom of the third species."""
+    n_atoms = rng.integers(3, 10, size=40)
+    species = np.concatenate(
+        [rng.choice([29, 8, 1] if k % 2 else [29, 8], size=n) for k, n in enumerate(n_atoms)]
+    )
+    pointer = np.concatenate([[0], np.cumsum(n_atoms)])
+    return FrameFeatures(rng.normal(size=(len(species), 70)).astype(np.float32), species, pointer)
+
+
+@pytest.mark.parametrize("options", [{"threads": 2}, {"memory": 1}, {"memory": 2**16}])
+def test_threads_and_memory_change_not_a_digit(many, small_tiles, options):
+    kernel = Gaussian(10.0)
+    reference = species_gram(many, None, kernel)
+    gram = species_gram(many, None, kernel, **options)
+    np.testing.assert_array_equal(gram.k0, reference.k0)
+    np.testing.assert_array_equal(gram.k1, reference.k1)
+
+
+def test_parts_cut_between_bands_change_not_a_digit(many, small_tiles):
+    kernel = Gaussian(10.0)
+    reference = species_gram(many, None, kernel)
+    cuts = plan.cuts(many)
+    assert len(cuts) > 2
+    early, late = np.split(np.arange(len(many)), [cuts[2]])
+    shared = {"coordinates": Coordinates.of([many], kernel.lengthscale, np.float32)}
+    for rows, columns in ((early, None), (late, None), (early, late)):
+        part = species_gram(
+            many.select(rows), None if columns is None else many.select(columns), kernel, **shared
         )
-        np.testing.assert_allclose(gram.k0, reference.k0, atol=tol.TILING, rtol=0)
-        np.testing.assert_allclose(gram.k1, reference.k1, atol=tol.TILING, rtol=0)
+        block = np.ix_(rows, rows if columns is None else columns)
+        np.testing.assert_array_equal(part.k0, reference.k0[block])
+        for species, share in part.shares.items():
+            np.testing.assert_array_equal(share, reference.shares[species][block])
 
 
-def test_gram_is_positive_semidefinite_and_symmetric(ragged):
-    gram = species_gram(ragged, None, Gaussian(SIGMA), tile_atoms=8)
+@pytest.mark.parametrize("kernel", [Gaussian(SIGMA), Matern(SIGMA, 3)], ids=["Gaussian", "Matern"])
+def test_torch_computes_the_same_tiles(ragged, kernel):
+    """Here on the CPU; tests/gpu does it on a GPU."""
+    reference = species_gram(ragged, None, kernel)
+    gram = species_gram(ragged, None, kernel, device=torch.device("cpu"))
+    np.testing.assert_allclose(gram.k0, reference.k0, rtol=tol.GRAM_FLOAT32)
+    np.testing.assert_allclose(gram.k1, reference.k1, rtol=tol.GRAM_FLOAT32)
+
+
+def test_long_sums_keep_their_precision(rng):
+    """Thousands of float32 kernel values to a sum."""
+    features = (0.2 * rng.normal(size=(4000, 6))).astype(np.float32)
+    frames = FrameFeatures(features, np.full(4000, 29), np.array([0, 1500, 4000]))
+    exact = species_gram(frames, None, Gaussian(SIGMA), dtype=np.float64)
+    gram = species_gram(frames, None, Gaussian(SIGMA))
+    np.testing.assert_allclose(gram.k0, exact.k0, rtol=1e-7)
+
+
+def test_gram_is_positive_semidefinite_and_symmetric(ragged, small_tiles):
+    gram = species_gram(ragged, None, Gaussian(SIGMA))
     for alpha in (0.0, 0.3, 1.0):
         kernel = combine(gram.k0, gram.k1, alpha)
         np.testing.assert_array_equal(kernel, kernel.T)
@@ -150,7 +206,8 @@ def narrow(rng):
     directions = np.linalg.qr(rng.normal(size=(200, 12)))[0]
     species = np.tile([29, 29, 29, 8, 1], 30)
     centres = {z: 5.0 * rng.normal(size=200) for z in (1, 8, 29)}
-    h = np.stack([centres[z] for z in species]) + rng.normal(size=(150, 12)) @ directions.T
+    spread = 0.35 * rng.normal(size=(150, 12))  # distances of about σ, as the median's are
+    h = np.stack([centres[z] for z in species]) + spread @ directions.T
     return FrameFeatures(h.astype(np.float32), species, 5 * np.arange(31))
 
 
@@ -169,8 +226,7 @@ def basis_of(rows, rng, tolerance):
     def draw(count):
         return rows[rng.choice(len(rows), min(count, len(rows)), replace=False)]
 
-    spanned = np.zeros((1, rows.shape[1]))
-    return find_basis(draw, lambda: iter(np.array_split(rows, 7)), spanned, tolerance)
+    return find_basis(draw, lambda: iter(np.array_split(rows, 7)), tolerance)
 
 
 def test_basis_holds_every_row(rng):
@@ -204,9 +260,43 @@ def test_lengthscale_is_the_lower_median_with_diagonal(rng, n):
     assert median_lengthscale(h) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-def test_sampled_lengthscale_is_close_to_the_exact_one(rng, monkeypatch):
+@pytest.fixture
+def small_sample(monkeypatch):
+    """Many atoms begin at 300."""
+    monkeypatch.setattr(lengthscale, "SAMPLE_ATOMS", 300)
+    monkeypatch.setattr(lengthscale, "BLOCK", 128)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_lengthscale_of_many_atoms_is_the_lower_median(rng, small_sample, threads):
+    h = (3.0 + rng.normal(size=(1001, 6))).astype(np.float32)
+    distances = np.sort(np.linalg.norm(h[:, None].astype(float) - h, axis=-1).ravel())
+    found = median_lengthscale(h, threads=threads)
+    assert found == pytest.approx(distances[(1001 * 1001 - 1) // 2], rel=tol.MEDIAN)
+
+
+def test_lengthscale_that_a_sample_misleads_on(small_sample, monkeypatch, rng):
+    """The median is not where the sample has it: the search widens."""
+    h = rng.normal(size=(900, 4)).astype(np.float32)
+    exact = median_lengthscale(h)
+    widths = []
+    count = lengthscale._count
+
+    def counted(*arguments):
+        widths.append(arguments[3] - arguments[2])
+        return count(*arguments)
+
+    monkeypatch.setattr(lengthscale, "_count", counted)
+    monkeypatch.setattr(
+        lengthscale, "_squared_distances", lambda features: np.linspace(1e3, 1e4, 300)
+    )
+    assert median_lengthscale(h) == pytest.approx(exact, rel=1e-4)
+    assert len(widths) == len(lengthscale.BRACKETS)
+
+
+def test_sampled_lengthscale_is_close_to_the_exact_one(rng, small_sample):
     h = rng.normal(size=(2500, 6)).astype(np.float32)
     exact = median_lengthscale(h)
-    monkeypatch.setattr("mekrr.kernels.atom.EXACT_MEDIAN_ATOMS", 1000)
-    assert median_lengthscale(h) == pytest.approx(exact, rel=0.02)
-    assert median_lengthscale(h) == median_lengthscale(h), "seeded"
+    assert median_lengthscale(h, sampled=True) == pytest.approx(exact, rel=0.02)
+    assert median_lengthscale(h, sampled=True) == median_lengthscale(h, sampled=True), "seeded"
+    assert median_lengthscale(h, sampled=True, seed=1) != median_lengthscale(h, sampled=True)

@@ -6,8 +6,9 @@ import pandas as pd
 from mekrr.features.store import read_layer
 from mekrr.files import write_csv
 from mekrr.job import job
-from mekrr.kernels.atom import Gaussian, median_lengthscale
+from mekrr.kernels.atom import Gaussian
 from mekrr.kernels.gram import own_gram, species_gram
+from mekrr.kernels.lengthscale import median_lengthscale
 from mekrr.kernels.store import LayerKernel, write_kernels
 from mekrr.stretch import choose_stretch, two_clusters
 

@@ -19,8 +19,9 @@ from threadpoolctl import threadpool_limits
 from mekrr import provenance
 from mekrr.backbones import load_backbone
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import Gaussian, median_lengthscale
+from mekrr.kernels.atom import Gaussian
 from mekrr.kernels.gram import species_gram
+from mekrr.kernels.lengthscale import median_lengthscale
 
 ATOMS = 52
 SPECIES = np.array([6, 8, 8, 1] + [29] * (ATOMS - 4))

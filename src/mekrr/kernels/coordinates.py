@@ -11,8 +11,9 @@ from mekrr.features.store import FrameFeatures
 from mekrr.kernels.rank import find_basis
 
 BLOCK_ATOMS = 8192  # atoms read at once where a pass over all features is needed
-LEAST_WIDTH = 64  # narrower features are not worth a search for fewer directions
-PROJECTION_ERROR = 1e-4  # lengthscales that projecting may move an atom: 2e-8 in the exponent
+ORIGIN_ATOMS = 4096  # atoms of a species whose mean is its origin: any origin will do
+LEAST_WIDTH = 65  # narrower features are not worth a search for fewer directions
+PROJECTION_ERROR = 5e-4  # lengthscales: moves an exponent by its square, 2.5e-7, at most
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,15 @@ class Coordinates:
     Attributes
     ----------
     species : (n_species,) atomic numbers, ascending.
-    means : (n_species, d) float64, origin of each species' features.
+    origins : (n_species, d) float32, near the mean of each species' features. As float32
+        numbers they are subtracted from float32 features with the rounding of the
+        difference only.
     lengthscale : σ, the unit of length.
     basis : (d, r) orthonormal directions that matter, None for all.
     """
 
     species: np.ndarray
-    means: np.ndarray
+    origins: np.ndarray
     lengthscale: float
     basis: np.ndarray | None
 
@@ -39,8 +42,9 @@ class Coordinates:
         Float64 kernels, which are there for exactness, keep all directions.
         """
         species = np.unique(np.concatenate([frames.species for frames in sets]))
-        whole = cls(species, _species_means(sets, species), lengthscale, None)
-        if whole.means.shape[1] < LEAST_WIDTH or dtype == np.float64:
+        origins = np.array([_origin(sets, s) for s in species], dtype=np.float32)
+        whole = cls(species, origins, lengthscale, None)
+        if origins.shape[1] < LEAST_WIDTH or dtype == np.float64:
             return whole
         rng = np.random.default_rng(0)
 
@@ -51,26 +55,56 @@ class Coordinates:
                 n_atoms = len(frames.features)
                 share = min(n_atoms, -(-count * n_atoms // total))
                 chosen = np.sort(rng.choice(n_atoms, share, replace=False))
-                rows.append(whole.transform(frames, chosen))
+                rows.append(whole.shifted(frames, chosen, np.float64))
             return np.concatenate(rows)
 
         def blocks():
             for frames, atoms in _blocks(sets):
-                yield whole.transform(frames, atoms)
+                yield whole.shifted(frames, atoms, np.float64)
 
-        basis = find_basis(draw, blocks, whole.between_origins()[:, 0], PROJECTION_ERROR)
-        return whole if basis is None else cls(species, whole.means, lengthscale, basis)
+        return cls(species, origins, lengthscale, find_basis(draw, blocks, PROJECTION_ERROR))
 
-    def transform(self, frames: FrameFeatures, atoms: slice | np.ndarray) -> np.ndarray:
-        """(n, r) float64: some atoms, in lengthscales from their species' origin."""
+    @property
+    def width(self) -> int:
+        """Directions in which atoms are multiplied."""
+        return (self.origins if self.basis is None else self.basis).shape[1]
+
+    def shifted(
+        self, frames: FrameFeatures, atoms: slice | np.ndarray, dtype: type = np.float32
+    ) -> np.ndarray:
+        """(n, d): some atoms, in lengthscales from their species' origin."""
         kind = np.searchsorted(self.species, frames.species[atoms])
-        u = (frames.features[atoms].astype(np.float64) - self.means[kind]) / self.lengthscale
-        return u if self.basis is None else u @ self.basis
+        h = frames.features[atoms]
+        u = np.subtract(h, self.origins[kind], dtype=np.result_type(h, np.float32, dtype))
+        u *= 1.0 / self.lengthscale
+        return u.astype(dtype, copy=False)
 
-    def between_origins(self) -> np.ndarray:
-        """(n_species, n_species, r): from each species' origin to each other's."""
-        delta = (self.means[:, None, :] - self.means[None, :, :]) / self.lengthscale
-        return delta if self.basis is None else delta @ self.basis
+    def prepared(
+        self, frames: FrameFeatures, atoms: slice | np.ndarray, dtype: type
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What is multiplied, w (n, r) of ``dtype``, and what is subtracted, q (n, n_species).
+
+        With h = o_s + σ u and w the rounded projection of u, an atom of species s has
+
+            q[t] = |u|²/2 + u·δ + |δ|²/4,  δ = (o_s - o_t)/σ  (float64),
+
+        so that w_i·w_j - q_i[t] - q_j[s] is -|h_i - h_j|²/2σ² of two atoms of species s, t.
+        """
+        rounded = self.shifted(frames, atoms, dtype)
+        u = rounded.astype(np.float64)
+        squares = np.einsum("id,id->i", u, u)
+        if self.basis is not None:
+            inside = u @ self.basis
+            squares -= np.einsum("ir,ir->i", inside, inside)
+            rounded = inside.astype(dtype)
+            squares += np.einsum("ir,ir->i", rounded, rounded, dtype=np.float64)
+        kind = np.searchsorted(self.species, frames.species[atoms])
+        origins = self.origins.astype(np.float64)
+        origins = (origins - origins.mean(axis=0)) / self.lengthscale
+        along = u @ origins.T
+        between = origins[:, None, :] - origins[None, :, :]
+        q = 0.5 * squares[:, None] + along[np.arange(len(u)), kind][:, None] - along
+        return rounded, q + 0.25 * np.einsum("std,std->st", between, between)[kind]
 
 
 def _blocks(sets: Sequence[FrameFeatures]) -> Iterator[tuple[FrameFeatures, slice]]:
@@ -79,13 +113,9 @@ def _blocks(sets: Sequence[FrameFeatures]) -> Iterator[tuple[FrameFeatures, slic
             yield frames, slice(start, start + BLOCK_ATOMS)
 
 
-def _species_means(sets: Sequence[FrameFeatures], species: np.ndarray) -> np.ndarray:
-    """Mean feature (n_species, d) of each species."""
-    totals = np.zeros((len(species), sets[0].features.shape[1]))
-    counts = np.zeros(len(species))
-    for frames, atoms in _blocks(sets):
-        features, of_species = frames.features[atoms], frames.species[atoms]
-        for k, s in enumerate(species):
-            totals[k] += features[of_species == s].sum(axis=0, dtype=np.float64)
-            counts[k] += np.count_nonzero(of_species == s)
-    return totals / counts[:, None]
+def _origin(sets: Sequence[FrameFeatures], species: int) -> np.ndarray:
+    """Mean feature (d,) of a species, over atoms evenly spread if there are many."""
+    atoms = [np.flatnonzero(frames.species == species) for frames in sets]
+    step = -(-sum(map(len, atoms)) // ORIGIN_ATOMS)
+    rows = [f.features[a[::step]] for f, a in zip(sets, atoms, strict=True)]
+    return np.concatenate(rows).mean(axis=0, dtype=np.float64)

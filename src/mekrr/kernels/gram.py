@@ -6,18 +6,10 @@ For frames x, x' with n, n' atoms, n_s, n'_s of them of species s, and an atom k
     K_1(x, x') = Σ_s 1/(n_s n'_s) Σ_{i∈s, j∈s} k(h_i, h'_j)      (s absent: no term)
     K_α = (1 - α) K_0 + α K_1
 
-Both come from one pass over atom pairs. The pass goes by tiles of a few frames each:
-one matrix product, an exponential in place, sums over the atoms of each frame and
-species. Nothing larger than a tile is ever held.
-
-Precision. With h = u + μ_s, μ_s the mean feature of species s, the exponent is
-
-    -|h_i - h_j|²/2σ² = (u_i·u_j - p_i[s_j]/2 - p_j[s_i]/2) / σ²,
-    p_i[s] = |u_i|² + 2 u_i·(μ_{s_i} - μ_s) + |μ_{s_i} - μ_s|²/2,
-
-so that atoms of one species, whose kernel values are the large ones, are compared by
-small numbers. p is computed in float64 and enters the product as extra columns. Products
-are float32 (or ``dtype``), sums over frames float64.
+Both come from one pass over atom pairs, by tiles of a few frames each (`mekrr.kernels.tiles`):
+one matrix product, an exponential in place, sums over the atoms of each frame and species.
+Products are float32 (or ``dtype``), sums over frames float64. Features are prepared for the
+product panel by panel, so that the memory does not grow with their number.
 """
 
 from __future__ import annotations
@@ -25,17 +17,20 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mekrr.features.store import FrameFeatures
+from mekrr.kernels import plan
 from mekrr.kernels.atom import Gaussian, Linear, Matern
 from mekrr.kernels.coordinates import Coordinates
+from mekrr.kernels.tiles import Device, Host, Operand, operand, tile_kernels
 from mekrr.progress import progress_bar
 
-TILE_ATOMS = 768  # a float32 tile of this side and its operands stay in the cache
+MEMORY = 2**29  # bytes for two panels of prepared features
 
 
 @dataclass(frozen=True)
@@ -75,7 +70,8 @@ def species_gram(
     coordinates: Coordinates | None = None,
     threads: int = 1,
     dtype: type = np.float32,
-    tile_atoms: int = TILE_ATOMS,
+    memory: int = MEMORY,
+    device: object = None,
     title: str = "kernel",
 ) -> SpeciesGram:
     """K_0 and every species' share of K_1 between two sets of frames.
@@ -88,12 +84,14 @@ def species_gram(
         from the frames by default. Without effect on a linear kernel.
     threads : worker threads, each running single-threaded linear algebra.
     dtype : precision of the products, float32 or float64.
-    tile_atoms : atoms along the side of a tile.
+    memory : bytes that the prepared features may take. Like ``threads`` without effect on
+        the result: the tiles stay the same.
+    device : torch device that computes the tiles; None for numpy on the CPU.
     title : text of the progress bar.
     """
     if isinstance(kernel, Linear):
         return _linear_gram(rows, rows if columns is None else columns)
-    return _pairwise_gram(rows, columns, kernel, coordinates, threads, dtype, tile_atoms, title)
+    return _pairwise_gram(rows, columns, kernel, coordinates, threads, dtype, memory, device, title)
 
 
 def train_gram(
@@ -140,7 +138,7 @@ def own_gram(frames: FrameFeatures, kernel: Gaussian | Matern | Linear) -> Speci
         if not isinstance(kernel, Linear):
             squares = 0.5 * np.diag(pairs)
             pairs -= squares[:, None] + squares
-            kernel.apply(pairs)
+            kernel.apply(pairs, np)
         one_hot = frames.species[begin:end] == species[:, None]
         sums = np.einsum("si,ij,sj->s", one_hot, pairs, one_hot, optimize=True)
         k0[index] = pairs.mean()
@@ -174,23 +172,6 @@ def _means(frames: FrameFeatures, species: np.ndarray) -> tuple[np.ndarray, np.n
     return overall / frames.n_atoms[:, None], by_species
 
 
-@dataclass(frozen=True)
-class _Tile:
-    """A few consecutive frames, their atoms sorted by species and frame.
-
-    ``left`` and ``right`` are the two operands of the exponent's product. A segment is
-    the run of atoms of one species in one frame.
-    """
-
-    frames: slice
-    left: np.ndarray
-    right: np.ndarray
-    starts: np.ndarray
-    segment_species: np.ndarray
-    segment_frame: np.ndarray
-    counts: np.ndarray  # (n_species, n_frames), atoms of each species in each frame
-
-
 def _pairwise_gram(
     rows: FrameFeatures,
     columns: FrameFeatures | None,
@@ -198,120 +179,63 @@ def _pairwise_gram(
     coordinates: Coordinates | None,
     threads: int,
     dtype: type,
-    tile_atoms: int,
+    memory: int,
+    device: object,
     title: str,
 ) -> SpeciesGram:
     symmetric = columns is None
     other = rows if symmetric else columns
     if coordinates is None:
-        coordinates = Coordinates.of(
-            [rows] if symmetric else [rows, other], kernel.lengthscale, dtype
-        )
+        sets = [rows] if symmetric else [rows, other]
+        coordinates = Coordinates.of(sets, kernel.lengthscale, dtype)
     species = coordinates.species
+    row_bytes = (coordinates.width + 2 * len(species)) * np.dtype(dtype).itemsize
+    panel_atoms = memory // (2 * row_bytes)  # one panel of rows, one of columns
+    left_panels, right_panels = (
+        plan.panels(plan.bands(frames, on_device=device is not None), frames, panel_atoms)
+        for frames in (rows, other)
+    )
+    tiles = [
+        (a, b, plan.tiles(panel, other_panel, symmetric))
+        for a, panel in enumerate(left_panels)
+        for b, other_panel in enumerate(right_panels)
+    ]
+    members = [tile for *_, part in tiles for tile in part]
+    largest = max(plan.size(rows, a) * plan.size(other, b) for a, b in members)
     k0 = np.zeros((len(rows), len(other)))
     shares = np.zeros((len(species), len(rows), len(other)))
-    workspace = threading.local()
+    local = threading.local()
 
-    def work(pair: tuple[_Tile, _Tile]) -> None:
-        a, b = pair
-        if not hasattr(workspace, "values"):
-            # Pages of a fresh array are a fault each, and threads wait for each other there.
-            workspace.values = np.empty(largest, dtype)
-        total, by_species = _tile_gram(a, b, kernel, workspace.values)
-        if a is b:  # equal up to rounding: make it equal
-            total = 0.5 * (total + total.T)
-            by_species = 0.5 * (by_species + by_species.transpose(0, 2, 1))
-        k0[a.frames, b.frames] = total
-        shares[:, a.frames, b.frames] = by_species
-        if symmetric and a is not b:
-            k0[b.frames, a.frames] = total.T
-            shares[:, b.frames, a.frames] = by_species.transpose(0, 2, 1)
+    def work(left: Operand, right: Operand, tile: tuple[slice, slice]) -> None:
+        if not hasattr(local, "arithmetic"):
+            local.arithmetic = Host(largest, dtype) if device is None else Device(device)
+        a, b = tile
+        total, by_species = tile_kernels(local.arithmetic, left, a, right, b, kernel)
+        if symmetric and a.start == b.start:
+            # Every entry from the product with the earlier frame on the left.
+            n = a.stop - a.start
+            for square in (total[:, :n], *by_species[:, :, :n]):
+                square[:] = np.triu(square) + np.triu(square, 1).T
+        k0[a, b] = total
+        shares[:, a, b] = by_species
+        if symmetric:
+            k0[b, a] = total.T
+            shares[:, b, a] = by_species.transpose(0, 2, 1)
 
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-
-        def tiles_of(frames: FrameFeatures) -> list[_Tile]:
-            parts = _parts(frames, tile_atoms)
-            return list(pool.map(lambda part: _tile(frames, part, coordinates, dtype), parts))
-
-        row_tiles = tiles_of(rows)
-        column_tiles = row_tiles if symmetric else tiles_of(other)
-        largest = max(len(a.left) for a in row_tiles) * max(len(b.left) for b in column_tiles)
-        pairs = [
-            (a, b)
-            for k, a in enumerate(row_tiles)
-            for b in (column_tiles[k:] if symmetric else column_tiles)
-        ]
-        with progress_bar(len(pairs), title, "tiles") as bar:
-            for _ in pool.map(work, pairs):
+    with (
+        threadpool_limits(1, "blas"),
+        ThreadPoolExecutor(threads) as pool,
+        progress_bar(len(members), title, "tiles") as bar,
+    ):
+        make = partial(operand, coordinates=coordinates, dtype=dtype, device=device, pool=pool)
+        left = right = made = None
+        for a, b, part in tiles:
+            right = None  # given back before the next is made
+            if a != made:
+                left = None
+                left, made = make(rows, plan.span(left_panels[a]), right=False), a
+            if part:
+                right = make(other, plan.span(right_panels[b]), right=True)
+            for _ in pool.map(partial(work, left, right), part):
                 bar.update()
     return SpeciesGram(k0, {int(s): shares[k] for k, s in enumerate(species)})
-
-
-def _parts(frames: FrameFeatures, tile_atoms: int) -> list[slice]:
-    """Consecutive frames of about ``tile_atoms`` atoms each, at least one frame."""
-    parts, first = [], 0
-    while first < len(frames):
-        last = int(np.searchsorted(frames.pointer, frames.pointer[first] + tile_atoms, "right")) - 1
-        last = max(last, first + 1)
-        parts.append(slice(first, last))
-        first = last
-    return parts
-
-
-def _tile(frames: FrameFeatures, which: slice, coordinates: Coordinates, dtype: type) -> _Tile:
-    atoms = slice(frames.pointer[which.start], frames.pointer[which.stop])
-    n_frames, species = which.stop - which.start, coordinates.species
-    kind = np.searchsorted(species, frames.species[atoms])
-    owner = np.repeat(np.arange(n_frames), frames.n_atoms[which])
-    order = np.lexsort((owner, kind))
-    kind, owner = kind[order], owner[order]
-
-    u = coordinates.transform(frames, atoms)[order]
-    delta = coordinates.between_origins()
-    p = np.einsum("id,id->i", u, u)[:, None] + 0.5 * np.einsum("std,std->st", delta, delta)[kind]
-    for k in np.unique(kind):
-        of_kind = kind == k
-        p[of_kind] += 2.0 * u[of_kind] @ delta[k].T
-    one_hot = np.eye(len(species))[kind]
-    width = u.shape[1]
-    left, right = np.empty((2, len(u), width + 2 * len(species)), dtype)
-    left[:, :width] = right[:, :width] = u
-    left[:, width:] = np.hstack([-0.5 * p, one_hot])
-    right[:, width:] = np.hstack([one_hot, -0.5 * p])
-    segment = kind * n_frames + owner
-    starts = np.flatnonzero(np.diff(segment, prepend=-1))
-    counts = np.zeros((len(species), n_frames), dtype=int)
-    np.add.at(counts, (kind, owner), 1)
-    return _Tile(
-        frames=which,
-        left=left,
-        right=right,
-        starts=starts,
-        segment_species=kind[starts],
-        segment_frame=owner[starts],
-        counts=counts,
-    )
-
-
-def _tile_gram(
-    a: _Tile, b: _Tile, kernel: Gaussian | Matern, workspace: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """K_0 and all shares of K_1 between the frames of two tiles."""
-    values = workspace[: len(a.left) * len(b.left)].reshape(len(a.left), len(b.left))
-    np.matmul(a.left, b.right.T, out=values)
-    kernel.apply(values)
-    sums = np.add.reduceat(values, b.starts, axis=1)
-    sums = np.add.reduceat(sums, a.starts, axis=0, dtype=np.float64)
-
-    n_species = len(a.counts)
-    dense = np.zeros((n_species, a.counts.shape[1], n_species, b.counts.shape[1]))
-    dense[
-        a.segment_species[:, None],
-        a.segment_frame[:, None],
-        b.segment_species[None, :],
-        b.segment_frame[None, :],
-    ] = sums
-    total = dense.sum(axis=(0, 2)) / np.outer(a.counts.sum(axis=0), b.counts.sum(axis=0))
-    same = np.einsum("sasb->sab", dense)
-    pairs = a.counts[:, :, None] * b.counts[:, None, :]
-    return total, same / np.maximum(pairs, 1)

@@ -1,12 +1,12 @@
 """The few directions in which atom features differ.
 
-Features of a trajectory fill a space of much lower dimension than their width. An
-orthogonal projection onto it leaves distances between atoms unchanged up to
+Features of a trajectory may fill a space of lower dimension than their width. Products
+of rows projected onto it orthogonally are those of the rows up to
 
-    0 ≤ |h_i - h_j|² - |P(h_i - h_j)|² ≤ (ρ_i + ρ_j)²,   ρ_i = |h_i - P h_i|,
+    |u_i·u_j - P u_i·P u_j| ≤ ρ_i ρ_j,   ρ_i = |u_i - P u_i|,
 
-and cuts the cost of kernel products to the share of the directions that stay. ρ is
-computed for every atom, so the bound is a guarantee, not an estimate.
+and cost the share of the directions that stay. ρ is computed for every atom, so the bound
+is a guarantee, not an estimate.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from scipy.linalg.lapack import dpstrf
 
-WORTH = 0.35  # a larger share of directions than this is not worth projecting
+WORTH = 0.5  # a larger share of directions than this is not worth projecting
 SPARE = 16  # rows drawn beyond that share
 ROUNDS = 8
 
@@ -23,7 +24,6 @@ ROUNDS = 8
 def find_basis(
     draw: Callable[[int], np.ndarray],
     blocks: Callable[[], Iterator[np.ndarray]],
-    spanned: np.ndarray,
     tolerance: float,
 ) -> np.ndarray | None:
     """Orthonormal directions that hold every row of ``blocks`` up to ``tolerance``.
@@ -32,7 +32,6 @@ def find_basis(
     ----------
     draw : returns about so many rows, (n, d) float64, drawn at random: the first guess.
     blocks : returns an iterator over all rows.
-    spanned : (m, d) rows that must be held exactly.
     tolerance : largest distance of a row from its projection; not below some 1e-7 of the
         rows' length, which is what rounding leaves of it.
 
@@ -40,10 +39,13 @@ def find_basis(
     -------
     (d, r) basis, or None if so many directions are needed that projecting does not pay.
     """
-    width = spanned.shape[1]
+    missing = draw(1)
+    width = missing.shape[1]
     most = int(WORTH * width)
-    basis = _orthonormal(spanned, np.empty((width, 0)), 1e-12)
     missing = draw(most + SPARE)
+    if _independent(missing, tolerance) > most:
+        return None
+    basis = np.empty((width, 0))
     for _ in range(ROUNDS):
         basis = np.hstack([basis, _orthonormal(missing, basis, 0.2 * tolerance)])
         if basis.shape[1] > most:
@@ -53,6 +55,12 @@ def find_basis(
             return basis
         missing = missing[: most + SPARE]
     return None
+
+
+def _independent(rows: np.ndarray, tolerance: float) -> int:
+    """Rows picked, furthest first, until all are within ``tolerance`` of the picked ones' span."""
+    _, _, rank, _ = dpstrf(rows @ rows.T, tol=tolerance**2)
+    return int(rank)
 
 
 def _orthonormal(rows: np.ndarray, basis: np.ndarray, tolerance: float) -> np.ndarray:

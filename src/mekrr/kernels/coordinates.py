@@ -47,9 +47,9 @@ class Coordinates:
         if origins.shape[1] < LEAST_WIDTH or dtype == np.float64:
             return whole
         rng = np.random.default_rng(0)
+        total = sum(len(frames.features) for frames in sets)
 
         def draw(count):
-            total = sum(len(frames.features) for frames in sets)
             rows = []
             for frames in sets:
                 n_atoms = len(frames.features)
@@ -62,7 +62,8 @@ class Coordinates:
             for frames, atoms in _blocks(sets):
                 yield whole.shifted(frames, atoms, np.float64)
 
-        return cls(species, origins, lengthscale, find_basis(draw, blocks, PROJECTION_ERROR))
+        basis = find_basis(draw, blocks, total, PROJECTION_ERROR)
+        return cls(species, origins, lengthscale, basis)
 
     @property
     def width(self) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.linalg.lapack import dpstrf
 
 WORTH = 0.5  # a larger share of directions than this is not worth projecting
+ROWS_PER_DIRECTION = 16  # of fewer rows, finding the directions costs more than it saves
 SPARE = 16  # rows drawn beyond that share
 ROUNDS = 8
 
@@ -24,6 +25,7 @@ ROUNDS = 8
 def find_basis(
     draw: Callable[[int], np.ndarray],
     blocks: Callable[[], Iterator[np.ndarray]],
+    n_rows: int,
     tolerance: float,
 ) -> np.ndarray | None:
     """Orthonormal directions that hold every row of ``blocks`` up to ``tolerance``.
@@ -32,18 +34,18 @@ def find_basis(
     ----------
     draw : returns about so many rows, (n, d) float64, drawn at random: the first guess.
     blocks : returns an iterator over all rows.
+    n_rows : number of all rows.
     tolerance : largest distance of a row from its projection; not below some 1e-7 of the
         rows' length, which is what rounding leaves of it.
 
     Returns
     -------
-    (d, r) basis, or None if so many directions are needed that projecting does not pay.
+    (d, r) basis, or None if projecting does not pay.
     """
-    missing = draw(1)
-    width = missing.shape[1]
+    width = draw(1).shape[1]
     most = int(WORTH * width)
     missing = draw(most + SPARE)
-    if _independent(missing, tolerance) > most:
+    if _independent(missing, tolerance) > min(most, n_rows // ROWS_PER_DIRECTION):
         return None
     basis = np.empty((width, 0))
     for _ in range(ROUNDS):

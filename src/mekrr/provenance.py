@@ -106,7 +106,7 @@ def cpu_model() -> str:
 def blas() -> str:
     """Library of numpy's linear algebra and the kernels that it chose for this processor."""
     for library in threadpool_info():
-        if library["user_api"] == "blas":
+        if library["user_api"] == "blas" and "numpy" in library["filepath"]:
             parts = (library.get(key) for key in ("internal_api", "version", "architecture"))
             return " ".join(str(part) for part in parts if part)
     return "unknown"

@@ -1,4 +1,4 @@
-"""Speed of features and kernels on this machine, against plain alternatives in the same run.
+"""Speed and memory of the kernel engine on this machine, against plain ways in the same run.
 
 `python -m mekrr.benchmarks.gram --help`, or `make bench`.
 """
@@ -6,74 +6,116 @@
 from __future__ import annotations
 
 import argparse
-import resource
+import multiprocessing
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
-from ase import Atoms
-from ase.build import add_adsorbate, fcc110
 from threadpoolctl import threadpool_limits
 
 from mekrr import provenance
-from mekrr.backbones import load_backbone
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian
+from mekrr.kernels.coordinates import Coordinates
 from mekrr.kernels.gram import species_gram
 from mekrr.kernels.lengthscale import median_lengthscale
 
-ATOMS = 52
-SPECIES = np.array([6, 8, 8, 1] + [29] * (ATOMS - 4))
+SPECIES = [6, 8, 8, 1] + [29] * 46  # formate on a slab, 50 atoms
+ALPHAS = 21
+LOW_RANK = 100  # directions of features that fill few
 
 
-def formate_on_copper(n_frames: int) -> list[Atoms]:
-    """Frames of HCOO on Cu(110), 52 atoms, displaced at random (0.1 Å)."""
-    rng = np.random.default_rng(0)
-    slab = fcc110("Cu", (4, 3, 4), a=3.6, vacuum=10.0, periodic=True)
-    formate = Atoms("COOH", [[0, 0, 0.7], [-1.1, 0, 0], [1.1, 0, 0], [0, 0, 1.8]])
-    add_adsorbate(slab, formate, 2.0, position=slab.positions[-1, :2])
-    frames = []
-    for _ in range(n_frames):
-        atoms = slab.copy()
-        atoms.positions += 0.1 * rng.normal(size=atoms.positions.shape)
-        frames.append(atoms)
-    return frames
+def random_features(n_frames: int, dimension: int, rank: int | None = None) -> FrameFeatures:
+    """Random features of 50-atom frames around a centre for each species.
 
-
-def random_features(n_frames: int, dimension: int) -> FrameFeatures:
-    """Full-rank random features of 52-atom frames, clustered by species."""
+    Of full rank, or within ``rank`` directions and 1e-5 of their spread beyond them.
+    """
     rng = np.random.default_rng(0)
     species = np.tile(SPECIES, n_frames)
-    centres = {z: rng.normal(size=dimension) for z in set(SPECIES.tolist())}
-    features = np.stack([centres[z] for z in SPECIES])[None] + 0.3 * rng.normal(
-        size=(n_frames, ATOMS, dimension)
+    centres = {z: rng.normal(size=dimension) for z in set(SPECIES)}
+    if rank is None:
+        spread = rng.normal(size=(len(species), dimension))
+    else:
+        directions = np.linalg.qr(rng.normal(size=(dimension, rank)))[0]
+        spread = rng.normal(size=(len(species), rank)) @ directions.T
+        spread += 1e-5 * rng.normal(size=spread.shape)
+    features = (
+        0.3 * spread
+        + np.stack([centres[z] for z in SPECIES])[np.arange(len(species)) % len(SPECIES)]
     )
-    return FrameFeatures(
-        features.reshape(-1, dimension).astype(np.float32),
-        species,
-        ATOMS * np.arange(n_frames + 1),
-    )
+    pointer = len(SPECIES) * np.arange(n_frames + 1)
+    return FrameFeatures(features.astype(np.float32), species, pointer)
 
 
 def published_way(frames: FrameFeatures, lengthscale: float, alpha: float) -> np.ndarray:
-    """K_α from full atoms × atoms matrices and species masks, as the published code does."""
-    h = torch.from_numpy(frames.features)
-    kernel = torch.exp(-(torch.cdist(h, h) ** 2) / (2 * lengthscale**2))
+    """K_α from full atoms × atoms matrices and a species mask, as the published code does."""
+    h, species = torch.from_numpy(frames.features), torch.as_tensor(frames.species)
     owner = torch.repeat_interleave(torch.arange(len(frames)), torch.as_tensor(frames.n_atoms))
-    species = torch.as_tensor(frames.species)
+    one_hot = torch.nn.functional.one_hot(owner, len(frames)).float()
+    n_atoms = one_hot.sum(dim=0)
+    same = (species[:, None] == species).float()
+    _, kind = torch.unique(species, return_inverse=True)
+    counts = torch.nn.functional.one_hot(kind).float().T @ one_hot
+    n_own = counts[kind, owner]  # atoms of an atom's species in its frame
 
-    def mean_over_frames(values: torch.Tensor, owner: torch.Tensor) -> torch.Tensor:
-        one_hot = torch.nn.functional.one_hot(owner, len(frames)).float()
-        counts = one_hot.sum(dim=0)
-        return one_hot.T @ values @ one_hot / torch.outer(counts, counts)
-
-    k0 = mean_over_frames(kernel, owner)
-    k1 = torch.zeros_like(k0)
-    for s in torch.unique(species):
-        atoms = (species == s).nonzero()[:, 0]
-        k1 += mean_over_frames(kernel[atoms[:, None], atoms], owner[atoms])
+    distances = torch.cdist(h, h)
+    kernel = torch.exp(-(distances**2) / (2 * lengthscale**2))
+    k0 = one_hot.T @ kernel @ one_hot / torch.outer(n_atoms, n_atoms)
+    k1 = one_hot.T @ (kernel * same / torch.outer(n_own, n_own)) @ one_hot
     return ((1 - alpha) * k0 + alpha * k1).numpy()
+
+
+def keops_way(frames: FrameFeatures, lengthscale: float, alpha: float) -> np.ndarray:
+    """K_0 alone by PyKeOps, which never holds the atoms × atoms matrix."""
+    from pykeops.torch import LazyTensor
+
+    h = torch.from_numpy(frames.features) / lengthscale
+    owner = torch.repeat_interleave(torch.arange(len(frames)), torch.as_tensor(frames.n_atoms))
+    one_hot = torch.nn.functional.one_hot(owner, len(frames)).float()
+    one_hot /= one_hot.sum(dim=0)
+    x, y = LazyTensor(h[:, None, :]), LazyTensor(h[None, :, :])
+    kernel = (-((x - y) ** 2).sum(-1) / 2).exp()
+    return (one_hot.T @ (kernel @ one_hot)).numpy()
+
+
+def tiles(frames: FrameFeatures, lengthscale: float, alpha: float, threads: int) -> np.ndarray:
+    """Our K_α; K_0 and every species' share with it."""
+    return species_gram(frames, None, Gaussian(lengthscale), threads=threads).at(alpha)
+
+
+WAYS = {"published": published_way, "keops": keops_way, "tiles": tiles}
+
+
+def measured(way: str, shape: tuple, lengthscale: float, threads: int, repeats: int) -> tuple:
+    """(s, MiB, K_α): least wall time, and the peak of memory beyond the features.
+
+    To be run in a process of its own, whose peak it is.
+    """
+    frames = random_features(*shape)
+    options = {"threads": threads} if way == "tiles" else {}
+    torch.set_num_threads(threads)
+    with threadpool_limits(threads):
+        before = peak_memory(reset=True)
+        kernel = WAYS[way](frames, lengthscale, 0.5, **options)
+        memory = peak_memory() - before
+        wall = seconds(lambda: WAYS[way](frames, lengthscale, 0.5, **options), repeats)
+    return wall, memory, kernel
+
+
+def alone(function: Callable, *arguments: object) -> object:
+    """The function's result from a fresh process."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def peak_memory(*, reset: bool = False) -> float:
+    """Largest resident memory of this process since the last reset, MiB (Linux)."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 2**10
 
 
 def seconds(action: Callable[[], object], repeats: int) -> float:
@@ -86,64 +128,73 @@ def seconds(action: Callable[[], object], repeats: int) -> float:
     return min(times)
 
 
-def bench_features(n_frames: int) -> None:
-    """Seconds per 52-atom frame on one core, both embedded backbones."""
-    torch.set_num_threads(1)
-    frames = formate_on_copper(n_frames)
-    print(f"features of {n_frames} frames of {len(frames[0])} atoms, one core, s per frame")
-    for name, family in (("sevennet-0", "sevennet"), ("chgnet-0.3.0", "chgnet")):
-        backbone = load_backbone(name, family)
-        for batch in (1, 2, 8):
-
-            def action(backbone=backbone, batch=batch) -> None:
-                with torch.inference_mode():
-                    for start in range(0, n_frames, batch):
-                        backbone.forward(backbone.graph(frames[start : start + batch]))
-
-            action()
-            print(f"  {name:14s} batch {batch}: {seconds(action, 2) / n_frames:.3f}")
-
-
-def bench_gram(n_frames: int, dimension: int, threads: int) -> None:
-    """One Gram of random features: K_0 and K_1 together."""
-    frames = random_features(n_frames, dimension)
-    kernel = Gaussian(median_lengthscale(frames.features))
-    wall = seconds(lambda: species_gram(frames, None, kernel, threads=threads), 1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
-        f"Gram of {n_frames} × {n_frames} frames of {ATOMS} atoms, d = {dimension}, "
-        f"{threads} threads: {wall:.2f} s, peak memory of the process {peak:.2f} GiB"
-    )
-
-
-def bench_peer(n_frames: int, dimension: int, threads: int) -> None:
-    """Tiles against the published way, in one run."""
-    frames = random_features(n_frames, dimension)
-    sigma = median_lengthscale(frames.features)
-    torch.set_num_threads(threads)
+def sgemm_peak(threads: int) -> float:
+    """Rate of a large float32 product, 1e9 floating-point operations per second."""
+    a, b = np.random.default_rng(0).random((2, 6000, 1024), dtype=np.float32)
     with threadpool_limits(threads):
-        theirs = seconds(lambda: published_way(frames, sigma, 0.5), 2)
-    ours = seconds(lambda: species_gram(frames, None, Gaussian(sigma), threads=threads), 3)
-    gram = species_gram(frames, None, Gaussian(sigma), threads=threads)
-    difference = np.abs(published_way(frames, sigma, 0.5) - 0.5 * (gram.k0 + gram.k1)).max()
+        return 2 * 6000 * 6000 * 1024 / seconds(lambda: a @ b.T, 5) / 1e9
+
+
+def bench_peers(n_frames: int, dimension: int, rank: int | None, threads: int) -> None:
+    """The engine against the published way and PyKeOps: time, memory, largest difference."""
+    shape = (n_frames, dimension, rank)
+    frames = random_features(*shape)
+    sigma = median_lengthscale(frames.features, threads=threads)
+    width = Coordinates.of([frames], sigma, np.float32).width
+    kind = "full rank" if rank is None else f"rank {rank}, projected to {width} directions"
+    print(f"\nT = {n_frames} frames of {len(SPECIES)} atoms, d = {dimension}, {kind}")
+    wall, memory, ours = alone(measured, "tiles", shape, sigma, threads, 5)
+    peak = sgemm_peak(threads)
+    needed = len(frames.features) ** 2 * dimension / wall / 1e9
     print(
-        f"T = {n_frames}, d = {dimension}: published way (one α) {theirs:.2f} s, tiles (all α) "
-        f"{ours:.2f} s, ratio {theirs / ours:.1f}, largest difference {difference:.1e}"
+        f"  tiles, every α     {wall:7.3f} s {memory:7.0f} MiB   {needed:.0f} GFLOP/s of the "
+        f"products needed, {100 * needed / peak:.0f} % of sgemm's {peak:.0f}"
     )
+    for way in ("published", "keops"):
+        try:
+            theirs, their_memory, kernel = alone(measured, way, shape, sigma, threads, 3)
+        except ImportError as error:
+            print(f"  {way:18s} not measured: {error}")
+            continue
+        line = f"  {way + ', one α':18s} {theirs:7.3f} s {their_memory:7.0f} MiB   "
+        line += f"{theirs / wall:.1f} × the time, {their_memory / memory:.0f} × the memory"
+        if way == "published":
+            line += f", for {ALPHAS} α {ALPHAS * theirs / wall:.0f} × the time; "
+            line += f"largest difference {np.abs(kernel - ours).max():.0e}"
+        print(line)
+
+
+def bench_growth(sizes: list[int], dimension: int, threads: int) -> None:
+    """Time and memory against the number of frames."""
+    print(f"\nGrowth, d = {dimension}, full rank")
+    for n_frames in sizes:
+        wall, memory, _ = alone(measured, "tiles", (n_frames, dimension), 10.0, threads, 1)
+        per_pair = 1e6 * wall / n_frames**2
+        kernels = 8 * n_frames**2 * (1 + len(set(SPECIES))) / 2**20
+        print(
+            f"  T = {n_frames:5d} {wall:8.2f} s, {per_pair:.1f} µs a pair of frames, {memory:6.0f} "
+            f"MiB of which {kernels:.0f} are the kernels"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--frames", type=int, default=24, help="frames for the features")
-    parser.add_argument("--gram-frames", type=int, default=720, help="frames of the large Gram")
-    parser.add_argument("--threads", type=int, default=2, help="threads of the kernels")
+    parser.add_argument("--frames", type=int, default=200, help="frames against the peers")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--growth", type=int, nargs="*", default=[250, 500, 1000], help="numbers of frames"
+    )
+    parser.add_argument("--width", type=int, default=256, help="features of the growth")
     options = parser.parse_args()
     record = provenance.collect()
-    print(f"{record['cpu']}, torch {record['torch']}, numpy {record['numpy']}")
-    bench_gram(options.gram_frames, 128, options.threads)
-    for dimension in (128, 256, 1024):
-        bench_peer(200, dimension, options.threads)
-    bench_features(options.frames)
+    print(
+        f"{record['cpu']}, {options.threads} threads, torch {record['torch']}, "
+        f"numpy {record['numpy']}, {record['blas']}"
+    )
+    for dimension in (256, 1024):
+        bench_peers(options.frames, dimension, None, options.threads)
+    bench_peers(options.frames, 1024, LOW_RANK, options.threads)
+    bench_growth(options.growth, options.width, options.threads)
 
 
 if __name__ == "__main__":

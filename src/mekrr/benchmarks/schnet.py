@@ -18,7 +18,7 @@ from ase import Atoms
 
 from mekrr import provenance
 from mekrr.backbones.schnet import SchNet
-from mekrr.benchmarks.gram import formate_on_copper
+from mekrr.benchmarks.backbones import formate_on_copper
 from mekrr.graphs import AtomGraph
 
 SIZE = {

@@ -10,8 +10,8 @@ import numpy as np
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.rank import find_basis
 
-BLOCK_ATOMS = 8192  # atoms read at once where a pass over all features is needed
-ORIGIN_ATOMS = 4096  # atoms of a species whose mean is its origin: any origin will do
+BLOCK_ATOMS = 1024  # atoms read at once where a pass over all features is needed
+ORIGIN_ATOMS = 1024  # atoms of a species whose mean is its origin: any origin will do
 LEAST_WIDTH = 65  # narrower features are not worth a search for fewer directions
 PROJECTION_ERROR = 5e-4  # lengthscales: moves an exponent by its square, 2.5e-7, at most
 
@@ -60,7 +60,7 @@ class Coordinates:
 
         def blocks():
             for frames, atoms in _blocks(sets):
-                yield whole.shifted(frames, atoms, np.float64)
+                yield whole.shifted(frames, atoms)
 
         basis = find_basis(draw, blocks, total, PROJECTION_ERROR)
         return cls(species, origins, lengthscale, basis)
@@ -91,21 +91,26 @@ class Coordinates:
 
         so that w_i·w_j - q_i[t] - q_j[s] is -|h_i - h_j|²/2σ² of two atoms of species s, t.
         """
-        rounded = self.shifted(frames, atoms, dtype)
-        u = rounded.astype(np.float64)
-        squares = np.einsum("id,id->i", u, u)
-        if self.basis is not None:
-            inside = u @ self.basis
-            squares -= np.einsum("ir,ir->i", inside, inside)
-            rounded = inside.astype(dtype)
-            squares += np.einsum("ir,ir->i", rounded, rounded, dtype=np.float64)
+        w = u = self.shifted(frames, atoms, dtype)
+        precise = u.astype(np.float64)
+        if self.basis is None:
+            squares = _squares(precise)
+        else:
+            basis = self.basis.astype(dtype)
+            w = u @ basis
+            squares = _squares(w.astype(np.float64))
+            squares += _squares(u - w @ basis.T)  # what the projection leaves out
         kind = np.searchsorted(self.species, frames.species[atoms])
         origins = self.origins.astype(np.float64)
         origins = (origins - origins.mean(axis=0)) / self.lengthscale
-        along = u @ origins.T
+        along = precise @ origins.T
         between = origins[:, None, :] - origins[None, :, :]
         q = 0.5 * squares[:, None] + along[np.arange(len(u)), kind][:, None] - along
-        return rounded, q + 0.25 * np.einsum("std,std->st", between, between)[kind]
+        return w, q + 0.25 * np.einsum("std,std->st", between, between)[kind]
+
+
+def _squares(rows: np.ndarray) -> np.ndarray:
+    return np.einsum("id,id->i", rows, rows)
 
 
 def _blocks(sets: Sequence[FrameFeatures]) -> Iterator[tuple[FrameFeatures, slice]]:

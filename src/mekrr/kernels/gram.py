@@ -30,7 +30,7 @@ from mekrr.kernels.coordinates import Coordinates
 from mekrr.kernels.tiles import Device, Host, Operand, operand, tile_kernels
 from mekrr.progress import progress_bar
 
-MEMORY = 2**29  # bytes for two panels of prepared features
+MEMORY = 2**26  # bytes for two panels of prepared features: larger ones gain little
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,9 @@ def _pairwise_gram(
             if a != made:
                 left = None
                 left, made = make(rows, plan.span(left_panels[a]), right=False), a
-            if part:
+            if part and symmetric and a == b:
+                right = left.mirrored()
+            elif part:
                 right = make(other, plan.span(right_panels[b]), right=True)
             for _ in pool.map(partial(work, left, right), part):
                 bar.update()

@@ -44,41 +44,35 @@ def find_basis(
     """
     width = draw(1).shape[1]
     most = int(WORTH * width)
-    missing = draw(most + SPARE)
-    if _independent(missing, tolerance) > min(most, n_rows // ROWS_PER_DIRECTION):
-        return None
-    basis = np.empty((width, 0))
+    worth = min(most, n_rows // ROWS_PER_DIRECTION)
+    basis, missing = np.empty((width, 0)), draw(most + SPARE)
     for _ in range(ROUNDS):
-        basis = np.hstack([basis, _orthonormal(missing, basis, 0.2 * tolerance)])
-        if basis.shape[1] > most:
+        # What a few rows show of a direction, others may exceed: hence half the tolerance.
+        picked = _picked(_rest(missing, basis), 0.5 * tolerance)
+        if basis.shape[1] + len(picked) > worth:
             return None
+        picked = _rest(picked, basis)  # once more: the first removal leaves rounding
+        basis = np.hstack([basis, np.linalg.qr(picked.T)[0]])
         missing = np.concatenate([_beyond(block, basis, tolerance) for block in blocks()])
         if not len(missing):
             return basis
-        missing = missing[: most + SPARE]
+        missing = missing[: most + SPARE].astype(np.float64)
     return None
 
 
-def _independent(rows: np.ndarray, tolerance: float) -> int:
-    """Rows picked, furthest first, until all are within ``tolerance`` of the picked ones' span."""
-    _, _, rank, _ = dpstrf(rows @ rows.T, tol=tolerance**2)
-    return int(rank)
+def _picked(rows: np.ndarray, tolerance: float) -> np.ndarray:
+    """Some of the rows, furthest first, until all are within ``tolerance`` of their span."""
+    _, pivots, rank, _ = dpstrf(rows @ rows.T, tol=tolerance**2)
+    return rows[pivots[:rank] - 1]
 
 
-def _orthonormal(rows: np.ndarray, basis: np.ndarray, tolerance: float) -> np.ndarray:
-    """Directions (d, r) outside ``basis`` in which rows reach further than ``tolerance``."""
-    rest = rows - (rows @ basis) @ basis.T
-    squares, weights = np.linalg.eigh(rest @ rest.T)  # ascending
-    # A row's reach along the discarded directions is at most their root sum of squares.
-    tail = np.sqrt(np.cumsum(np.maximum(squares, 0.0)) / max(len(rows), 1))
-    kept = (tail > tolerance) & (squares > 0)
-    found = rest.T @ (weights[:, kept] / np.sqrt(squares[kept]))
-    found -= basis @ (basis.T @ found)  # once more: the first removal leaves rounding
-    return np.linalg.qr(found)[0]
+def _rest(rows: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """What of the rows is outside the basis."""
+    basis = basis.astype(rows.dtype, copy=False)
+    return rows - (rows @ basis) @ basis.T
 
 
 def _beyond(rows: np.ndarray, basis: np.ndarray, tolerance: float) -> np.ndarray:
     """Rows further than ``tolerance`` from their projection."""
-    inside = rows @ basis
-    squared = np.einsum("ij,ij->i", rows, rows) - np.einsum("ij,ij->i", inside, inside)
-    return rows[squared > tolerance**2]
+    rest = _rest(rows, basis)
+    return rows[np.einsum("ij,ij->i", rest, rest) > tolerance**2]

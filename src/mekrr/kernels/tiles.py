@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import ModuleType
 
 import numpy as np
 
@@ -49,6 +50,14 @@ class Operand:
     place: np.ndarray
     first_segment: np.ndarray
     counts: np.ndarray
+
+    def mirrored(self) -> Operand:
+        """The same frames as the right side of the product, for those of the left side."""
+        n_species = self.counts.shape[1]
+        width = self.values.shape[1] - 2 * n_species
+        columns = (slice(width), slice(width + n_species, None), slice(width, width + n_species))
+        xp = np if isinstance(self.values, np.ndarray) else Device.torch()
+        return replace(self, values=xp.hstack([self.values[:, part] for part in columns]))
 
 
 def operand(
@@ -123,7 +132,7 @@ class Host:
         for row, (begin, end) in zip(rows, pieces, strict=True):
             np.add.reduce(exponent[begin:end], axis=0, out=row)
         first_piece = np.searchsorted([begin for begin, _ in pieces], left_starts)
-        sums = np.add.reduceat(rows, right_starts, axis=1, dtype=np.float64)
+        sums = np.add.reduceat(rows.astype(np.float64), right_starts, axis=1)
         return np.add.reduceat(sums, first_piece, axis=0)
 
 
@@ -131,9 +140,14 @@ class Device:
     """Tiles by torch, on the device given."""
 
     def __init__(self, device: object):
+        self._torch, self._device = self.torch(), device
+
+    @staticmethod
+    def torch() -> ModuleType:
+        """PyTorch, whose import takes seconds that the CPU's path does not need."""
         import torch
 
-        self._torch, self._device = torch, device
+        return torch
 
     def take(self, values: np.ndarray) -> object:
         """An array as a tensor on the device."""

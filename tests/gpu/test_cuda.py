@@ -1,11 +1,14 @@
-"""Features on a GPU equal those on the CPU."""
+"""Every adapter on a GPU gives what it gives on the CPU."""
+
+import logging
+from functools import partial
 
 import numpy as np
 import pytest
 import tolerances as tol
 import torch
+from adapters import ADAPTERS, load_adapter
 
-from mekrr.backbones import load_backbone
 from mekrr.features.extract import choose_device, extract
 
 pytestmark = [
@@ -14,25 +17,74 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "family"),
-    [("analytic", "analytic"), ("chgnet-0.3.0", "chgnet"), ("sevennet-0", "sevennet")],
-)
-@pytest.mark.parametrize("size", [2, "auto"])
-def test_features_on_the_gpu_are_those_of_the_cpu(name, family, size, surface):
-    assert choose_device().type == "cuda"
-    outputs = {}
-    for device in ("cpu", "cuda"):
-        sizes = {"cpu": 2, "cuda": size}
-        batches = list(extract(load_backbone(name, family), surface, sizes, torch.device(device)))
-        layers = {k: np.concatenate([b.layers[k] for b in batches]) for k in batches[0].layers}
-        energies = [b.energy for b in batches]
-        outputs[device] = layers, None if energies[0] is None else np.concatenate(energies)
-    (cpu, cpu_energy), (gpu, gpu_energy) = outputs["cpu"], outputs["cuda"]
-    for layer, features in cpu.items():
-        np.testing.assert_allclose(
-            gpu[layer], features, rtol=0, atol=tol.INVARIANCE * np.abs(features).max()
-        )
-    if cpu_energy is not None:
-        per_atom = np.abs(gpu_energy - cpu_energy) / np.array([len(a) for a in surface])
+@pytest.fixture(scope="module")
+def load(tmp_path_factory):
+    return partial(load_adapter, folder=tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="module", params=ADAPTERS)
+def backbone(request, load):
+    return load(request.param)
+
+
+def everything(backbone, frames, device, size=2):
+    """Features of each layer, and energies or None."""
+    batches = list(extract(backbone, frames, {"cpu": 2, "cuda": size}, torch.device(device)))
+    layers = {k: np.concatenate([b.layers[k] for b in batches]) for k in backbone.layers}
+    energies = np.concatenate([b.energy for b in batches]) if backbone.has_energy else None
+    return layers, energies
+
+
+def assert_near(layers, expected, tolerance):
+    for layer, features in expected.items():
+        atol = tolerance * np.abs(features).max()
+        np.testing.assert_allclose(layers[layer], features, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("size", [1, 2, "auto"])
+def test_features_and_energies(backbone, size, surface, caplog):
+    caplog.set_level(logging.INFO)
+    device = choose_device()
+    assert device.type == "cuda"
+    expected, expected_energies = everything(backbone, surface, "cpu")
+    layers, energies = everything(backbone, surface, device, size)
+    assert ("has no GPU path" in caplog.text) == (not backbone.runs_on_gpu)
+    assert_near(layers, expected, tol.GPU)
+    if backbone.has_energy:
+        per_atom = np.abs(energies - expected_energies) / [len(atoms) for atoms in surface]
         assert per_atom.max() < tol.OWN_ENERGY
+    again, _ = everything(backbone, surface, "cpu")
+    assert_near(again, expected, tol.BATCH)
+
+
+def test_position_gradients(backbone, surface, rng):
+    if not backbone.runs_on_gpu:
+        pytest.skip("has no GPU path")
+    widths = ADAPTERS[backbone.name].widths
+    weights = {layer: torch.as_tensor(rng.normal(size=d)) for layer, d in widths.items()}
+    gradients = {}
+    for device in ("cpu", "cuda"):
+        graph = backbone.to(device).graph(surface).to(device)
+        graph.positions.requires_grad_()
+        layers = backbone.forward(graph).layers
+        total = sum((h.double() @ weights[k].to(device)).sum() for k, h in layers.items())
+        gradients[device] = torch.autograd.grad(total, graph.positions)[0].cpu()
+    largest = gradients["cpu"].abs().max()
+    assert (gradients["cuda"] - gradients["cpu"]).abs().max() <= tol.GPU_GRADIENT * largest
+
+
+def test_a_batch_that_does_not_fit_is_halved(load, surface, caplog):
+    backbone, frames = load("sevennet-0"), surface * 64
+    expected, _ = everything(backbone, frames[:6], "cpu")
+    torch.cuda.empty_cache()
+    allowed = torch.cuda.memory_reserved() + 4e8
+    torch.cuda.set_per_process_memory_fraction(
+        allowed / torch.cuda.get_device_properties(0).total_memory
+    )
+    try:
+        layers, _ = everything(backbone, frames, "cuda", size=len(frames))
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert "out of memory on cuda: batches of 96 frames from here" in caplog.text
+    n_atoms = sum(map(len, frames[:6]))
+    assert_near({k: h[:n_atoms] for k, h in layers.items()}, expected, tol.GPU)

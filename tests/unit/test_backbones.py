@@ -1,53 +1,36 @@
 """The contract that every backbone adapter fulfils."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
 import tolerances as tol
 import torch
+from adapters import ADAPTERS, load_adapter
 from ase import Atoms
-from checkpoints import random_checkpoint
 
 from mekrr.backbones import load_backbone
 from mekrr.errors import BackboneError
 
-FAMILIES = {
-    "analytic": ("analytic", {}),
-    "chgnet-0.3.0": ("chgnet", {}),
-    "diep": ("diep", {}),
-    "schnet": ("schnet", {}),
-    "sevennet-0": ("sevennet", {}),
-    "sevennet-l3i5": ("sevennet", {"checkpoint": "7net-l3i5"}),
-    "soap": ("soap", {"species": ["Cu", "C", "O"]}),
-}
-SHAPES = {
-    "analytic": {1: 16, 2: 16},
-    "chgnet-0.3.0": dict.fromkeys((1, 2, 3, 4), 64),
-    "diep": dict.fromkeys((1, 2, 3), 64),
-    "schnet": dict.fromkeys((1, 2, 3), 24),
-    "sevennet-0": dict.fromkeys((0, 1, 2, 3, 4), 128),
-    "sevennet-l3i5": dict.fromkeys((0, 1, 2, 3, 4), 128),
-    "soap": {1: 4662},
-}
-
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory):
-    """Loads a backbone of FAMILIES anew; SchNet's weights are random ones."""
-    weights = {"schnet": tmp_path_factory.mktemp("weights") / "schnet.pt"}
-    random_checkpoint(weights["schnet"])
-
-    def load(name):
-        family, options = FAMILIES[name]
-        return load_backbone(name, family, options, weights.get(name))
-
-    return load
+    """Loads a backbone of ADAPTERS anew."""
+    return partial(load_adapter, folder=tmp_path_factory.mktemp("weights"))
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=ADAPTERS)
 def backbone(request, load):
     return load(request.param)
+
+
+@pytest.fixture
+def mixed(surface):
+    """Slabs, one of them periodic in the plane only, a molecule and a lone atom."""
+    surface[2].pbc = (True, True, False)
+    carbon_monoxide = Atoms("CO", positions=[[0, 0, 0], [0, 0.5, 1.1]])
+    return [*surface, carbon_monoxide, Atoms("O", cell=[20] * 3, pbc=True)]
 
 
 def run(backbone, frames):
@@ -68,7 +51,7 @@ def test_shapes_layers_and_dtype(backbone, surface):
     output = run(backbone, surface)
     n_atoms = sum(map(len, surface))
     assert tuple(output.layers) == backbone.layers
-    assert {k: v.shape[1] for k, v in output.layers.items()} == SHAPES[backbone.name]
+    assert {k: v.shape[1] for k, v in output.layers.items()} == ADAPTERS[backbone.name].widths
     for features in output.layers.values():
         assert features.shape[0] == n_atoms
         assert features.dtype.is_floating_point
@@ -118,10 +101,10 @@ def test_supercell_repeats_the_features(backbone, surface):
         assert difference <= tol.INVARIANCE * features.abs().max()
 
 
-def test_batch_equals_single(backbone, surface):
-    batch = run(backbone, surface)
+def test_batch_equals_single(backbone, mixed):
+    batch = run(backbone, mixed)
     start = 0
-    for k, atoms in enumerate(surface):
+    for k, atoms in enumerate(mixed):
         single = run(backbone, [atoms])
         for layer, features in single.layers.items():
             rows = batch.layers[layer][start : start + len(atoms)]
@@ -138,6 +121,16 @@ def test_inputs_are_not_mutated(backbone, surface):
         np.testing.assert_array_equal(atoms.positions, positions)
         np.testing.assert_array_equal(atoms.numbers, numbers)
         np.testing.assert_array_equal(atoms.cell.array, cell)
+
+
+def test_repeats_exactly_and_leaves_the_random_numbers_alone(backbone, surface):
+    first = run(backbone, surface)
+    torch.manual_seed(1)
+    state = torch.random.get_rng_state()
+    second = run(backbone, surface)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for layer, features in first.layers.items():
+        assert torch.equal(second.layers[layer], features)
 
 
 def in_float64(precise):
@@ -157,27 +150,36 @@ def promote(_module, _inputs, output):
 
 
 def test_position_gradients_are_finite_differences(backbone, load, surface, rng):
-    """d(w·h)/dr of every layer, for random weights w, along a random direction, in float64."""
+    """Of w·h for every layer, with random weights w, and of the energy, in float64.
+
+    Along a random direction, after a pass in inference mode, which must not spoil gradients.
+    """
     precise = in_float64(load(backbone.name))
     atoms = surface[0]
+    run(precise, [atoms])
     direction = torch.as_tensor(rng.normal(size=(len(atoms), 3)))
-    weights = {k: torch.as_tensor(rng.normal(size=d)) for k, d in SHAPES[backbone.name].items()}
+    widths = ADAPTERS[backbone.name].widths
+    weights = {layer: torch.as_tensor(rng.normal(size=d)) for layer, d in widths.items()}
 
-    def projections(step):
+    def values(step):
         graph = precise.graph([atoms])
         graph.positions = (graph.positions + step * direction).requires_grad_()
-        layers = precise.forward(graph).layers
-        values = {k: (h.double() @ weights[k]).sum() for k, h in layers.items()}
-        return graph.positions, values
+        output = precise.forward(graph)
+        assert all(h.dtype == torch.float64 for h in output.layers.values())
+        projections = {f"layer {k}": (h @ weights[k]).sum() for k, h in output.layers.items()}
+        if precise.has_energy:
+            projections["energy"] = output.energy.sum()
+        return graph.positions, projections
 
-    positions, values = projections(0.0)
-    step = 1e-4
-    ahead, behind = (projections(sign * step)[1] for sign in (1, -1))
-    for layer, value in values.items():
+    positions, here = values(0.0)
+    step = 1e-5
+    with torch.no_grad():
+        ahead, behind = (values(sign * step)[1] for sign in (1, -1))
+    for name, value in here.items():
         (gradient,) = torch.autograd.grad(value, positions, retain_graph=True)
         slope = (gradient * direction).sum().item()
-        difference = (ahead[layer] - behind[layer]).item() / (2 * step)
-        assert slope == pytest.approx(difference, rel=tol.GRADIENT, abs=1e-4), f"layer {layer}"
+        difference = (ahead[name] - behind[name]).item() / (2 * step)
+        assert slope == pytest.approx(difference, rel=tol.GRADIENT, abs=1e-6), name
 
 
 def test_isolated_atom(backbone):
@@ -195,6 +197,13 @@ def test_unknown_element_is_named(backbone):
         pytest.skip("knows every element")
     with pytest.raises(BackboneError, match=r"mine\.xyz: frame 2: .*does not know Og"):
         backbone.check_species([*frames, odd], "mine.xyz")
+
+
+def test_a_frame_is_named_by_its_own_number():
+    """Its place in a shard says nothing."""
+    odd = Atoms("Og", info={"frame": 2007})
+    with pytest.raises(BackboneError, match=r"mine\.xyz: frame 2007: .*does not know Og"):
+        load_backbone("chgnet-0.3.0", "chgnet").check_species([odd], "mine.xyz")
 
 
 @pytest.mark.parametrize(

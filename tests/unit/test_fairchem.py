@@ -8,129 +8,29 @@ import numpy as np
 import pytest
 import tolerances as tol
 import torch
-import torch.distributed.checkpoint as dcp
 from ase import Atoms
 from ase.build import bulk, molecule
+from checkpoints import (
+    BACKBONE,
+    DIRECT,
+    ESEN,
+    ESEN_TASKS,
+    UMA,
+    esen_checkpoint,
+    fairchem_checkpoint,
+    uma_checkpoint,
+)
 from fairchem.core import FAIRChemCalculator
 from fairchem.core.calculate import pretrained_mlip
 from fairchem.core.datasets.atomic_data import AtomicData, atomicdata_list_to_batch
-from fairchem.core.models.base import HydraModel
 from fairchem.core.units.mlip_unit import InferenceSettings, load_predict_unit
-from fairchem.core.units.mlip_unit.mlip_unit import (
-    convert_train_checkpoint_to_inference_checkpoint,
-)
 from fairchem.core.units.mlip_unit.utils import load_inference_model
 from huggingface_hub.errors import LocalEntryNotFoundError
 from hydra.errors import InstantiationException
-from omegaconf import OmegaConf
 
 from mekrr.backbones.fairchem import FairChem
 from mekrr.errors import BackboneError
 from mekrr.graphs import build_graph
-
-pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
-
-MODELS = "fairchem.core.models.uma"
-NORMALIZATION = "fairchem.core.modules.normalization"
-DATASETS = {name: name for name in ("oc20", "omat", "omol")}
-BACKBONE = {
-    "model": f"{MODELS}.escn_md.eSCNMDBackbone",
-    "max_num_elements": 100,
-    "sphere_channels": 16,
-    "hidden_channels": 16,
-    "edge_channels": 16,
-    "num_distance_basis": 32,
-    "num_layers": 2,
-    "cutoff": 5.0,
-    "max_neighbors": 300,
-    "otf_graph": True,
-    "direct_forces": False,
-    "regress_forces": True,
-    "regress_stress": True,
-    "ff_type": "spectral",
-    "use_dataset_embedding": False,
-}
-ESEN = {
-    "_target_": "fairchem.core.models.base.HydraModel",
-    "pass_through_head_outputs": True,
-    "backbone": BACKBONE,
-    "heads": {"efs": {"module": f"{MODELS}.escn_md.MLP_EFS_Head"}},
-}
-DIRECT = {
-    "_target_": "fairchem.core.models.base.HydraModel",
-    "backbone": BACKBONE | {"direct_forces": True, "regress_stress": False},
-    "heads": {
-        "energy": {"module": f"{MODELS}.escn_md.MLP_Energy_Head"},
-        "forces": {"module": f"{MODELS}.escn_md.Linear_Force_Head"},
-    },
-}
-UMA = {
-    "_target_": "fairchem.core.models.base.HydraModel",
-    "model_id": "UMA-S-1.2.1",
-    "pass_through_head_outputs": True,
-    "backbone": BACKBONE
-    | {
-        "model": f"{MODELS}.escn_moe.eSCNMDMoeBackbone",
-        "num_experts": 4,
-        "use_composition_embedding": True,
-        "chg_spin_emb_type": "rand_emb",
-        "charge_balanced_channels": [0, 1, 2],
-        "use_dataset_embedding": True,
-        "dataset_mapping": DATASETS,
-    },
-    "heads": {
-        "efs": {
-            "module": f"{MODELS}.escn_moe.DatasetSpecificMoEWrapper",
-            "head_cls": f"{MODELS}.escn_md.MLP_EFS_Head",
-            "head_kwargs": {"wrap_property": False},
-            "dataset_mapping": DATASETS,
-        }
-    },
-}
-
-
-def energy_task(name, dataset):
-    references = [-0.1 * z for z in range(100)]
-    return {
-        "_target_": "fairchem.core.units.mlip_unit.mlip_unit.Task",
-        "name": name,
-        "level": "system",
-        "property": "energy",
-        "loss_fn": {"_target_": "fairchem.core.modules.loss.MAELoss"},
-        "out_spec": {"dim": [1], "dtype": "float32"},
-        "normalizer": {
-            "_target_": f"{NORMALIZATION}.normalizer.Normalizer",
-            "mean": 0.0,
-            "rmsd": "${rmsd}",
-        },
-        "element_references": {
-            "_target_": f"{NORMALIZATION}.element_references.ElementReferences",
-            "element_references": {"_target_": "torch.DoubleTensor", "_args_": [references]},
-        },
-        "datasets": [dataset],
-        "metrics": ["mae"],
-    }
-
-
-ESEN_TASKS = [energy_task("energy", "oc20")]
-UMA_TASKS = [energy_task(f"{name}_energy", name) for name in DATASETS]
-
-
-def write_checkpoint(path, model, tasks, state=None):
-    """An inference checkpoint by the library's own writer, from settings and random weights."""
-    if state is None:
-        torch.manual_seed(7)
-        settings = copy.deepcopy(model)
-        del settings["_target_"]
-        trained = HydraModel(**settings)
-        averaged = torch.optim.swa_utils.AveragedModel(trained).state_dict()
-        state = {"model": {k: 0 * v for k, v in trained.state_dict().items()}, "ema": averaged}
-    unit = {"model": model, "tasks": "${tasks}"}
-    config = OmegaConf.create({"rmsd": 1.3, "tasks": tasks, "runner": {"train_eval_unit": unit}})
-    sharded = path.with_suffix(".dcp")
-    dcp.save({"unit_state": state, "config": config}, checkpoint_id=sharded, no_dist=True)
-    convert_train_checkpoint_to_inference_checkpoint(sharded, path)
-    return path
 
 
 def state_of(path):
@@ -143,9 +43,9 @@ def state_of(path):
 def checkpoints(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fairchem")
     return {
-        "uma": write_checkpoint(folder / "uma.pt", UMA, UMA_TASKS),
-        "esen": write_checkpoint(folder / "esen.pt", ESEN, ESEN_TASKS),
-        "direct": write_checkpoint(folder / "direct.pt", DIRECT, ESEN_TASKS),
+        "uma": uma_checkpoint(folder / "uma.pt"),
+        "esen": esen_checkpoint(folder / "esen.pt"),
+        "direct": fairchem_checkpoint(folder / "direct.pt", DIRECT, ESEN_TASKS),
     }
 
 
@@ -224,7 +124,7 @@ def test_batch_of_mixed_composition_has_each_frames_own_experts(checkpoints, var
 @pytest.mark.parametrize("version", [1, 2])
 def test_max_neighbors_as_the_library_counts_them(tmp_path, various, version):
     few = ESEN | {"backbone": BACKBONE | {"max_neighbors": 9}}
-    path = write_checkpoint(tmp_path / "few.pt", few, ESEN_TASKS)
+    path = fairchem_checkpoint(tmp_path / "few.pt", few, ESEN_TASKS)
     backbone = FairChem("tiny", weights=path)
     graph = backbone.graph(various)
     assert len(graph.centre) < len(build_graph(various, BACKBONE["cutoff"]).centre)
@@ -244,65 +144,6 @@ def test_gradient_of_the_energy_is_the_librarys_force(tiny, various):
     np.testing.assert_allclose(-gradient.numpy(), own, atol=tol.INVARIANCE * np.abs(own).max())
     for layer in output.layers.values():
         assert torch.autograd.grad(layer.sum(), graph.positions, retain_graph=True)[0].any()
-
-
-def test_position_gradients_are_finite_differences_in_float64(tiny, surface, rng):
-    _, backbone = tiny
-    backbone._model.double()
-    atoms = surface[0]
-    direction = torch.as_tensor(rng.normal(size=(len(atoms), 3)))
-
-    def sums(step):
-        graph = backbone.graph([atoms])
-        graph.positions = (graph.positions + step * direction).requires_grad_()
-        return graph.positions, {k: (h**2).sum() for k, h in backbone.forward(graph).layers.items()}
-
-    positions, values = sums(0.0)
-    ahead, behind = sums(1e-4)[1], sums(-1e-4)[1]
-    for layer, value in values.items():
-        (gradient,) = torch.autograd.grad(value, positions, retain_graph=True)
-        slope = (gradient * direction).sum().item()
-        difference = (ahead[layer] - behind[layer]).item() / 2e-4
-        assert slope == pytest.approx(difference, rel=tol.GRADIENT, abs=1e-4), f"layer {layer}"
-
-
-def test_rotation_translation_and_periodic_images(tiny, surface, rng):
-    _, backbone = tiny
-    turned, moved = ([atoms.copy() for atoms in surface] for _ in range(2))
-    for atoms in turned:
-        atoms.rotate(37, (1, 2, 3), rotate_cell=True)
-    for atoms in moved:
-        atoms.positions += rng.normal(size=3)
-        atoms.positions += rng.integers(-1, 2, size=(len(atoms), 3)) @ atoms.cell.array
-    output = run(backbone, surface)
-    for other in (run(backbone, turned), run(backbone, moved)):
-        for layer, features in output.layers.items():
-            difference = (other.layers[layer] - features).abs().max()
-            assert difference <= tol.INVARIANCE * features.abs().max()
-
-
-def test_batch_equals_single(tiny, various):
-    _, backbone = tiny
-    batch = run(backbone, various)
-    start = 0
-    for k, atoms in enumerate(various):
-        single = run(backbone, [atoms])
-        assert abs(single.energy[0] - batch.energy[k]) <= tol.OWN_ENERGY * len(atoms)
-        for layer, features in single.layers.items():
-            rows = batch.layers[layer][start : start + len(atoms)]
-            assert (rows - features).abs().max() <= tol.BATCH * features.abs().max()
-        start += len(atoms)
-
-
-def test_repeats_exactly_and_leaves_the_random_numbers_alone(tiny, various):
-    _, backbone = tiny
-    first = run(backbone, various)
-    torch.manual_seed(1)
-    state = torch.random.get_rng_state()
-    second = run(backbone, various)
-    assert torch.equal(torch.random.get_rng_state(), state)
-    for layer, features in first.layers.items():
-        assert torch.equal(second.layers[layer], features)
 
 
 def test_frames_without_edges(tiny):
@@ -392,10 +233,21 @@ def test_unusable_files_are_named(checkpoints, tmp_path):
 
 
 def test_weights_of_another_model_are_refused(tmp_path, checkpoints):
-    path = write_checkpoint(tmp_path / "odd.pt", ESEN, ESEN_TASKS, state_of(checkpoints["direct"]))
-    with pytest.raises(BackboneError, match="cannot build the model") as caught:
+    weights = state_of(checkpoints["direct"])
+    path = fairchem_checkpoint(tmp_path / "odd.pt", ESEN, ESEN_TASKS, weights)
+    with pytest.raises(
+        BackboneError,
+        match=r"odd\.pt: .*cannot build the model \(state_dict lacks output_heads\.efs\..* and 3 "
+        r"more and has unexpected output_heads\.energy\..* and 5 more\)",
+    ) as caught:
         FairChem("tiny", weights=path)
     assert "\n" not in str(caught.value)
+    wide = ESEN | {"backbone": BACKBONE | {"edge_channels": 17}}
+    path = fairchem_checkpoint(
+        tmp_path / "wide.pt", wide, ESEN_TASKS, state_of(checkpoints["esen"])
+    )
+    with pytest.raises(BackboneError, match=r"wide\.pt: .* of shape .* settings make"):
+        FairChem("tiny", weights=path)
 
 
 # A file from outside runs no code
@@ -462,7 +314,7 @@ def test_settings_that_name_code_are_refused(tmp_path, checkpoints, place, name)
     else:
         call = f"{{_target_: {name}, command: {command}}}"
         tasks[0]["normalizer"] = f"${{oc.create:'{call}'}}"
-    write_checkpoint(path, model, tasks, state_of(checkpoints["esen"]))
+    fairchem_checkpoint(path, model, tasks, state_of(checkpoints["esen"]))
     assert_refused(path, marker, f"its settings name {name}")
     if place == "backbone":
         with pytest.raises(InstantiationException):
@@ -475,7 +327,7 @@ def test_no_other_file_is_opened(tmp_path, checkpoints, various):
     evil, marker = tmp_path / "evil.pt", tmp_path / "ran"
     torch.save(Payload(marker), evil)
     settings = ESEN | {"finetune_config": {"starting_checkpoint": str(evil)}}
-    path = write_checkpoint(
+    path = fairchem_checkpoint(
         tmp_path / "tuned.pt", settings, ESEN_TASKS, state_of(checkpoints["esen"])
     )
     tuned = run(FairChem("tiny", weights=path), various)

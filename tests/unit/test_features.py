@@ -1,6 +1,8 @@
 """Extracting, storing and joining features."""
 
 import json
+import logging
+import weakref
 
 import numpy as np
 import pytest
@@ -12,11 +14,11 @@ from safetensors.numpy import load_file
 from samples import labelled
 
 from mekrr import provenance
-from mekrr.backbones import load_backbone
+from mekrr.backbones.analytic import AnalyticBackbone
 from mekrr.data.frames import load_frames, write_frames
 from mekrr.errors import BackboneError, DataError
 from mekrr.features.atoms import selected
-from mekrr.features.extract import extract, extract_to
+from mekrr.features.extract import choose_device, extract, extract_to, fitting_batch
 from mekrr.features.store import (
     feature_writer,
     merge_shards,
@@ -88,7 +90,7 @@ def test_half_precision_halves_the_file_and_keeps_three_digits(tmp_path, rng):
         path = write(tmp_path / dtype, layers, [1] * 400, [0, 400], dtype=dtype)
         sizes[dtype] = path.stat().st_size
         read = read_layer(path, 1).features
-        assert read.dtype == np.float32
+        assert read.dtype == dtype
         np.testing.assert_allclose(read, layers[1], rtol=tol.HALF, atol=tol.HALF)
     assert sizes["float16"] < 0.55 * sizes["float32"]
 
@@ -106,14 +108,14 @@ def test_unknown_layer_is_named(stored):
 
 def test_damaged_file_is_named(stored):
     stored.write_bytes(stored.read_bytes()[:-7])
-    with pytest.raises(DataError, match=r"damaged feature file .*; delete it and run again"):
+    with pytest.raises(DataError, match=r"damaged file .*; delete it and run again"):
         read_layer(stored, 1)
 
 
 def test_a_file_with_missing_rows_never_appears(tmp_path, layers):
     path = tmp_path / "f.safetensors"
     with (
-        pytest.raises(ValueError, match="not all rows of layer2"),
+        pytest.raises(ValueError, match="not all of layer2"),
         feature_writer(
             path,
             {1: 3, 2: 4},
@@ -129,7 +131,7 @@ def test_a_file_with_missing_rows_never_appears(tmp_path, layers):
 
 
 def test_merged_shards_are_the_whole(tmp_path, layers, stored, monkeypatch):
-    monkeypatch.setattr("mekrr.features.store.BLOCK", 8)
+    monkeypatch.setattr("mekrr.tensors.BLOCK", 8)
     one = write(tmp_path / "0", {k: h[:2] for k, h in layers.items()}, [29, 1], [0, 2], [-1.0])
     two = write(tmp_path / "1", {k: h[2:] for k, h in layers.items()}, [29, 8, 1], [0, 3], [-2.0])
     merge_shards(tmp_path / "all", [one, two])
@@ -174,7 +176,7 @@ def everything(backbone, frames, size):
 
 
 def test_batch_size_changes_nothing():
-    frames, backbone = labelled(7), load_backbone("analytic", "analytic")
+    frames, backbone = labelled(7), AnalyticBackbone("a")
     many = everything(backbone, frames, 5)
     for layer, features in everything(backbone, frames, 1).items():
         assert features.dtype == np.float32
@@ -182,41 +184,153 @@ def test_batch_size_changes_nothing():
         np.testing.assert_allclose(many[layer], features, atol=tol.BATCH)
 
 
-class Small:
+@torch.jit.script
+def too_much(x):
+    """Fails in the allocator; TorchScript hides the type of the error."""
+    return torch.zeros([x.size(0), 1 << 45])
+
+
+def no_memory_left(_x):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+class Small(AnalyticBackbone):
     """A backbone whose machine has memory for ``capacity`` frames only."""
 
-    def __init__(self, capacity):
-        self.inner, self.capacity, self.tried = load_backbone("a", "analytic"), capacity, []
-        self.name, self.layers = "small", self.inner.layers
-        self.graph, self.to = self.inner.graph, self.inner.to
+    cpu_batch = 3
+
+    def __init__(self, capacity, allocate=no_memory_left):
+        super().__init__("small")
+        self.capacity, self.allocate = capacity, allocate
+        self.tried, self.of_last_pass = [], lambda: None
 
     def forward(self, graph):
+        assert self.of_last_pass() is None, "tensors of a pass that failed take memory"
         self.tried.append(len(graph.n_atoms))
+        output = super().forward(graph)
         if len(graph.n_atoms) > self.capacity:
-            raise torch.OutOfMemoryError("no memory left")
-        return self.inner.forward(graph)
+            self.of_last_pass = weakref.ref(output.layers[1])
+            self.allocate(graph.positions)
+        return output
 
 
-def test_batches_that_do_not_fit_are_halved_with_a_warning(caplog):
+@pytest.mark.parametrize("allocate", [no_memory_left, too_much])
+def test_batches_that_do_not_fit_are_halved_with_a_warning(caplog, allocate):
     frames = labelled(9)
-    small = Small(2)
+    small = Small(2, allocate)
     features = everything(small, frames, 8)
     assert small.tried == [8, 4, 2, 2, 2, 2, 1]
     assert "batches of 2 frames" in caplog.text
-    for layer, h in everything(small.inner, frames, 1).items():
+    for layer, h in everything(AnalyticBackbone("a"), frames, 1).items():
         np.testing.assert_allclose(features[layer], h, atol=tol.BATCH)
 
 
 def test_a_frame_that_does_not_fit_is_named():
+    frames = labelled(2)
     with pytest.raises(BackboneError, match=r"frame 0: 4 atoms do not fit into the memory of cpu"):
-        everything(Small(0), labelled(2), 4)
+        everything(Small(0), frames, 4)
+    frames[0].info["frame"] = 2000  # the first of a shard
+    with pytest.raises(BackboneError, match=r"frame 2000: .*; use a GPU with more, or the CPU"):
+        everything(Small(0), frames, 4)
+
+
+def test_weights_that_do_not_fit_are_named(monkeypatch):
+    monkeypatch.setattr(Small, "to", lambda self, device: no_memory_left(device))
+    with pytest.raises(BackboneError, match=r"frame 0: 4 atoms do not fit into the memory of cpu"):
+        everything(Small(9), labelled(2), 4)
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory():
+    def fail(_x):
+        raise RuntimeError("index 7 is out of bounds")
+
+    with pytest.raises(RuntimeError, match="index 7"):
+        everything(Small(0, fail), labelled(2), 2)
+
+
+def test_on_a_cpu_the_backbone_knows_its_batch_size():
+    small = Small(9)
+    everything(small, labelled(7), "auto")
+    assert small.tried == [3, 3, 1]
+
+
+def test_the_next_batch_is_under_way_when_one_is_used():
+    """So a GPU computes while results are stored."""
+    small = Small(9)
+    seen = [list(small.tried) for _ in extract(small, labelled(5), {"cpu": 2}, CPU)]
+    assert seen == [[2, 2], [2, 2, 1], [2, 2, 1]]
+
+
+@pytest.mark.parametrize(
+    ("free", "needed", "expected"),
+    [
+        (1e9, 1e8, 6),  # 0.6 of the free memory
+        (1e9, 1e10, 1),
+        (1e12, 1e6, 8192 // 4),  # main memory bounds it too
+    ],
+)
+def test_batches_are_sized_to_the_free_memory(monkeypatch, free, needed, expected):
+    """Of the GPU, whose numbers are made up here; the weights take 5 MB of it."""
+    small = Small(9)
+    memory = {
+        "empty_cache": lambda: None,
+        "reset_peak_memory_stats": lambda _device: None,
+        "mem_get_info": lambda _device: (free, 2e12),
+        "memory_allocated": lambda _device: 5e6,
+        "max_memory_allocated": lambda _device: 5e6 + needed,
+    }
+    for name, function in memory.items():
+        monkeypatch.setattr(torch.cuda, name, function)
+    assert fitting_batch(small, labelled(1)[0], CPU) == expected
+    assert small.tried == [1, 1], "a first pass, which is not measured, and one that is"
+
+
+class Precise(AnalyticBackbone):
+    """Notes how float32 matrices are multiplied."""
+
+    def forward(self, graph):
+        self.found = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+        return super().forward(graph)
+
+
+def test_products_are_in_full_precision_whatever_is_set(monkeypatch):
+    before = torch.get_float32_matmul_precision()
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    torch.set_float32_matmul_precision("medium")  # bfloat16
+    try:
+        precise = Precise("p")
+        everything(precise, labelled(1), 1)
+        assert precise.found == ("highest", False)
+        assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.backends.cudnn.allow_tf32
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def test_without_a_gpu_the_cpu_computes_with_a_notice(monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device() == CPU
+    assert "no CUDA device: features are computed on the CPU" in caplog.text
+
+
+def test_a_backbone_without_a_gpu_path_runs_on_the_cpu_with_a_notice(monkeypatch, caplog, tmp_path):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(AnalyticBackbone, "runs_on_gpu", False)
+    settings = {"atoms": "all", "dtype": "float32", "provenance": RECORD, "source": "d"}
+    sizes = {"cpu": 2, "cuda": "auto"}
+    path, cuda = tmp_path / "f", torch.device("cuda")
+    extract_to(path, AnalyticBackbone("a"), labelled(3), batch_size=sizes, device=cuda, **settings)
+    assert caplog.text.count("a has no GPU path: its features are computed on the CPU") == 1
+    assert read_provenance(path)["device"] == "cpu"
+    assert len(read_layer(path, 1)) == 3
 
 
 def test_selected_atoms_alone_are_stored(tmp_path):
     frames = labelled(5)
     for atoms in frames:
         atoms.symbols[0] = "O"
-    backbone = load_backbone("analytic", "analytic")
+    backbone = AnalyticBackbone("a")
     settings = {"batch_size": {"cpu": 2}, "device": CPU, "dtype": "float32", "source": "d"}
     paths = {}
     for name, rule in (("all", "all"), ("some", {"species": ["Cu"]})):

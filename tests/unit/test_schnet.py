@@ -14,7 +14,7 @@ import torch
 import torch_geometric.nn
 from ase import Atoms
 from ase.build import bulk
-from checkpoints import MEAN, STD, random_checkpoint
+from checkpoints import MEAN, STD, schnet_checkpoint
 from torch_geometric.index import CatMetadata
 
 from mekrr.backbones import schnet
@@ -27,7 +27,7 @@ from mekrr.files import sha256
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "random.pt"
-    random_checkpoint(path)
+    schnet_checkpoint(path)
     return path
 
 
@@ -122,20 +122,14 @@ def equations(content, atoms):
 
 
 def test_what_it_says_of_itself(backbone, path, surface):
-    output = run(backbone, surface)
-    assert backbone.layers == tuple(output.layers) == (1, 2, 3)
     assert backbone.species == frozenset(range(1, 100))
     assert backbone.weights_sha256 == sha256(path)
-    assert backbone.has_energy
-    assert output.energy.shape == (len(surface),)
-    for features in output.layers.values():
-        assert features.shape == (sum(map(len, surface)), 24)
-        assert features.dtype == torch.float32
+    assert {h.dtype for h in run(backbone, surface).layers.values()} == {torch.float32}
 
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_features_and_energy_are_the_equations(tmp_path, surface, exact):
-    content = random_checkpoint(tmp_path / "random.pt")
+    content = schnet_checkpoint(tmp_path / "random.pt")
     atoms = surface[1]  # with more than 50 neighbours
     layers, energy = equations(content, atoms)
     backbone = SchNet("mine", tmp_path / "random.pt", exact=exact)
@@ -150,7 +144,7 @@ def test_features_and_energy_are_the_equations(tmp_path, surface, exact):
 
 def test_features_and_energy_are_those_of_torch_geometric(tmp_path, surface):
     """PyG's own forward pass, given our edges: neighbour to centre."""
-    content = random_checkpoint(tmp_path / "random.pt", prefix="")
+    content = schnet_checkpoint(tmp_path / "random.pt", prefix="")
     backbone = in_float64(SchNet("mine", tmp_path / "random.pt", exact=True))
     graph = backbone.graph(surface)
     edges = torch.stack([graph.neighbour, graph.centre])
@@ -176,10 +170,10 @@ def test_features_and_energy_are_those_of_torch_geometric(tmp_path, surface):
 
 @pytest.mark.parametrize("prefix", ["", "module.", "module.module."])
 def test_prefixes_extras_and_numpy_scalars_do_not_matter(tmp_path, surface, prefix):
-    random_checkpoint(tmp_path / "plain.pt")
+    schnet_checkpoint(tmp_path / "plain.pt")
     filled = collections.defaultdict(list)
     filled["lr"].append(1e-4)
-    content = random_checkpoint(
+    content = schnet_checkpoint(
         tmp_path / "other.pt",
         prefix=prefix,
         optimizer={"state": filled, "param_groups": [{"lr": 1e-4, "betas": (0.9, 0.999)}]},
@@ -196,7 +190,7 @@ def test_prefixes_extras_and_numpy_scalars_do_not_matter(tmp_path, surface, pref
 
 def test_numpy_scalars_of_numpy_1(tmp_path):
     """Its pickles name a module that numpy 2 has renamed."""
-    random_checkpoint(tmp_path / "new.pt", metric=np.float64(0.5))
+    schnet_checkpoint(tmp_path / "new.pt", metric=np.float64(0.5))
     with (
         zipfile.ZipFile(tmp_path / "new.pt") as new,
         zipfile.ZipFile(tmp_path / "old.pt", "w") as old,
@@ -211,8 +205,8 @@ def test_numpy_scalars_of_numpy_1(tmp_path):
 
 
 def test_energy_without_normalizers(tmp_path, surface):
-    random_checkpoint(tmp_path / "with.pt")
-    random_checkpoint(tmp_path / "without.pt", normalizers={})
+    schnet_checkpoint(tmp_path / "with.pt")
+    schnet_checkpoint(tmp_path / "without.pt", normalizers={})
     scaled = run(SchNet("with", tmp_path / "with.pt"), surface).energy
     bare = run(SchNet("without", tmp_path / "without.pt"), surface).energy
     torch.testing.assert_close(bare * STD + MEAN, scaled)
@@ -266,75 +260,11 @@ def test_edges_in_parts(backbone, surface, monkeypatch, at_once):
     assert_same(run(backbone, surface).layers, whole.layers, tol.BATCH)
 
 
-def test_isolated_atoms(backbone):
-    far = Atoms("CuOCu", positions=[[0, 0, 0], [0, 0, 1.9], [9, 9, 9]], cell=[18] * 3, pbc=True)
-    alone = Atoms("H", positions=[[0, 0, 0]])
-    together = run(backbone, [far, alone])
-    for layer, features in run(backbone, [alone]).layers.items():
-        assert torch.isfinite(together.layers[layer]).all()
-        torch.testing.assert_close(together.layers[layer][3:], features)
-    graph = backbone.graph([alone])
+def test_no_force_acts_on_an_atom_alone(backbone):
+    graph = backbone.graph([Atoms("H", positions=[[0, 0, 0]])])
     graph.positions.requires_grad_()
     (gradient,) = torch.autograd.grad(backbone.forward(graph).energy.sum(), graph.positions)
     assert gradient.tolist() == [[0.0, 0.0, 0.0]]
-
-
-# --- contract
-
-
-def test_rotation_translation_and_periodic_images(backbone, surface, rng):
-    moved = [atoms.copy() for atoms in surface]
-    for atoms in moved:
-        atoms.positions += rng.normal(size=3)
-        atoms.positions += rng.integers(-1, 2, size=(len(atoms), 3)) @ atoms.cell.array
-        atoms.rotate(37, (1, 2, 3), rotate_cell=True)
-    assert_same(run(backbone, moved).layers, run(backbone, surface).layers, tol.INVARIANCE)
-
-
-def test_supercell_repeats_the_features(backbone, surface):
-    single = run(backbone, [surface[0]])
-    double = run(backbone, [surface[0].repeat((2, 1, 1))])
-    assert_same(
-        double.layers, {k: h.repeat(2, 1) for k, h in single.layers.items()}, tol.INVARIANCE
-    )
-
-
-def test_batch_equals_single(backbone, surface):
-    batch = run(backbone, surface)
-    singles = [run(backbone, [atoms]) for atoms in surface]
-    layers = {k: torch.cat([single.layers[k] for single in singles]) for k in batch.layers}
-    assert_same(batch.layers, layers, tol.BATCH)
-    energies = torch.cat([single.energy for single in singles])
-    torch.testing.assert_close(batch.energy, energies, rtol=1e-5, atol=1e-4)
-
-
-def test_inputs_are_not_mutated(backbone, surface):
-    before = [atoms.copy() for atoms in surface]
-    run(backbone, surface)
-    assert all(atoms == other for atoms, other in zip(surface, before, strict=True))
-
-
-def test_position_gradients_are_finite_differences(precise, surface, rng):
-    """Of every layer and the energy; also right after a pass in inference mode."""
-    atoms = surface[0]
-    run(precise, [atoms])
-    direction = torch.as_tensor(rng.normal(size=(len(atoms), 3)))
-    weights = torch.as_tensor(rng.normal(size=24))
-
-    def values(step):
-        graph = precise.graph([atoms])
-        graph.positions = (graph.positions + step * direction).requires_grad_()
-        output = precise.forward(graph)
-        projections = [(h @ weights).sum() for h in output.layers.values()]
-        return graph.positions, [*projections, output.energy.sum()]
-
-    positions, here = values(0.0)
-    step = 1e-5
-    for value, ahead, behind in zip(here, values(step)[1], values(-step)[1], strict=True):
-        (gradient,) = torch.autograd.grad(value, positions, retain_graph=True)
-        slope = float((gradient * direction).sum())
-        difference = float((ahead - behind).detach()) / (2 * step)
-        assert slope == pytest.approx(difference, rel=tol.SCHNET_GRADIENT, abs=1e-6)
 
 
 def test_gradients_in_float32(backbone, precise, surface):
@@ -348,11 +278,6 @@ def test_gradients_in_float32(backbone, precise, surface):
         gradients.append(torch.autograd.grad(output.energy.sum(), graph.positions)[0])
     single, double = gradients
     assert (single - double).abs().max() <= tol.SCHNET_TABLE * double.abs().max()
-
-
-def test_unknown_element_is_named(backbone):
-    with pytest.raises(BackboneError, match=r"mine\.xyz: frame 0: .*does not know Fm"):
-        backbone.check_species([Atoms("Fm")], "mine.xyz")
 
 
 # --- tables
@@ -409,7 +334,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path, way):
         "os": (Runs(os.mkdir, str(trace)), r"posix\.mkdir|nt\.mkdir"),
         "eval": (Runs(eval, f"__import__('os').mkdir({str(trace)!r})"), "eval"),
     }[way]
-    random_checkpoint(tmp_path / "bomb.pt", optimizer=bomb)
+    schnet_checkpoint(tmp_path / "bomb.pt", optimizer=bomb)
     allowed = torch.serialization.get_safe_globals()
     with pytest.raises(BackboneError, match=f"bomb.pt: refused, since .* run ({named})") as caught:
         SchNet("bomb", tmp_path / "bomb.pt")
@@ -422,7 +347,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path, way):
 
 def test_types_that_other_packages_allow_are_refused(tmp_path):
     """torch_geometric lets torch.load build its own classes once it is imported."""
-    random_checkpoint(tmp_path / "odd.pt", extra=CatMetadata([1], [2], [False]))
+    schnet_checkpoint(tmp_path / "odd.pt", extra=CatMetadata([1], [2], [False]))
     torch.load(tmp_path / "odd.pt", weights_only=True)
     with pytest.raises(BackboneError, match=r"odd\.pt: refused, .*torch_geometric\.index"):
         SchNet("odd", tmp_path / "odd.pt")
@@ -431,7 +356,7 @@ def test_types_that_other_packages_allow_are_refused(tmp_path):
 @pytest.mark.parametrize("legacy", [False, True])
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
 def test_a_truncated_file_is_named(tmp_path, legacy, share):
-    content = random_checkpoint(tmp_path / "cut.pt")
+    content = schnet_checkpoint(tmp_path / "cut.pt")
     torch.save(content, tmp_path / "cut.pt", _use_new_zipfile_serialization=not legacy)
     whole = (tmp_path / "cut.pt").read_bytes()
     (tmp_path / "cut.pt").write_bytes(whole[: int(share * len(whole))])
@@ -453,7 +378,7 @@ def test_other_files_are_named(tmp_path):
 
 @pytest.mark.parametrize("missing", ["state_dict", "config", "model_attributes"])
 def test_another_layout_is_named(tmp_path, missing):
-    content = random_checkpoint(tmp_path / "other.pt")
+    content = schnet_checkpoint(tmp_path / "other.pt")
     content["config"].pop(missing, None)
     content.pop(missing, None)
     torch.save(content, tmp_path / "other.pt")
@@ -462,7 +387,7 @@ def test_another_layout_is_named(tmp_path, missing):
 
 
 def test_another_architecture_is_named(tmp_path):
-    content = random_checkpoint(tmp_path / "other.pt")
+    content = schnet_checkpoint(tmp_path / "other.pt")
     state = content["state_dict"]
     for key in [key for key in state if "mlp" in key]:
         state[key.replace("mlp", "filter")] = state.pop(key)
@@ -478,7 +403,10 @@ def test_another_architecture_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"num_filters": 17}, r"has shape .*, but config\.model_attributes make it"),
+        (
+            {"num_filters": 17},
+            r"has interactions\.0\.mlp\.0\.weight of shape \(16, 60\), .* make \(17, 60\); use",
+        ),
         ({"num_interactions": 2}, r"has unexpected interactions\.2\.conv"),
         ({"num_interactions": 4}, r"lacks interactions\.3\.conv"),
         ({"cutoff": 5.0}, r"offset ends at 6 Å, but .* make it 5 Å; correct cutoff"),
@@ -488,14 +416,14 @@ def test_another_architecture_is_named(tmp_path):
     ],
 )
 def test_settings_that_do_not_serve_are_named(tmp_path, attributes, message):
-    random_checkpoint(tmp_path / "odd.pt", attributes=attributes)
+    schnet_checkpoint(tmp_path / "odd.pt", attributes=attributes)
     with pytest.raises(BackboneError, match=rf"odd\.pt: .*{message}") as caught:
         SchNet("odd", tmp_path / "odd.pt")
     assert "\n" not in str(caught.value)
 
 
 def test_weights_that_are_not_finite_are_named(tmp_path):
-    content = random_checkpoint(tmp_path / "nan.pt")
+    content = schnet_checkpoint(tmp_path / "nan.pt")
     content["state_dict"]["module.module.lin1.bias"][0] = float("nan")
     torch.save(content, tmp_path / "nan.pt")
     with pytest.raises(BackboneError, match=r"nan\.pt: lin1\.bias is not finite"):
@@ -511,6 +439,6 @@ def test_weights_that_are_not_finite_are_named(tmp_path):
     ],
 )
 def test_normalizers_that_do_not_serve_are_named(tmp_path, normalizers, message):
-    random_checkpoint(tmp_path / "odd.pt", normalizers=normalizers)
+    schnet_checkpoint(tmp_path / "odd.pt", normalizers=normalizers)
     with pytest.raises(BackboneError, match=rf"odd\.pt: .*{message}"):
         SchNet("odd", tmp_path / "odd.pt")

@@ -59,14 +59,9 @@ def test_width_and_length(frames):
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0)
 
 
-def test_species_fix_the_width_whatever_the_frames_hold(soap, frames):
-    whole, start = features(soap, frames), 0
-    for atoms in frames:
-        single = features(soap, [atoms])
-        np.testing.assert_allclose(single, whole[start : start + len(atoms)], atol=tol.GRAM_FLOAT64)
-        start += len(atoms)
+def test_the_order_of_species_does_not_matter(soap, frames):
     turned = SOAP("soap", SPECIES[::-1], **SMALL)
-    np.testing.assert_array_equal(features(turned, frames), whole)
+    np.testing.assert_array_equal(features(turned, frames), features(soap, frames))
 
 
 def test_a_cell_may_be_periodic_in_the_plane_only(soap, surface):
@@ -78,25 +73,6 @@ def test_a_cell_may_be_periodic_in_the_plane_only(soap, surface):
     )
 
 
-def test_gradients_are_finite_differences(soap, frames, rng):
-    graph = soap.graph(frames)
-    direction = torch.as_tensor(rng.normal(size=graph.positions.shape))
-    start = graph.positions.clone()
-    width = features(soap, frames).shape[1]
-    weights = torch.as_tensor(rng.normal(size=(len(start), width)))
-
-    def value(step):
-        graph.positions = (start + step * direction).requires_grad_()
-        return (weights * soap.forward(graph).layers[1]).sum()
-
-    (gradient,) = torch.autograd.grad(value(0.0), graph.positions)
-    step = 1e-4
-    difference = (value(step) - value(-step)).item() / (2 * step)
-    assert (gradient * direction).sum().item() == pytest.approx(difference, rel=tol.GRADIENT)
-
-
-def test_unknown_elements_are_named(soap):
+def test_unknown_elements_are_named():
     with pytest.raises(BackboneError, match=r"'mine': species: no such element: Cx, X"):
         SOAP("mine", ["Cu", "X", "Cx"])
-    with pytest.raises(BackboneError, match=r"mine\.xyz: frame 0: .*does not know H"):
-        soap.check_species([Atoms("H")], "mine.xyz")

@@ -21,12 +21,11 @@ with job(snakemake.log[0], snakemake.threads):
     part = shard_bytes(offsets, int(wildcards.shard), int(wildcards.n_shards))
     frames = load_frames(snakemake.input.frames, *part)
     backbone.check_species(frames, wildcards.dataset)
-    device = choose_device()
     extract_to(
         snakemake.output.shard,
         backbone,
         frames,
-        device=device,
+        device=choose_device(),
         source=wildcards.dataset,
         **features,
         provenance=provenance.collect()
@@ -35,6 +34,5 @@ with job(snakemake.log[0], snakemake.threads):
             "weights_sha256": backbone.weights_sha256,
             "dtype": features["dtype"],
             "atoms": json.dumps(features["atoms"]),
-            "device": provenance.device_name(device),
         },
     )

@@ -38,6 +38,8 @@ class Backbone(abc.ABC):
     species : atomic numbers that the network knows.
     weights_sha256 : checksum of the weights' file, "none" for a backbone without.
     has_energy : whether the network predicts energies.
+    runs_on_gpu : whether it has a GPU path; one without runs on the CPU, with a notice.
+    cpu_batch : frames per forward pass that cost the least time per frame on a CPU.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Backbone(abc.ABC):
     species: frozenset[int]
     weights_sha256: str
     has_energy: bool
+    runs_on_gpu: bool = True
+    cpu_batch: int = 1  # intermediate results of one frame just stay in the cache
 
     @abc.abstractmethod
     def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
@@ -56,7 +60,7 @@ class Backbone(abc.ABC):
 
     @abc.abstractmethod
     def to(self, device: torch.device | str) -> Backbone:
-        """Move the weights to ``device``; returns self."""
+        """Move the weights to ``device``; returns self. Graphs have to be there too."""
 
     def check_species(self, frames: Sequence[Atoms], source: str) -> None:
         """Raise a BackboneError for the first frame with an element unknown to the network."""
@@ -65,6 +69,12 @@ class Backbone(abc.ABC):
             if unknown:
                 symbols = ", ".join(chemical_symbols[z] for z in unknown)
                 raise BackboneError(
-                    f"{source}: frame {index}: backbone {self.name!r} does not know {symbols}; "
-                    "choose another backbone for this data set or remove the frame"
+                    f"{source}: frame {frame_number(atoms, index)}: backbone {self.name!r} does "
+                    f"not know {symbols}; choose another backbone for this data set or remove the "
+                    "frame"
                 )
+
+
+def frame_number(atoms: Atoms, index: int) -> int:
+    """The number that a frame states of itself, else ``index``, which counts within a shard."""
+    return atoms.info.get("frame", index)

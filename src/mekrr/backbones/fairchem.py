@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from ase import Atoms
 from fairchem.core.calculate import pretrained_mlip
-from fairchem.core.common.utils import load_state_dict, match_state_dict
+from fairchem.core.common.utils import match_state_dict
 from fairchem.core.datasets.atomic_data import AtomicData
 from fairchem.core.graph.radius_graph_pbc import get_max_neighbors_mask
 from fairchem.core.models.base import HydraModel
@@ -32,7 +32,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.base import ContainerMetadata, Metadata
 from omegaconf.nodes import AnyNode
 
-from mekrr.backbones.base import Backbone, BackboneOutput
+from mekrr.backbones.base import Backbone, BackboneOutput, frame_number
+from mekrr.backbones.weights import misfit
 from mekrr.errors import BackboneError, first_line
 from mekrr.files import sha256
 from mekrr.graphs import AtomGraph, build_graph
@@ -152,8 +153,9 @@ class FairChem(Backbone):
             for key, value in (("charge", 0), ("spin", self._spin)):
                 if atoms.info.get(key, value) != value:
                     raise BackboneError(
-                        f"{source}: frame {index}: {key} {atoms.info[key]}, but backbone "
-                        f"{self.name!r} takes only {key} {value}; remove the frame or the key"
+                        f"{source}: frame {frame_number(atoms, index)}: {key} {atoms.info[key]}, "
+                        f"but backbone {self.name!r} takes only {key} {value}; remove the frame "
+                        "or the key"
                     )
 
     def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
@@ -342,5 +344,9 @@ def _build_model(checkpoint: MLIPInferenceCheckpoint, path: Path) -> HydraModel:
         model_id=settings.get("model_id"),
     )
     weights = {k: v for k, v in checkpoint.ema_state_dict.items() if k != "n_averaged"}
-    load_state_dict(model, match_state_dict(model.state_dict(), weights))
+    weights = match_state_dict(model.state_dict(), weights)
+    wrong = misfit(weights, model.state_dict())
+    if wrong:
+        raise ValueError(f"state_dict {wrong}")
+    model.load_state_dict(weights)
     return model

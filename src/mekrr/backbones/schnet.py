@@ -10,7 +10,7 @@ import math
 import os
 import pickle
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
@@ -22,13 +22,14 @@ from ase import Atoms
 
 from mekrr.backbones.base import Backbone, BackboneOutput
 from mekrr.backbones.tabulated import HermiteTable
+from mekrr.backbones.weights import misfit, some
 from mekrr.errors import BackboneError, first_line
 from mekrr.files import sha256
 from mekrr.graphs import AtomGraph, build_graph
 
 MAX_NEIGHBOURS = 50  # per atom, as in all SchNet models of OC20
 TIE = 1e-6  # Å, distances that round to the same multiple are equal
-EDGES_AT_ONCE = 2600  # about one frame of 52 atoms
+EDGES_AT_ONCE = 2600  # on a CPU; about one frame of 52 atoms
 TABLE_TOLERANCE = 1e-5  # of the largest value of each filter
 
 ARCHITECTURE = ("hidden_channels", "num_filters", "num_interactions", "num_gaussians", "cutoff")
@@ -70,6 +71,7 @@ class SchNet(Backbone):
     """
 
     has_energy = True
+    cpu_batch = 8  # each pass reads all weights, 30 MB of OC20's, from main memory
 
     def __init__(self, name: str, weights: str | os.PathLike, exact: bool = False):
         self.name = name
@@ -97,9 +99,10 @@ class SchNet(Backbone):
     def forward(self, graph: AtomGraph) -> BackboneOutput:
         model = self._model
         distance = graph.edge_vectors().norm(dim=1)
-        # In parts, so that filters and messages stay in the processor's cache.
-        starts = range(0, max(len(distance), 1), EDGES_AT_ONCE)
-        parts = [slice(start, start + EDGES_AT_ONCE) for start in starts]
+        # In parts, so that filters and messages stay in the processor's cache; a GPU wants all.
+        n_edges = max(len(distance), 1)
+        at_once = EDGES_AT_ONCE if distance.is_cpu else n_edges
+        parts = [slice(start, start + at_once) for start in range(0, n_edges, at_once)]
         filters = [self._filters(distance[part]) for part in parts]
         h = model.embedding(graph.species)
         layers = {}
@@ -228,7 +231,7 @@ def _build(checkpoint: object, path: str | os.PathLike) -> torch_geometric.nn.Sc
     unknown = set(attributes) - {*ARCHITECTURE, *FIXED, *NO_MATTER}
     if unknown:
         raise BackboneError(
-            f"{path}: config.model_attributes has {_some(unknown)}, unknown to SchNet; "
+            f"{path}: config.model_attributes has {some(unknown)}, unknown to SchNet; "
             "use a checkpoint of the Open Catalyst Project's SchNet"
         )
     for key, only in FIXED.items():
@@ -253,19 +256,13 @@ def _check_state(
     state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], path: str | os.PathLike
 ) -> None:
     """Raise a BackboneError unless the weights fit a model with weights like ``expected``."""
-    misfits = {"lacks": set(expected) - set(state), "has unexpected": set(state) - set(expected)}
-    if any(misfits.values()):
-        what = " and ".join(f"{how} {_some(keys)}" for how, keys in misfits.items() if keys)
+    wrong = misfit(state, expected)
+    if wrong:
         raise BackboneError(
-            f"{path}: state_dict {what}; use a SchNet checkpoint whose config.model_attributes "
+            f"{path}: state_dict {wrong}; use a SchNet checkpoint whose config.model_attributes "
             "are its own"
         )
     for key, value in state.items():
-        if np.shape(value) != np.shape(expected[key]):
-            raise BackboneError(
-                f"{path}: {key} has shape {tuple(np.shape(value))}, but config.model_attributes "
-                f"make it {tuple(np.shape(expected[key]))}; correct them or use another checkpoint"
-            )
         if not torch.isfinite(value).all():
             raise BackboneError(f"{path}: {key} is not finite; use another checkpoint")
     centres = "distance_expansion.offset"
@@ -313,9 +310,3 @@ def _entry(checkpoint: object, keys: Sequence[str], path: str | os.PathLike) -> 
             "Catalyst Project"
         )
     return checkpoint
-
-
-def _some(names: Collection[str], most: int = 3) -> str:
-    """The first few of ``names``, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(sorted(names)[:most]) + more

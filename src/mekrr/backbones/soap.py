@@ -57,6 +57,8 @@ class SOAP(Backbone):
     """
 
     layers = (1,)
+    runs_on_gpu = False  # featomic computes on the CPU
+    cpu_batch = 4
     weights_sha256 = "none"
     has_energy = False
 
@@ -95,7 +97,7 @@ class SOAP(Backbone):
         density = _Density.apply(graph.positions, graph, self)
         _, n_species, n_max = self._shape
         size = n_species * n_max
-        first, second = torch.triu_indices(size, size, device=density.device)
+        first, second = torch.triu_indices(size, size)
         weight = torch.where(first == second, 1.0, math.sqrt(2.0)).to(density)
         spectrum = []
         for degree in range(self._l_max + 1):
@@ -132,12 +134,12 @@ class _Density(torch.autograd.Function):
         density = np.zeros((len(positions), *soap._shape))
         for harmonics, species, block in ctx.blocks:
             density[block.samples["atom"], harmonics, species] = block.values
-        return torch.from_numpy(density).to(positions.device)
+        return torch.from_numpy(density)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        incoming = upstream.cpu().numpy()
+        incoming = upstream.numpy()
         gradient = np.zeros((len(incoming), 3))
         for harmonics, species, block in ctx.blocks:
             derivative = block.gradient("positions")
@@ -146,7 +148,7 @@ class _Density(torch.autograd.Function):
                 "gxmn,gmn->gx", derivative.values, incoming[centre, harmonics, species]
             )
             np.add.at(gradient, derivative.samples["atom"], slope)
-        return torch.from_numpy(gradient).to(upstream.device), None, None
+        return torch.from_numpy(gradient), None, None
 
 
 class _Environments(SystemBase):
@@ -158,12 +160,12 @@ class _Environments(SystemBase):
 
     def __init__(self, graph: AtomGraph):
         super().__init__()
-        vectors = graph.edge_vectors().detach().cpu().numpy()
-        self._positions = graph.positions.detach().cpu().numpy()
-        self._species = graph.species.cpu().numpy().astype(np.int32)
+        vectors = graph.edge_vectors().detach().numpy()
+        self._positions = graph.positions.detach().numpy()
+        self._species = graph.species.numpy().astype(np.int32)
         self._pairs = np.zeros(len(vectors), dtype=featomic_pair_t)
-        self._pairs["first"] = graph.centre.cpu()
-        self._pairs["second"] = graph.neighbour.cpu()
+        self._pairs["first"] = graph.centre
+        self._pairs["second"] = graph.neighbour
         self._pairs["vector"] = vectors
         self._pairs["distance"] = np.linalg.norm(vectors, axis=1)
         ends = np.concatenate([self._pairs["first"], self._pairs["second"]])

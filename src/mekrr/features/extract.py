@@ -5,23 +5,26 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import torch
 from ase import Atoms
 
-from mekrr.backbones.base import Backbone
+from mekrr.backbones.base import Backbone, frame_number
 from mekrr.errors import BackboneError
 from mekrr.features.atoms import selected
 from mekrr.features.store import feature_writer
 from mekrr.progress import progress_bar
+from mekrr.provenance import device_name
 
 log = logging.getLogger(__name__)
 
 MEMORY_SHARE = 0.6  # of the free GPU memory that a batch may take
-LARGEST_BATCH = 256
+LARGEST_BATCH = 8192  # atoms; enough for a GPU, and main memory holds a few batches at a time
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory")  # of a GPU, of the CPU
 
 
 @dataclass(frozen=True)
@@ -33,16 +36,39 @@ class Batch:
     energy: np.ndarray | None
 
 
-def choose_device() -> torch.device:
-    """CUDA if there is one, else, with a notice in the log, the CPU.
+@dataclass(frozen=True)
+class Pass:
+    """A forward pass under way: its output in main memory is complete when ``copied`` says so."""
 
-    TensorFloat-32 is switched off: its products are good to three digits only.
-    """
+    n_frames: int
+    layers: dict[int, torch.Tensor]
+    energy: torch.Tensor | None
+    copied: torch.cuda.Event | None
+
+    def result(self) -> Batch:
+        """The output, waited for."""
+        if self.copied is not None:
+            self.copied.synchronize()
+        return Batch(
+            self.n_frames,
+            {layer: h.numpy() for layer, h in self.layers.items()},
+            None if self.energy is None else self.energy.numpy(),
+        )
+
+
+def choose_device() -> torch.device:
+    """CUDA if there is one, else, with a notice in the log, the CPU."""
     if torch.cuda.is_available():
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
         return torch.device("cuda")
     log.info("no CUDA device: features are computed on the CPU")
+    return torch.device("cpu")
+
+
+def device_for(backbone: Backbone, device: torch.device) -> torch.device:
+    """``device``; with a notice in the log the CPU, if the backbone has no other path."""
+    if device.type == "cpu" or backbone.runs_on_gpu:
+        return device
+    log.info("%s has no GPU path: its features are computed on the CPU", backbone.name)
     return torch.device("cpu")
 
 
@@ -54,41 +80,27 @@ def extract(
 ) -> Iterator[Batch]:
     """Features of all layers, batch after batch, frames in order.
 
+    A GPU computes the next batch while the one before is copied and used.
+
     Parameters
     ----------
-    batch_size : frames per forward pass for "cpu" and "cuda"; "auto" sizes batches to the
-        free memory of the GPU. A batch that does not fit is halved, with a warning.
+    batch_size : frames per forward pass for "cpu" and "cuda"; "auto" is the backbone's
+        ``cpu_batch`` or what fits into the free memory of the GPU. A batch that does not fit
+        is halved, with a warning.
 
     Raises
     ------
     BackboneError
         If a single frame does not fit into the memory.
     """
-    backbone.to(device)
+    device = device_for(backbone, device)
     log.info("features of %d frames with %s on %s", len(frames), backbone.name, device)
-    size = batch_size[device.type]
-    if size == "auto":
-        size = _fitting(backbone, frames, device)
-    start = 0
+    passes = _passes(backbone, frames, batch_size[device.type], device)
     with progress_bar(len(frames), backbone.name, "frames") as bar:
-        while start < len(frames):
-            batch = frames[start : start + size]
-            try:
-                output = _forward(backbone, batch, device)
-            except torch.OutOfMemoryError as error:
-                if size == 1:
-                    raise BackboneError(
-                        f"frame {start}: {len(batch[0])} atoms do not fit into the memory of "
-                        f"{device}; use a machine with more, or the CPU"
-                    ) from error
-                size = max(1, size // 2)
-                log.warning("out of memory on %s: batches of %d frames from here", device, size)
-                if device.type == "cuda":
-                    torch.cuda.empty_cache()
-                continue
-            yield output
-            start += len(batch)
-            bar.update(len(batch))
+        for current, _next_under_way in pairwise(chain(passes, [None])):
+            batch = current.result()
+            yield batch
+            bar.update(batch.n_frames)
 
 
 def extract_to(
@@ -103,10 +115,12 @@ def extract_to(
     provenance: Mapping[str, str],
     source: str,
 ) -> None:
-    """Features of the selected atoms of ``frames`` to a file; memory holds one batch.
+    """Features of the selected atoms of ``frames`` to a file; memory holds a few batches.
 
     ``atoms`` is a rule of `mekrr.features.atoms.selected`, ``dtype`` "float32" or "float16".
+    To ``provenance`` comes the device that did the work.
     """
+    device = device_for(backbone, device)
     masks = [selected(frame, atoms, source) for frame in frames]
     species = np.concatenate([f.numbers[m] for f, m in zip(frames, masks, strict=True)])
     pointer = np.cumsum([0, *(int(mask.sum()) for mask in masks)])
@@ -119,7 +133,7 @@ def extract_to(
         pointer,
         has_energy=first.energy is not None,
         dtype=dtype,
-        provenance=provenance,
+        provenance={**provenance, "device": device_name(device)},
     ) as writer:
         done = 0
         for batch in chain([first], batches):
@@ -131,24 +145,96 @@ def extract_to(
             done += batch.n_frames
 
 
-def _forward(backbone: Backbone, batch: Sequence[Atoms], device: torch.device) -> Batch:
-    with torch.inference_mode():
-        output = backbone.forward(backbone.graph(batch).to(device))
-    return Batch(
-        len(batch),
-        {layer: h.float().cpu().numpy() for layer, h in output.layers.items()},
-        None if output.energy is None else output.energy.double().cpu().numpy(),
-    )
-
-
-def _fitting(backbone: Backbone, frames: Sequence[Atoms], device: torch.device) -> int:
-    """Frames of the largest kind that fit into a share of the free GPU memory."""
-    largest = max(frames, key=len)
+def fitting_batch(backbone: Backbone, largest: Atoms, device: torch.device) -> int:
+    """Frames of the size of ``largest`` that fit into a share of the free GPU memory."""
+    _forward(backbone, [largest], device)  # what the first pass leaves behind is no frame's
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info(device)
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device)
     _forward(backbone, [largest], device)
-    needed = torch.cuda.max_memory_allocated(device) - before
-    free, _ = torch.cuda.mem_get_info(device)
-    size = int(np.clip(MEMORY_SHARE * free / max(needed, 1), 1, LARGEST_BATCH))
+    needed = max(torch.cuda.max_memory_allocated(device) - before, 1)
+    size = max(1, min(int(MEMORY_SHARE * free / needed), LARGEST_BATCH // len(largest)))
     log.info("a frame takes %.0f MB of %.0f MB free: batches of %d", needed / 1e6, free / 1e6, size)
     return size
+
+
+def _passes(
+    backbone: Backbone, frames: Sequence[Atoms], size: int | str, device: torch.device
+) -> Iterator[Pass]:
+    """Passes through all frames; a batch that does not fit is tried again by halves."""
+    largest = max(range(len(frames)), key=lambda k: len(frames[k]))
+    try:
+        backbone.to(device)
+        if size == "auto" and device.type == "cpu":
+            size = backbone.cpu_batch
+        elif size == "auto":
+            size = fitting_batch(backbone, frames[largest], device)
+    except RuntimeError as error:
+        if not _out_of_memory(error):
+            raise
+        raise _no_room(frames[largest], largest, device) from error
+    start = 0
+    while start < len(frames):
+        batch = frames[start : start + size]
+        under_way = _forward_if_it_fits(backbone, batch, device)
+        if under_way is not None:
+            yield under_way
+            start += len(batch)
+        elif len(batch) == 1:
+            raise _no_room(batch[0], start, device)
+        else:
+            size = len(batch) // 2
+            log.warning("out of memory on %s: batches of %d frames from here", device, size)
+            if device.type == "cuda":
+                torch.cuda.empty_cache()
+
+
+def _forward_if_it_fits(
+    backbone: Backbone, batch: Sequence[Atoms], device: torch.device
+) -> Pass | None:
+    try:
+        return _forward(backbone, batch, device)
+    except RuntimeError as error:
+        if not _out_of_memory(error):
+            raise
+    return None  # out here the error is gone, and with it the tensors of the failed pass
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """By its text: TorchScript makes a torch.OutOfMemoryError a plain RuntimeError."""
+    return any(sign in str(error) for sign in OUT_OF_MEMORY)
+
+
+def _forward(backbone: Backbone, batch: Sequence[Atoms], device: torch.device) -> Pass:
+    with torch.inference_mode(), _full_precision():
+        output = backbone.forward(backbone.graph(batch).to(device))
+        # From a GPU these copies go to page-locked memory and run on by themselves.
+        layers = {t: h.float().to("cpu", non_blocking=True) for t, h in output.layers.items()}
+        energy = output.energy
+        if energy is not None:
+            energy = energy.double().to("cpu", non_blocking=True)
+    copied = None
+    if device.type == "cuda":
+        copied = torch.cuda.current_stream(device).record_event()
+    return Pass(len(batch), layers, energy, copied)
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Float32 products in float32: TensorFloat-32 and bfloat16 keep three digits of them."""
+    matmul, cudnn = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(matmul)
+        torch.backends.cudnn.allow_tf32 = cudnn
+
+
+def _no_room(atoms: Atoms, index: int, device: torch.device) -> BackboneError:
+    return BackboneError(
+        f"frame {frame_number(atoms, index)}: {len(atoms)} atoms do not fit into the memory of "
+        f"{device}; use a GPU with more, or the CPU by setting CUDA_VISIBLE_DEVICES="
+    )

@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from mekrr.errors import DataError
-from mekrr.files import atomic_path
-
-DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
-CODES = {np.dtype(dtype): code for code, dtype in DTYPES.items()}
-BLOCK = 2**24  # bytes copied at once while shards are merged
+from mekrr.tensors import TensorFile, TensorWriter, tensor_writer
 
 
 @dataclass(frozen=True)
@@ -48,10 +44,13 @@ class FrameFeatures:
         """(n_frames,) int, atoms of each frame."""
         return np.diff(self.pointer)
 
+    def atoms_of(self, frames: Sequence[int]) -> np.ndarray:
+        """Rows of the given frames' atoms, in the given order."""
+        return np.concatenate([np.arange(self.pointer[t], self.pointer[t + 1]) for t in frames])
+
     def select(self, frames: Sequence[int]) -> FrameFeatures:
         """The given frames, in the given order."""
-        frames = np.asarray(frames, dtype=int)
-        rows = np.concatenate([np.arange(self.pointer[t], self.pointer[t + 1]) for t in frames])
+        frames, rows = np.asarray(frames, dtype=int), self.atoms_of(frames)
         pointer = np.concatenate([[0], np.cumsum(self.n_atoms[frames])])
         return FrameFeatures(self.features[rows], self.species[rows], pointer)
 
@@ -59,16 +58,13 @@ class FrameFeatures:
 class FeatureWriter:
     """Appends features, frames in order; made by `feature_writer`."""
 
-    def __init__(self, stream, offsets: Mapping[str, int], dtypes: Mapping[str, np.dtype]):
-        self._stream, self._dtypes = stream, dtypes
-        self._offsets = dict(offsets)
+    def __init__(self, writer: TensorWriter):
+        self._writer, self._rows = writer, Counter()
 
     def append(self, name: str, values: np.ndarray) -> None:
         """Write the next rows of a tensor."""
-        data = np.ascontiguousarray(values, dtype=self._dtypes[name]).tobytes()
-        self._stream.seek(self._offsets[name])
-        self._stream.write(data)
-        self._offsets[name] += len(data)
+        self._writer.write(name, values, self._rows[name])
+        self._rows[name] += len(values)
 
 
 @contextmanager
@@ -91,38 +87,14 @@ def feature_writer(
     has_energy : whether ``gnn_energy`` will be written.
     dtype : "float32" or "float16", of the stored features.
     """
-    n_atoms, n_frames = len(species), len(pointer) - 1
-    shapes = {f"layer{layer}": (n_atoms, d) for layer, d in widths.items()}
-    dtypes = dict.fromkeys(shapes, np.dtype(dtype))
-    shapes |= {"species": (n_atoms,), "pointer": (n_frames + 1,)}
-    dtypes |= {"species": np.dtype("<i4"), "pointer": np.dtype("<i8")}
+    layout = {f"layer{layer}": ((len(species), d), dtype) for layer, d in widths.items()}
+    layout |= {"species": ((len(species),), "<i4"), "pointer": ((len(pointer),), "<i8")}
     if has_energy:
-        shapes["gnn_energy"], dtypes["gnn_energy"] = (n_frames,), np.dtype("<f8")
-    # Descending alignment, as the format wants: no tensor starts inside another's word.
-    names = sorted(shapes, key=lambda name: -dtypes[name].itemsize)
-    header: dict[str, object] = {"__metadata__": {"provenance": json.dumps(dict(provenance))}}
-    ends, end = {}, 0
-    for name in names:
-        size = int(np.prod(shapes[name])) * dtypes[name].itemsize
-        header[name] = {
-            "dtype": CODES[dtypes[name]],
-            "shape": shapes[name],
-            "data_offsets": [end, end + size],
-        }
-        ends[name] = end = end + size
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    begin = 8 + len(text)
-    starts = {name: begin + header[name]["data_offsets"][0] for name in names}
-    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        stream.write(len(text).to_bytes(8, "little") + text)
-        writer = FeatureWriter(stream, starts, dtypes)
-        writer.append("species", species)
-        writer.append("pointer", pointer)
-        yield writer
-        short = [n for n in names if writer._offsets[n] != begin + ends[n]]
-        if short:
-            raise ValueError(f"{path}: not all rows of {', '.join(short)} were written")
+        layout["gnn_energy"] = ((len(pointer) - 1,), "<f8")
+    with tensor_writer(path, layout, {"provenance": json.dumps(dict(provenance))}) as writer:
+        writer.write("species", species)
+        writer.write("pointer", pointer)
+        yield FeatureWriter(writer)
 
 
 def shard_bytes(offsets: Sequence[int], shard: int, n_shards: int) -> tuple[int, int | None]:
@@ -140,10 +112,9 @@ def merge_shards(path: str | os.PathLike, shards: Sequence[str | os.PathLike]) -
 
     Raises a DataError if they were made with different layers, weights or settings.
     """
-    headers = [_header(shard) for shard in shards]
-    maps = [_maps(shard, header) for shard, header in zip(shards, headers, strict=True)]
-    records = [_provenance(header) for header in headers]
-    widths = [_widths(tensors) for tensors in maps]
+    files = [TensorFile(shard) for shard in shards]
+    records = [_provenance(file) for file in files]
+    widths = [_widths(file) for file in files]
     for shard, record, width in zip(shards, records, widths, strict=True):
         for key in ("backbone", "weights_sha256", "dtype", "atoms"):
             if record.get(key) != records[0].get(key) or width != widths[0]:
@@ -151,96 +122,53 @@ def merge_shards(path: str | os.PathLike, shards: Sequence[str | os.PathLike]) -
                     f"{shard}: made with other {key if width == widths[0] else 'layers'} than "
                     f"{shards[0]}; delete the shards and run again"
                 )
-    counts = np.concatenate([np.diff(tensors["pointer"]) for tensors in maps])
-    names = [name for name in maps[0] if name not in ("species", "pointer")]
+    counts = np.concatenate([np.diff(file.read("pointer")) for file in files])
+    names = [name for name in files[0].names if name not in ("species", "pointer")]
     with feature_writer(
         path,
         widths[0],
-        np.concatenate([tensors["species"] for tensors in maps]),
+        np.concatenate([file.read("species") for file in files]),
         np.concatenate([[0], np.cumsum(counts)]),
         has_energy="gnn_energy" in names,
         dtype=records[0]["dtype"],
         provenance=records[0] | {"device": ", ".join(sorted({r["device"] for r in records}))},
     ) as writer:
         for name in names:
-            for shard, header in zip(shards, headers, strict=True):
-                for rows in _blocks(shard, header, name):
+            for file in files:
+                for rows in file.blocks(name):
                     writer.append(name, rows)
 
 
-def _blocks(path: str | os.PathLike, header: Mapping, name: str) -> Iterator[np.ndarray]:
-    """A tensor's values, flat, by plain reads: pages of a map would count as memory used."""
-    begin, end = (header[""] + offset for offset in header[name]["data_offsets"])
-    with open(path, "rb") as stream:
-        stream.seek(begin)
-        while begin < end:
-            data = stream.read(min(BLOCK, end - begin))
-            begin += len(data)
-            yield np.frombuffer(data, dtype=DTYPES[header[name]["dtype"]])
-
-
 def read_layer(path: str | os.PathLike, layer: int) -> FrameFeatures:
-    """Features of one layer as a memory map (float16 ones: converted, in main memory).
+    """Features of one layer as a memory map, float32 or float16.
 
     Raises a DataError if the file is damaged or lacks the layer.
     """
-    tensors = _maps(path, _header(path))
-    if f"layer{layer}" not in tensors:
-        stored = ", ".join(str(k) for k in sorted(_widths(tensors)))
+    file = TensorFile(path)
+    if f"layer{layer}" not in file.names:
+        stored = ", ".join(str(k) for k in sorted(_widths(file)))
         raise DataError(
             f"{path}: has no layer {layer}, only {stored}; correct `layers` in the config"
         )
-    features = tensors[f"layer{layer}"]
-    if features.dtype == np.float16:
-        features = features.astype(np.float32)
-    return FrameFeatures(features, np.array(tensors["species"]), np.array(tensors["pointer"]))
+    species, pointer = np.array(file.read("species")), np.array(file.read("pointer"))
+    return FrameFeatures(file.read(f"layer{layer}"), species, pointer)
 
 
 def read_gnn_energy(path: str | os.PathLike) -> np.ndarray | None:
     """The network's own energies (n_frames,) in eV, or None if it has none."""
-    tensors = _maps(path, _header(path))
-    return np.array(tensors["gnn_energy"]) if "gnn_energy" in tensors else None
+    file = TensorFile(path)
+    return np.array(file.read("gnn_energy")) if "gnn_energy" in file.names else None
 
 
 def read_provenance(path: str | os.PathLike) -> dict[str, str]:
     """Versions, weights' checksum, dtype and device that the features were made with."""
-    return _provenance(_header(path))
+    return _provenance(TensorFile(path))
 
 
-def _provenance(header: Mapping) -> dict[str, str]:
-    return json.loads(header["__metadata__"]["provenance"])
+def _provenance(file: TensorFile) -> dict[str, str]:
+    return json.loads(file.metadata["provenance"])
 
 
-def _widths(tensors: Mapping[str, np.ndarray]) -> dict[int, int]:
-    layers = {int(n.removeprefix("layer")): t for n, t in tensors.items() if n.startswith("layer")}
-    return {layer: tensor.shape[1] for layer, tensor in layers.items()}
-
-
-def _header(path: str | os.PathLike) -> dict:
-    try:
-        with safe_open(path, framework="numpy"):  # checks the sizes against the file's
-            pass
-    except (SafetensorError, OSError) as error:
-        raise DataError(
-            f"{path}: damaged feature file ({error}); delete it and run again"
-        ) from error
-    with open(path, "rb") as stream:
-        size = int.from_bytes(stream.read(8), "little")
-        return json.loads(stream.read(size)) | {"": 8 + size}
-
-
-def _maps(path: str | os.PathLike, header: Mapping) -> dict[str, np.ndarray]:
-    """Every tensor as a read-only memory map."""
-    begin = header[""]
-    maps = {}
-    for name, entry in header.items():
-        if name in ("", "__metadata__"):
-            continue
-        maps[name] = np.memmap(
-            path,
-            dtype=DTYPES[entry["dtype"]],
-            mode="r",
-            offset=begin + entry["data_offsets"][0],
-            shape=tuple(entry["shape"]),
-        )
-    return maps
+def _widths(file: TensorFile) -> dict[int, int]:
+    layers = [name for name in file.names if name.startswith("layer")]
+    return {int(name.removeprefix("layer")): file.read(name).shape[1] for name in layers}

@@ -25,8 +25,9 @@ from mekrr.data.references import reference_energies
 from mekrr.errors import BackboneError, ConfigError, DataError, first_line
 from mekrr.features.atoms import selected
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import Gaussian, Linear, Matern, median_lengthscale
+from mekrr.kernels.atom import Gaussian, Linear, Matern
 from mekrr.kernels.gram import combine, own_gram, species_gram, train_gram
+from mekrr.kernels.lengthscale import find_lengthscale
 from mekrr.model_file import read_model, write_model
 from mekrr.ridge import KernelRidge, RidgePath
 from mekrr.selection import (
@@ -44,7 +45,7 @@ if TYPE_CHECKING:  # importing torch takes seconds, and kernels and features nee
 # What config/config.yaml has.
 ALPHAS = alpha_grid(smallest=1e-4, count=21)
 REGULARISATIONS = regularisation_grid(smallest=1e-11, largest=1e-3, count=9)
-BATCH_SIZE = {"cpu": 1, "cuda": "auto"}
+BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
 
 ATOM_KERNELS = {
     "gaussian": Gaussian,
@@ -74,7 +75,8 @@ class MEKRR(RegressorMixin, BaseEstimator):
         registry names.
     alpha : α, 0 to 1; None: chosen among 0 and 20 values from 1e-4 to 1.
     regularisation : λ ≥ 0; None: chosen among nine values from 1e-11 to 1e-3.
-    lengthscale : σ of the atom kernel, or "median" for the median distance of training atoms.
+    lengthscale : σ of the atom kernel, or "median" for the median distance of training atoms,
+        or "sampled-median" for that of some drawn at random.
     kernel : atom kernel "gaussian", "matern3", "matern5" or "linear" (which has no σ); or
         "precomputed", if kernels between frames are given in place of frames. These have no
         backbone, layer, α, σ or reference energies; as for the criterion, a frame counts as
@@ -355,7 +357,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 )
         _require_between("alpha", self.alpha, 0.0, 1.0)
         _require_between("regularisation", self.regularisation, 0.0, np.inf)
-        if self.lengthscale != "median":
+        if self.lengthscale not in ("median", "sampled-median"):
             _require_between("lengthscale", self.lengthscale, np.finfo(np.float32).tiny, np.inf)
 
     def _energies(self, X: object, y: np.ndarray | None) -> np.ndarray:
@@ -439,13 +441,8 @@ class MEKRR(RegressorMixin, BaseEstimator):
         for layer, features in layers.items():
             of_training = features.select(train)
             lengthscale = None if self.kernel == "linear" else self.lengthscale
-            if lengthscale == "median":
-                lengthscale = median_lengthscale(of_training.features)
-                if lengthscale == 0.0:
-                    raise DataError(
-                        "all atoms of the training frames have the same features; give a number "
-                        "for the lengthscale, or other frames"
-                    )
+            if lengthscale is not None:
+                lengthscale = find_lengthscale(features, train, lengthscale, threads=self.threads)
             gram = train_gram(
                 features,
                 train,

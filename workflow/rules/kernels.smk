@@ -1,34 +1,118 @@
 """Atom features to mean-embedding kernels K_0 and K_1 between frames.
 
 in:   results/features/{dataset}/{backbone}.safetensors, a split
-out:  results/kernels/{dataset}/{strategy}-{seed}/{backbone}.safetensors
+out:  results/kernels/{dataset}/{strategy}-{seed}/{backbone}.safetensors, in one job or
+      joined from blocks
       results/stretches/{dataset}/{backbone}.safetensors, .csv, for the heatmap
 """
 
 
 rule gram:
-    """All frames against the training frames, every layer; the median of the training
-    atoms is each layer's lengthscale."""
+    """All frames against the training frames, every layer."""
     input:
         features="results/features/{dataset}/{backbone}.safetensors",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("kernels/atom.py", "kernels/gram.py"),
+        code=[
+            *KERNEL_CODE,
+            *code(
+                "kernels/blocks.py", "kernels/cells.py", "kernels/prepared.py", "kernels/store.py"
+            ),
+        ],
     output:
         kernels="results/kernels/{dataset}/{strategy}-{seed}/{backbone}.safetensors",
     log:
         "results/logs/gram/{dataset}/{strategy}-{seed}/{backbone}.log",
     benchmark:
         "results/benchmarks/gram/{dataset}/{strategy}-{seed}/{backbone}.tsv"
+    wildcard_constraints:
+        dataset=one_of(IN_ONE_JOB),
     conda:
         "../../envs/mekrr.yaml"
     threads: 2
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=3000,
+        runtime=gram_minutes,
     params:
-        layers=backbone_layers,
+        kernels=gram_settings,
     script:
         "../scripts/gram.py"
+
+
+rule prepare_gram:
+    """What all blocks of a large Gram matrix share: lengthscales, coordinates, and each
+    frame's kernel with itself."""
+    input:
+        features="results/features/{dataset}/{backbone}.safetensors",
+        split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
+        code=[*KERNEL_CODE, *code("kernels/prepared.py")],
+    output:
+        prepared=temp("results/kernels/{dataset}/{strategy}-{seed}/{backbone}/prepared.safetensors"),
+    log:
+        "results/logs/prepare_gram/{dataset}/{strategy}-{seed}/{backbone}.log",
+    benchmark:
+        "results/benchmarks/prepare_gram/{dataset}/{strategy}-{seed}/{backbone}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        kernels=gram_settings,
+    script:
+        "../scripts/gram_prepare.py"
+
+
+rule gram_block:
+    """Kernels between two parts of the frames, every layer."""
+    input:
+        features="results/features/{dataset}/{backbone}.safetensors",
+        prepared="results/kernels/{dataset}/{strategy}-{seed}/{backbone}/prepared.safetensors",
+        code=[*KERNEL_CODE, *code("kernels/blocks.py", "kernels/cells.py")],
+    output:
+        block=temp(
+            "results/kernels/{dataset}/{strategy}-{seed}/{backbone}/{first}-{second}-of-{n_parts}.safetensors"
+        ),
+    log:
+        "results/logs/gram_block/{dataset}/{strategy}-{seed}/{backbone}/{first}-{second}-of-{n_parts}.log",
+    benchmark:
+        "results/benchmarks/gram_block/{dataset}/{strategy}-{seed}/{backbone}/{first}-{second}-of-{n_parts}.tsv"
+    wildcard_constraints:
+        first=r"\d+",
+        second=r"\d+",
+        n_parts=r"\d+",
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=gram_minutes,
+    script:
+        "../scripts/gram_block.py"
+
+
+rule merge_gram:
+    """The blocks of a Gram matrix as one file."""
+    input:
+        blocks=gram_blocks,
+        prepared="results/kernels/{dataset}/{strategy}-{seed}/{backbone}/prepared.safetensors",
+        code=code("kernels/blocks.py", "kernels/cells.py", "kernels/store.py"),
+    output:
+        kernels="results/kernels/{dataset}/{strategy}-{seed}/{backbone}.safetensors",
+    log:
+        "results/logs/merge_gram/{dataset}/{strategy}-{seed}/{backbone}.log",
+    benchmark:
+        "results/benchmarks/merge_gram/{dataset}/{strategy}-{seed}/{backbone}.tsv"
+    wildcard_constraints:
+        dataset=one_of(IN_BLOCKS),
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    script:
+        "../scripts/gram_merge.py"
 
 
 rule stretch:
@@ -39,7 +123,7 @@ rule stretch:
         table="results/data/{dataset}/frames.csv",
         variables="results/data/{dataset}/variables.csv",
         split=heatmap_split,
-        code=code("kernels/atom.py", "kernels/gram.py", "stretch.py"),
+        code=[*KERNEL_CODE, *code("kernels/store.py", "stretch.py")],
     output:
         kernels="results/stretches/{dataset}/{backbone}.safetensors",
         series="results/stretches/{dataset}/{backbone}.csv",
@@ -56,6 +140,7 @@ rule stretch:
     params:
         dataset=dataset_entry,
         layer=lookup(within=config, dpath="backbones/{backbone}/heatmap_layer"),
+        lengthscale=config["kernels"]["lengthscale"],
         heatmap=config["heatmap"],
     script:
         "../scripts/stretch.py"

@@ -8,7 +8,7 @@ from mekrr.files import write_csv
 from mekrr.job import job
 from mekrr.kernels.atom import Gaussian
 from mekrr.kernels.gram import own_gram, species_gram
-from mekrr.kernels.lengthscale import median_lengthscale
+from mekrr.kernels.lengthscale import find_lengthscale
 from mekrr.kernels.store import LayerKernel, write_kernels
 from mekrr.stretch import choose_stretch, two_clusters
 
@@ -19,7 +19,8 @@ with job(snakemake.log[0], snakemake.threads):
     stretch = choose_stretch(frames, name, **entry.get("stretch", {}))
     split = pd.read_csv(snakemake.input.split)["split"].to_numpy()
     features = read_layer(snakemake.input.features, layer)
-    sigma = median_lengthscale(features.select(np.flatnonzero(split == "train")).features)
+    train = np.flatnonzero(split == "train")
+    sigma = find_lengthscale(features, train, snakemake.params.lengthscale)
     kernel, chosen = Gaussian(sigma), features.select(stretch)
     gram = species_gram(chosen, None, kernel, threads=snakemake.threads)
 

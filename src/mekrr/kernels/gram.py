@@ -233,11 +233,11 @@ def _pairwise_gram(
             right = None  # given back before the next is made
             if a != made:
                 left = None
-                left, made = make(rows, plan.span(left_panels[a]), right=False), a
+                left, made = make(rows, left_panels[a], right=False), a
             if part and symmetric and a == b:
                 right = left.mirrored()
             elif part:
-                right = make(other, plan.span(right_panels[b]), right=True)
+                right = make(other, right_panels[b], right=True)
             for _ in pool.map(partial(work, left, right), part):
                 bar.update()
     return SpeciesGram(k0, {int(s): shares[k] for k, s in enumerate(species)})

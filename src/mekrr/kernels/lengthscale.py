@@ -1,11 +1,15 @@
-"""The median lengthscale of an atom kernel, without the matrix of all distances."""
+"""The lengthscale of an atom kernel: a median distance, without the matrix of all distances."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from threadpoolctl import threadpool_limits
+
+from mekrr.errors import DataError
+from mekrr.features.store import FrameFeatures
 
 SAMPLE_ATOMS = 4000  # of so few, all squared distances are held at once (64 MB)
 BLOCK = 768  # atoms whose distances to so many others are held at once
@@ -14,8 +18,33 @@ BINS = 2**16
 BRACKETS = ((0.48, 0.52), (0.4, 0.6), (0.0, 1.0))
 
 
+def find_lengthscale(
+    frames: FrameFeatures, train: Sequence[int], rule: str | float, *, threads: int = 1
+) -> float:
+    """σ by a rule: "median" or "sampled-median" of the training atoms, or a number.
+
+    Raises a DataError if the median is zero.
+    """
+    if not isinstance(rule, str):
+        return float(rule)
+    sampled = rule == "sampled-median"
+    atoms = frames.atoms_of(train)
+    sigma = median_lengthscale(frames.features, atoms, sampled=sampled, threads=threads)
+    if sigma == 0.0:
+        raise DataError(
+            "most atoms of the training frames have the same features; give a number for the "
+            "lengthscale, or other frames"
+        )
+    return sigma
+
+
 def median_lengthscale(
-    features: np.ndarray, *, sampled: bool = False, seed: int = 0, threads: int = 1
+    features: np.ndarray,
+    atoms: np.ndarray | None = None,
+    *,
+    sampled: bool = False,
+    seed: int = 0,
+    threads: int = 1,
 ) -> float:
     """Median pairwise distance between atoms, the paper's choice of σ.
 
@@ -26,25 +55,30 @@ def median_lengthscale(
 
     Parameters
     ----------
-    features : (n_atoms, d) features of the training atoms.
+    features : (n_atoms, d), which may be a memory map.
+    atoms : (n,) those that count, all by default.
     sampled : take the median over 4,000 atoms, drawn at random with ``seed``, instead. σ
         then varies by about half a percent with the draw (standard deviation), at O(1) cost.
     threads : worker threads.
     """
-    n = len(features)
+    atoms = np.arange(len(features)) if atoms is None else np.asarray(atoms)
+    n = len(atoms)
     if n <= SAMPLE_ATOMS:
-        return float(np.sqrt(_lower_median(_squared_distances(features), n)))
-    drawn = np.sort(np.random.default_rng(seed).choice(n, SAMPLE_ATOMS, replace=False))
+        return float(np.sqrt(_lower_median(_squared_distances(features[atoms]), n)))
+    drawn = atoms[np.sort(np.random.default_rng(seed).choice(n, SAMPLE_ATOMS, replace=False))]
     sample = _squared_distances(features[drawn])
     if sampled:
         return float(np.sqrt(_lower_median(sample, SAMPLE_ATOMS)))
-    origin = np.asarray(features[drawn].mean(axis=0), dtype=np.float32)
+    origin = features[drawn].mean(axis=0, dtype=np.float64).astype(np.float32)
     rank = _rank(n)
     for lower, upper in BRACKETS:
         low, high = np.quantile(sample, [lower, upper])
         if (lower, upper) == BRACKETS[-1]:
-            low, high = 0.0, 4.0 * _largest_square(features, origin) + np.finfo(np.float32).tiny
-        below, counts = _count(features, origin, low, high, threads)
+            low, high = (
+                0.0,
+                4.0 * _largest_square(features, atoms, origin) + np.finfo(np.float32).tiny,
+            )
+        below, counts = _count(features, atoms, origin, low, high, threads)
         reached = below + np.cumsum(counts)
         if below <= rank < reached[-1]:
             break
@@ -79,20 +113,25 @@ def _squared_distances(features: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _largest_square(features: np.ndarray, origin: np.ndarray) -> float:
-    blocks = (features[k : k + BLOCK] - origin for k in range(0, len(features), BLOCK))
+def _largest_square(features: np.ndarray, atoms: np.ndarray, origin: np.ndarray) -> float:
+    blocks = (features[atoms[k : k + BLOCK]] - origin for k in range(0, len(atoms), BLOCK))
     return max(float(np.einsum("ij,ij->i", h, h).max()) for h in blocks)
 
 
 def _count(
-    features: np.ndarray, origin: np.ndarray, low: float, high: float, threads: int
+    features: np.ndarray,
+    atoms: np.ndarray,
+    origin: np.ndarray,
+    low: float,
+    high: float,
+    threads: int,
 ) -> tuple[int, np.ndarray]:
     """Pairs i < j with a squared distance below ``low``, and in each of BINS bins to ``high``."""
-    starts = range(0, len(features), BLOCK)
+    starts = range(0, len(atoms), BLOCK)
 
     def prepared(start: int, scale: float, first: int) -> np.ndarray:
         """Features times ``scale``, the squared norm, 1, in an order that the sides exchange."""
-        h = np.asarray(features[start : start + BLOCK] - origin, dtype=np.float32)
+        h = np.asarray(features[atoms[start : start + BLOCK]] - origin, dtype=np.float32)
         norms = np.einsum("ij,ij->i", h, h, dtype=np.float64)
         extra = np.stack([norms, np.ones(len(h))], axis=1)[:, [first, 1 - first]]
         return np.hstack([scale * h, extra.astype(np.float32)])

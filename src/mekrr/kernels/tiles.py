@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from types import ModuleType
 
 import numpy as np
@@ -21,6 +22,7 @@ import numpy as np
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian, Matern
 from mekrr.kernels.coordinates import Coordinates
+from mekrr.kernels.plan import Band, span
 
 CHUNK_ATOMS = 384  # atoms prepared at once: their float64 features stay in the cache
 LONGEST_SUM = 64  # float32 numbers added one after another, before float64 takes over
@@ -62,7 +64,7 @@ class Operand:
 
 def operand(
     frames: FrameFeatures,
-    part: slice,
+    panel: list[Band],
     coordinates: Coordinates,
     *,
     right: bool,
@@ -70,7 +72,8 @@ def operand(
     device: object,
     pool: ThreadPoolExecutor,
 ) -> Operand:
-    """The frames ``part`` as left or right side of the product, on ``device`` or for numpy."""
+    """The frames of ``panel`` as left or right side of the product, on ``device`` or for numpy."""
+    part = span(panel)
     species = coordinates.species
     n_species = len(species)
     pointer = frames.pointer[part.start : part.stop + 1]
@@ -86,12 +89,19 @@ def operand(
         hot, square = square, hot
     hot[:] = np.eye(n_species)[kind]
 
-    def fill(start: int) -> None:
-        chunk = slice(start, start + CHUNK_ATOMS)
+    # Strip by strip, since the projection too is a product whose shape decides its rounding.
+    begins = [int(frames.pointer[strip.start]) - begin for band in panel for strip in band]
+    chunks = [
+        slice(first, min(first + CHUNK_ATOMS, stop))
+        for start, stop in pairwise([*begins, len(values)])
+        for first in range(start, stop, CHUNK_ATOMS)
+    ]
+
+    def fill(chunk: slice) -> None:
         values[chunk, :width], squares = coordinates.prepared(frames, begin + order[chunk], dtype)
         np.negative(squares, out=square[chunk])
 
-    list(pool.map(fill, range(0, len(values), CHUNK_ATOMS)))
+    list(pool.map(fill, chunks))
     starts = np.flatnonzero(np.diff(segment, prepend=-1))
     place = segment[starts]
     n_frames = len(pointer) - 1

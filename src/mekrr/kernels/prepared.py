@@ -1,0 +1,106 @@
+"""What all blocks of a Gram matrix share, found once: coordinates and each frame's own kernel."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from mekrr.features.store import read_layer
+from mekrr.kernels.atom import Gaussian
+from mekrr.kernels.cells import Cells
+from mekrr.kernels.coordinates import Coordinates
+from mekrr.kernels.gram import SpeciesGram, own_gram
+from mekrr.kernels.lengthscale import find_lengthscale
+from mekrr.kernels.store import named_shares, read_shares
+from mekrr.tensors import TensorFile, write_tensors
+
+DTYPE = np.float32  # of the products
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is found once for all blocks.
+
+    Attributes
+    ----------
+    train : (n_train,) frames of the columns.
+    n_atoms : (n_frames,) atoms of each frame.
+    coordinates : per layer, in which atoms are compared, the lengthscale among them.
+    own : per layer, (n_frames,) kernels of each frame with itself.
+    """
+
+    train: np.ndarray
+    n_atoms: np.ndarray
+    coordinates: dict[int, Coordinates]
+    own: dict[int, SpeciesGram]
+
+    @classmethod
+    def of(
+        cls,
+        features: str | os.PathLike,
+        layers: Sequence[int],
+        train: np.ndarray,
+        lengthscale: str | float,
+        *,
+        threads: int,
+    ) -> Prepared:
+        """For a file of features; ``lengthscale`` is a rule of `find_lengthscale`."""
+        coordinates, own = {}, {}
+        for layer in layers:
+            frames = read_layer(features, layer)
+            sigma = find_lengthscale(frames, train, lengthscale, threads=threads)
+            logging.info("layer %d: lengthscale %.6g", layer, sigma)
+            # As if read back: the order of an array in memory may decide its last digits.
+            coordinates[layer] = _coordinates(_arrays(Coordinates.of([frames], sigma, DTYPE)))
+            own[layer] = own_gram(frames, Gaussian(sigma))
+        return cls(np.asarray(train, dtype=np.int64), frames.n_atoms, coordinates, own)
+
+    def cells(self, n_parts: int) -> Cells:
+        """All frames in so many parts."""
+        return Cells(self.train, self.n_atoms, n_parts)
+
+    @property
+    def layers(self) -> list[int]:
+        return list(self.coordinates)
+
+    @property
+    def lengthscales(self) -> dict[int, float]:
+        """σ of each layer."""
+        return {layer: found.lengthscale for layer, found in self.coordinates.items()}
+
+    def write(self, path: str | os.PathLike) -> None:
+        tensors = {"train": self.train, "n_atoms": self.n_atoms}
+        for layer in self.layers:
+            for name, values in _arrays(self.coordinates[layer]).items():
+                tensors[f"coordinates.layer{layer}.{name}"] = values
+            tensors |= named_shares(f"own.layer{layer}", self.own[layer])
+        write_tensors(path, tensors, {"layers": json.dumps(self.layers)})
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> Prepared:
+        """Raises a DataError if the file is damaged."""
+        file = TensorFile(path)
+        coordinates, own = {}, {}
+        for layer in json.loads(file.metadata["layers"]):
+            prefix = f"coordinates.layer{layer}."
+            names = [name for name in file.names if name.startswith(prefix)]
+            coordinates[layer] = _coordinates(
+                {name.removeprefix(prefix): np.array(file.read(name)) for name in names}
+            )
+            own[layer] = read_shares(file, f"own.layer{layer}")
+        return cls(np.array(file.read("train")), np.array(file.read("n_atoms")), coordinates, own)
+
+
+def _arrays(coordinates: Coordinates) -> dict[str, np.ndarray]:
+    values = {field.name: getattr(coordinates, field.name) for field in fields(coordinates)}
+    return {name: np.array(v, order="C") for name, v in values.items() if v is not None}
+
+
+def _coordinates(arrays: Mapping[str, np.ndarray]) -> Coordinates:
+    values = {name: v if v.ndim else v.item() for name, v in arrays.items()}
+    return Coordinates(**{field.name: values.get(field.name) for field in fields(Coordinates)})

@@ -1,0 +1,16 @@
+"""One block of a Gram matrix."""
+
+from mekrr.job import job
+from mekrr.kernels.blocks import write_block
+from mekrr.kernels.prepared import Prepared
+
+with job(snakemake.log[0], snakemake.threads):
+    wildcards = snakemake.wildcards
+    write_block(
+        snakemake.output.block,
+        snakemake.input.features,
+        Prepared.read(snakemake.input.prepared),
+        (int(wildcards.first), int(wildcards.second)),
+        int(wildcards.n_parts),
+        threads=snakemake.threads,
+    )

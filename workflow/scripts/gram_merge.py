@@ -1,0 +1,9 @@
+"""Blocks of a Gram matrix to one file of kernels."""
+
+from mekrr.job import job
+from mekrr.kernels.blocks import merge_blocks
+from mekrr.kernels.prepared import Prepared
+
+with job(snakemake.log[0], snakemake.threads):
+    prepared = Prepared.read(snakemake.input.prepared)
+    merge_blocks(snakemake.output.kernels, list(snakemake.input.blocks), prepared)

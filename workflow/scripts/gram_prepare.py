@@ -1,0 +1,17 @@
+"""Atom features to what all blocks of a Gram matrix share."""
+
+import numpy as np
+import pandas as pd
+
+from mekrr.job import job
+from mekrr.kernels.prepared import Prepared
+
+with job(snakemake.log[0], snakemake.threads):
+    train = np.flatnonzero(pd.read_csv(snakemake.input.split)["split"] == "train")
+    prepared = Prepared.of(
+        snakemake.input.features,
+        **snakemake.params.kernels,
+        train=train,
+        threads=snakemake.threads,
+    )
+    prepared.write(snakemake.output.prepared)

@@ -22,7 +22,11 @@ rule extract_features:
         shard=r"\d+",
         n_shards=r"\d+",
     conda:
-        "../../envs/mekrr.yaml"
+        branch(
+            lookup(dpath="backbones/{backbone}/family", within=config),
+            cases={"mace": "../../envs/mace.yaml"},
+            otherwise="../../envs/mekrr.yaml",
+        )
     threads: 1  # a second thread gains nothing on a CPU; a second job does
     resources:
         mem_mb=8000,

@@ -16,6 +16,7 @@ ADAPTERS = {
     "chgnet": ("mekrr.backbones.chgnet", "CHGNetBackbone"),
     "diep": ("mekrr.backbones.diep", "DIEP"),
     "fairchem": ("mekrr.backbones.fairchem", "FairChem"),
+    "mace": ("mekrr.backbones.mace", "MACE"),
     "schnet": ("mekrr.backbones.schnet", "SchNet"),
     "sevennet": ("mekrr.backbones.sevennet", "SevenNet"),
     "soap": ("mekrr.backbones.soap", "SOAP"),

@@ -9,6 +9,7 @@ configfile: "config/config.yaml"
 configfile: "config/datasets.yaml"
 configfile: "config/backbones.yaml"
 configfile: "config/surrogates.yaml"
+configfile: "config/networks.yaml"
 
 
 # A GPU is counted per machine: one box runs one GPU job at a time, a cluster many.
@@ -25,6 +26,12 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/kernels.smk"
 include: "workflow/rules/fits.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/gap.smk"
+include: "workflow/rules/transfer.smk"
+include: "workflow/rules/learning.smk"
+include: "workflow/rules/ablation.smk"
+include: "workflow/rules/timing.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/surrogates.smk"
@@ -34,6 +41,7 @@ localrules:
     all,
     features,
     fits,
+    transfers,
     tables,
     figures,
     surrogates,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from mekrr.features.store import FrameFeatures
@@ -9,6 +11,9 @@ from mekrr.fits import Fit, Problem, fit_kernels
 from mekrr.kernels.atom import Linear
 from mekrr.kernels.gram import SpeciesGram, own_gram, train_gram
 from mekrr.kernels.store import LayerKernel
+
+# α of the kernel K_α that is ridge regression with a linear atom kernel.
+RIDGE_ALPHAS = {"linear ridge": 0.0, "species ridge": 1.0}
 
 
 def training_mean(problem: Problem) -> Fit:
@@ -31,32 +36,48 @@ def untouched_gnn(problem: Problem, gnn_energy: np.ndarray, backbone: str) -> Fi
 
 def linear_ridge(
     problem: Problem,
-    features: dict[int, FrameFeatures],
+    features: Mapping[int, FrameFeatures],
     regularisations: np.ndarray,
     backbone: str,
 ) -> Fit:
-    """Ridge regression on a frame's mean feature: MEKRR with a linear atom kernel, α = 0.
+    """Ridge regression on a frame's mean feature."""
+    return _ridge("linear ridge", problem, features, regularisations, backbone)
+
+
+def species_ridge(
+    problem: Problem,
+    features: Mapping[int, FrameFeatures],
+    regularisations: np.ndarray,
+    backbone: str,
+) -> Fit:
+    """Ridge regression on the mean features of each species, side by side."""
+    return _ridge("species ridge", problem, features, regularisations, backbone)
+
+
+def linear_kernel(frames: FrameFeatures, train: np.ndarray, method: str) -> LayerKernel:
+    """Kernel of a method of ``RIDGE_ALPHAS`` between all frames and the training frames.
 
     The mean training feature is subtracted first, which stands for an intercept, and
     the kernel is divided by its mean diagonal, which gives λ the same meaning as for
     the Gaussian kernel.
     """
-    train = problem.members("train")
-    kernels = {}
-    for layer, frames in features.items():
-        k0 = train_gram(frames, train, Linear()).k0
-        own = own_gram(frames, Linear()).k0
-        kernels[layer] = _centred(k0, own, train)
-    return fit_kernels(problem, kernels, {"linear ridge": np.zeros(1)}, regularisations, backbone)
-
-
-def _centred(k0: np.ndarray, own: np.ndarray, train: np.ndarray) -> LayerKernel:
-    """Kernels of centred features from the (n_frames, n_train) kernel of features.
-
-    ``own`` is the kernel of each frame with itself, (n_frames,).
-    """
-    to_mean = k0.mean(axis=1)
-    own = own - 2.0 * to_mean + k0[train].mean()
-    k0 = k0 - to_mean[:, None] - to_mean[train] + k0[train].mean()
+    alpha = RIDGE_ALPHAS[method]
+    kernel = train_gram(frames, train, Linear()).at(alpha)
+    own = own_gram(frames, Linear()).at(alpha)
+    to_mean, overall = kernel.mean(axis=1), kernel[train].mean()
+    own = own - 2.0 * to_mean + overall
+    kernel = kernel - to_mean[:, None] - to_mean[train] + overall
     scale = np.mean(own[train])
-    return LayerKernel(SpeciesGram(k0 / scale, {}), SpeciesGram(own / scale, {}), np.nan)
+    return LayerKernel(SpeciesGram(kernel / scale, {}), SpeciesGram(own / scale, {}), np.nan)
+
+
+def _ridge(
+    method: str,
+    problem: Problem,
+    features: Mapping[int, FrameFeatures],
+    regularisations: np.ndarray,
+    backbone: str,
+) -> Fit:
+    train = problem.members("train")
+    kernels = {layer: linear_kernel(frames, train, method) for layer, frames in features.items()}
+    return fit_kernels(problem, kernels, {method: np.zeros(1)}, regularisations, backbone)

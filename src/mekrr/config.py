@@ -14,8 +14,14 @@ from referencing import Registry, Resource
 from mekrr.errors import ConfigError
 
 PARTS = ("train", "val", "test")
-REGISTRIES = ("datasets", "backbones", "surrogates")
-SHARED_SCHEMAS = ("variable.schema.yaml", "download.schema.yaml", "files.schema.yaml")
+REGISTRIES = ("datasets", "backbones", "surrogates", "networks")
+SHARED_SCHEMAS = (
+    "variable.schema.yaml",
+    "download.schema.yaml",
+    "files.schema.yaml",
+    "training.schema.yaml",
+)
+TRAINABLE = ("chgnet", "schnet", "sevennet")  # families of backbones that can be fine-tuned
 
 
 def check_config(config: dict, schemas: Path) -> None:
@@ -29,13 +35,20 @@ def check_config(config: dict, schemas: Path) -> None:
     _check_schema(config, schemas / "config.schema.yaml", "")
     for registry in REGISTRIES:
         _check_schema(config[registry], schemas / f"{registry}.schema.yaml", registry)
-    for registry in ("datasets", "backbones"):
+    for registry in ("datasets", "backbones", "networks"):
         for name in config["study"][registry]:
             if name not in config[registry]:
                 known = ", ".join(sorted(config[registry]))
                 raise ConfigError(
                     f"study.{registry}: {name!r} is not in the registry `{registry}`"
                     f"{_suggestion(name, config[registry])}; known: {known}"
+                )
+    for pair in config["study"]["transfer"]:
+        for name in pair:
+            if name not in config["study"]["datasets"]:
+                raise ConfigError(
+                    f"study.transfer: {name!r} of [{', '.join(pair)}] is not in study.datasets; "
+                    "add it there"
                 )
     for name, entry in config["datasets"].items():
         if ("path" in entry) == ("download" in entry):
@@ -53,6 +66,10 @@ def check_config(config: dict, schemas: Path) -> None:
         weights = entry.get("weights", {"path": ""})
         if ("path" in weights) == ("download" in weights):
             raise ConfigError(f"backbones.{name}.weights: give either `path` or `download`")
+    for name, entry in config["networks"].items():
+        if name in config["backbones"]:
+            raise ConfigError(f"networks.{name}: is the name of a backbone too; rename one")
+        _check_network(f"networks.{name}", entry, config["backbones"])
     if "sequential" in config["study"]["splits"]:
         for name in config["study"]["datasets"]:
             if not config["datasets"][name].get("time_ordered", True):
@@ -77,13 +94,33 @@ def check_sources(config: dict) -> None:
                 f"datasets.{name}.path: {path}: no such file; give its path from the folder "
                 "in which snakemake runs, or an absolute one"
             )
-    for name in config["study"]["backbones"]:
-        path = config["backbones"][name].get("weights", {}).get("path")
+    starts = [config["networks"][name]["start"] for name in config["study"]["networks"]]
+    for name in dict.fromkeys([*config["study"]["backbones"], *starts]):
+        path = config["backbones"].get(name, {}).get("weights", {}).get("path")
         if path is not None and not Path(path).is_file():
             raise ConfigError(
                 f"backbones.{name}.weights.path: {path}: no such file; give its path from the "
                 "folder in which snakemake runs, or an absolute one"
             )
+
+
+def _check_network(key: str, entry: dict, backbones: dict) -> None:
+    start = entry["start"]
+    needed, out_of_place = "frozen", "architecture"
+    if start == "scratch":
+        needed, out_of_place = out_of_place, needed
+    elif start not in backbones:
+        raise ConfigError(
+            f"{key}.start: {start!r} is neither scratch nor in the registry `backbones`"
+            f"{_suggestion(start, backbones)}"
+        )
+    elif backbones[start]["family"] not in TRAINABLE:
+        raise ConfigError(
+            f"{key}.start: {start!r} is of family {backbones[start]['family']}, which cannot be "
+            f"trained; those that can: {', '.join(TRAINABLE)}"
+        )
+    if needed not in entry or out_of_place in entry:
+        raise ConfigError(f"{key}: with start {start!r} give `{needed}`, not `{out_of_place}`")
 
 
 def in_parts(files: str | dict) -> list[str]:

@@ -24,6 +24,10 @@ class SolveError(MekrrError):
     """A kernel system cannot be solved."""
 
 
+class TrainingError(MekrrError):
+    """The training of a network failed."""
+
+
 def first_line(error: Exception) -> str:
     """An error's message cut to one line; its repr if it has none."""
     return (str(error).strip().splitlines() or [repr(error)])[0]

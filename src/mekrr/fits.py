@@ -2,27 +2,32 @@
 
 Tables
 ------
-predictions : method, backbone, layer, index, frame, split, n_atoms, energy_ref, energy_pred
-choices : method, backbone, layer, alpha, regularisation, lengthscale, validation_rmse, chosen
-sweep : backbone, layer, alpha, regularisation, rmse, mae (validation, meV/atom)
+predictions : method, backbone, layer, index, frame, split, n_atoms, energy_ref, energy_pred,
+    energy_std (eV; empty for methods without)
+choices : method, backbone, layer, alpha, alphas_by_species, regularisation, lengthscale,
+    validation_rmse, leave_one_out_rmse (meV/atom), chosen
+sweep : backbone, layer, alpha, regularisation, rmse, mae (validation) and, where a method
+    asks for them, leave_one_out_rmse, leave_one_out_mae (meV/atom)
 
 Each starts with dataset, strategy, seed once written. ``chosen`` marks, per method, the
-layer with the least validation RMSE.
+layer with the least error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from ase.data import atomic_numbers, chemical_symbols
 
 from mekrr.data.references import reference_energies
 from mekrr.files import write_csv
+from mekrr.kernels.gram import SpeciesGram
 from mekrr.kernels.store import LayerKernel
 from mekrr.ridge import KernelRidge
-from mekrr.selection import Choice, choose, sweep
+from mekrr.selection import Choice, choose, descend, mixture, sweeps
 
 
 @dataclass(frozen=True)
@@ -50,23 +55,47 @@ class Problem:
     reference: np.ndarray
 
     @classmethod
-    def read(
-        cls, frames: str, split: str, reference_energy: str | Mapping[str, float], source: str
+    def of(
+        cls,
+        frames: pd.DataFrame,
+        split: np.ndarray,
+        reference_energy: str | Mapping[str, float],
+        source: str,
     ) -> Problem:
-        """From the files of the table of frames and of one split.
+        """With the references of a rule, fitted on the training frames.
 
         ``reference_energy`` is the rule of `reference_energies`, ``source`` the name of the
         data set for error messages.
         """
-        table, parts = pd.read_csv(frames), pd.read_csv(split)["split"].to_numpy()
-        reference = reference_energies(
-            table["formula"].tolist(),
-            table["energy"].to_numpy(dtype=float),
-            np.flatnonzero(parts == "train"),
-            reference_energy,
-            source,
-        )
-        return cls(table, parts, reference)
+        problem = cls(frames, split, np.zeros(len(frames)))
+        return problem.with_references(reference_energy, source)
+
+    @classmethod
+    def read(
+        cls, frames: str, split: str, reference_energy: str | Mapping[str, float], source: str
+    ) -> Problem:
+        """As `of`, from the files of the table of frames and of one split."""
+        parts = pd.read_csv(split)["split"].to_numpy()
+        return cls.of(pd.read_csv(frames), parts, reference_energy, source)
+
+    def with_references(self, rule: str | Mapping[str, float], source: str) -> Problem:
+        """The problem that is left once references of what is to be learnt are known too."""
+        formulas, train = self.frames["formula"].tolist(), self.members("train")
+        more = reference_energies(formulas, self.target, train, rule, source)
+        return replace(self, reference=self.reference + more)
+
+    def beyond(
+        self, gnn_energy: np.ndarray, rule: str | Mapping[str, float], source: str
+    ) -> Problem:
+        """The problem of Δ-learning: what a network's own energies (n_frames,) in eV leave.
+
+        They have another zero than the data. The references of what they leave follow
+        ``rule``, as those of the energy do; but energies given for each species are those of
+        the data alone, and least squares stand in for them.
+        """
+        given = isinstance(rule, Mapping)
+        known = replace(self, reference=np.asarray(gnn_energy, dtype=np.float64))
+        return known.with_references("least-squares" if given else rule, source)
 
     def members(self, part: str) -> np.ndarray:
         """Indices of the frames of one part."""
@@ -88,9 +117,14 @@ class Problem:
         return self.frames["n_atoms"].to_numpy()
 
     def predictions(
-        self, method: str, backbone: str, layer: int | None, energy: np.ndarray
+        self,
+        method: str,
+        backbone: str,
+        layer: int | None,
+        energy: np.ndarray,
+        std: np.ndarray | float = np.nan,
     ) -> pd.DataFrame:
-        """Tidy table of one method's predicted energies (eV)."""
+        """Tidy table of one method's predicted energies and standard deviations (eV)."""
         return pd.DataFrame(
             {
                 "method": method,
@@ -102,6 +136,7 @@ class Problem:
                 "n_atoms": self.n_atoms,
                 "energy_ref": self.energy,
                 "energy_pred": energy,
+                "energy_std": std,
             }
         )
 
@@ -114,58 +149,111 @@ class Problem:
         )
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """What a method of kernel ridge regression learns, and how its parameters are chosen.
+
+    Attributes
+    ----------
+    criterion : column of the sweep that (α, λ) and the layer minimise: "rmse" on validation
+        frames, or "leave_one_out_rmse" on training frames.
+    delta : whether it learns what the network's own energy leaves.
+    by_species : whether each species has its own α.
+    """
+
+    criterion: str = "rmse"
+    delta: bool = False
+    by_species: bool = False
+
+
+_MEKRR = {
+    "MEKRR": Recipe(),
+    "MEKRR-alpha": Recipe(),
+    "MEKRR-alpha-loo": Recipe(criterion="leave_one_out_rmse"),
+    "MEKRR-species": Recipe(by_species=True),
+    "Delta-MEKRR": Recipe(delta=True),
+}
+MEKRR_METHODS = tuple(_MEKRR)
+RECIPES = {"linear ridge": Recipe(), "species ridge": Recipe()} | _MEKRR
+
+
 def fit_kernels(
     problem: Problem,
-    kernels: dict[int, LayerKernel],
-    methods: dict[str, np.ndarray],
+    kernels: Mapping[int, LayerKernel],
+    methods: Mapping[str, np.ndarray],
     regularisations: np.ndarray,
     backbone: str,
+    *,
+    delta: Problem | None = None,
+    threads: int = 1,
 ) -> Fit:
     """Kernel ridge regression of every method on every layer.
 
     Parameters
     ----------
     kernels : per layer, columns in the order of the training frames.
-    methods : the values of α that each method may choose from.
+    methods : the values of α that each method of ``RECIPES`` may choose from.
     regularisations : the values of λ.
+    delta : the problem beyond the network's own energies; without it, methods that learn
+        this are left out.
+    threads : values of α worked on at once.
     """
-    predictions, choices, sweeps = [], [], []
-    all_alphas = np.unique(np.concatenate(list(methods.values())))
-    train, val = problem.members("train"), problem.members("val")
+    methods = {m: a for m, a in methods.items() if delta is not None or not RECIPES[m].delta}
+    predictions, choices, tables = [], [], []
     for layer, kernel in kernels.items():
-        k0, k1 = kernel.gram.k0, kernel.gram.k1
-        grid = sweep(
-            k0,
-            k1,
-            problem.target,
-            problem.n_atoms,
-            train,
-            val,
-            all_alphas,
-            regularisations,
-        )
-        sweeps.append(grid.assign(backbone=backbone, layer=layer))
+        plain, beyond = _grids(problem, delta, kernel.gram, methods, regularisations, threads)
+        tables.append(plain.assign(backbone=backbone, layer=layer))
         for method, alphas in methods.items():
-            choice = choose(grid[grid["alpha"].isin(alphas)])
-            energy = _predict(problem, kernel, choice)
-            predictions.append(problem.predictions(method, backbone, layer, energy))
-            choices.append(
-                {
-                    "method": method,
-                    "backbone": backbone,
-                    "layer": layer,
-                    "alpha": choice.alpha,
-                    "regularisation": choice.regularisation,
-                    "lengthscale": kernel.lengthscale,
-                    "validation_rmse": choice.validation_rmse,
-                }
-            )
+            recipe = RECIPES[method]
+            ours, grid = (delta, beyond) if recipe.delta else (problem, plain)
+            choice = choose(grid[grid["alpha"].isin(alphas)], recipe.criterion)
+            if recipe.by_species:
+                choice = descend(
+                    kernel.gram,
+                    ours.target,
+                    ours.n_atoms,
+                    ours.members("train"),
+                    ours.members("val"),
+                    choice,
+                    alphas,
+                    regularisations,
+                    threads,
+                )
+            energy, std = predict(ours, kernel, choice.alpha, choice.regularisation)
+            predictions.append(ours.predictions(method, backbone, layer, energy, std))
+            row = {"method": method, "backbone": backbone, "layer": layer}
+            choices.append(row | _columns(choice, kernel.lengthscale, recipe))
     table = pd.DataFrame(choices)
-    best = table.groupby("method")["validation_rmse"].idxmin()
-    table["chosen"] = table.index.isin(best)
+    error = table["leave_one_out_rmse"].fillna(table["validation_rmse"])
+    table["chosen"] = table.index.isin(error.groupby(table["method"]).idxmin())
     return Fit(
-        pd.concat(predictions, ignore_index=True), table, pd.concat(sweeps, ignore_index=True)
+        pd.concat(predictions, ignore_index=True), table, pd.concat(tables, ignore_index=True)
     )
+
+
+def predict(
+    problem: Problem,
+    kernel: LayerKernel,
+    alpha: float | Mapping[int, float],
+    regularisation: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Energies of all frames from a fit on the training frames, standard deviations (eV).
+
+    ``alpha`` is α, or that of each species: see `mixture`.
+    """
+    full, own = mixture(kernel.gram, alpha), mixture(kernel.own, alpha)
+    train = problem.members("train")
+    model = KernelRidge(regularisation).fit(full[train], problem.target[train])
+    return problem.reference + model.predict(full), model.std(full, own)
+
+
+def read_alpha(choice: Mapping) -> float | dict[int, float]:
+    """α of a row of the table of choices, or that of each species."""
+    text = choice.get("alphas_by_species")
+    if pd.isna(text):
+        return float(choice["alpha"])
+    pairs = (pair.split() for pair in text.split(", "))
+    return {atomic_numbers[symbol]: float(alpha) for symbol, alpha in pairs}
 
 
 def join(fits: list[Fit]) -> Fit:
@@ -187,9 +275,42 @@ def write_fit(fit: Fit, labels: dict[str, str], paths: dict[str, str]) -> None:
         write_csv(path, frame)
 
 
-def _predict(problem: Problem, kernel: LayerKernel, choice: Choice) -> np.ndarray:
-    """Energies (eV) of all frames from a fit on the training frames."""
-    full = kernel.gram.at(choice.alpha)
-    train = problem.members("train")
-    model = KernelRidge(choice.regularisation).fit(full[train], problem.target[train])
-    return problem.reference + model.predict(full)
+def _grids(
+    problem: Problem,
+    delta: Problem | None,
+    gram: SpeciesGram,
+    methods: Mapping[str, np.ndarray],
+    regularisations: np.ndarray,
+    threads: int,
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Errors over all α that a method may choose from, of both problems."""
+    tables = sweeps(
+        gram.k0,
+        gram.k1,
+        [p.target for p in (problem, delta) if p is not None],
+        problem.n_atoms,
+        problem.members("train"),
+        problem.members("val"),
+        np.unique(np.concatenate(list(methods.values()))),
+        regularisations,
+        threads,
+        leave_one_out=any(RECIPES[m].criterion == "leave_one_out_rmse" for m in methods),
+    )
+    return tables[0], tables[1] if delta is not None else None
+
+
+def _columns(choice: Choice, lengthscale: float, recipe: Recipe) -> dict[str, object]:
+    """The cells of the table of choices; `read_alpha` reads those of α."""
+    alpha, text = choice.alpha, None
+    if recipe.by_species:
+        text = ", ".join(f"{chemical_symbols[s]} {a:.6g}" for s, a in alpha.items())
+        alpha = np.nan
+    by_validation = recipe.criterion == "rmse"
+    return {
+        "alpha": alpha,
+        "alphas_by_species": text,
+        "regularisation": choice.regularisation,
+        "lengthscale": lengthscale,
+        "validation_rmse": choice.validation_rmse,
+        "leave_one_out_rmse": np.nan if by_validation else choice.leave_one_out_rmse,
+    }

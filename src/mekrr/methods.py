@@ -19,11 +19,19 @@ ORDER = (
     "MEKRR-species",
     "Delta-MEKRR",
 )
+REFERENCES = ("training mean", "untouched GNN")  # learn nothing but a constant
+TRAINED = ("SchNet", "GAP-SOAP", "SchNet-FT", "SevenNet-FT", "CHGNet-FT")  # not by our kernels
 _LABELS = {
     "MEKRR-alpha": "MEKRR-α",
-    "MEKRR-alpha-loo": "MEKRR-α, chosen by LOO",
-    "MEKRR-species": "MEKRR, α per species",
+    "MEKRR-alpha-loo": "MEKRR-α by LOO",
+    "MEKRR-species": "MEKRR-α by species",
     "Delta-MEKRR": "Δ-MEKRR",
+}
+STRATEGY_LABELS = {
+    "random": "split of frames at random",
+    "run": "split by run",
+    "sequential": "split in time order",
+    "published": "published split",
 }
 
 

@@ -24,6 +24,8 @@ PACKAGES = (
     "sevenn",
     "chgnet",
     "diep",
+    "mace-torch",
+    "e3nn",
     "vesin",
     "snakemake",
 )
@@ -66,7 +68,7 @@ def study_table(
     """
     current = collect()
     rows = [("fits and tables", item, value) for item, value in current.items()]
-    rows += [("study", item, ", ".join(map(str, values))) for item, values in study.items()]
+    rows += [("study", item, _text(value)) for item, value in study.items()]
     for name, entry in datasets.items():
         rows += [(f"data set {name}", "sha256", sha256(path)) for path in trajectories[name]]
         rows += [(f"data set {name}", k, entry[k]) for k in RECORDED if k in entry]
@@ -74,6 +76,10 @@ def study_table(
         changed = {k: v for k, v in record.items() if current.get(k) != v}
         rows += [(path, item, value) for item, value in changed.items()]
     return pd.DataFrame(rows, columns=["what", "item", "value"])
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(_text, value)) if isinstance(value, list) else str(value)
 
 
 def git_revision() -> str:

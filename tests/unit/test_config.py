@@ -15,7 +15,7 @@ SCHEMAS = ROOT / "workflow" / "schemas"
 @pytest.fixture
 def config():
     merged = {}
-    for name in ("config", "datasets", "backbones", "surrogates"):
+    for name in ("config", "datasets", "backbones", "surrogates", "networks"):
         merged |= yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
     return copy.deepcopy(merged)
 

@@ -1,5 +1,7 @@
 """The solver and the path over λ against dense algebra and scikit-learn."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import tolerances as tol
@@ -8,6 +10,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 from sklearn.kernel_ridge import KernelRidge as SklearnKernelRidge
 
 from mekrr.errors import JitterWarning, SolveError
+from mekrr.lapack import Tridiagonal
 from mekrr.ridge import KernelRidge, RidgePath, factorise
 
 LAMBDA = 1e-6
@@ -62,6 +65,52 @@ def test_leave_one_out_equals_refits(problem):
             c = np.linalg.solve(kernel[np.ix_(others, others)] + shift, standard[others])
             refit = kernel[i, others] @ c
             assert abs((row[i] - energy.mean()) / energy.std() - refit) < tol.PEER
+
+
+def test_path_equals_an_eigendecomposition(rng):
+    """Down to the smallest λ of the default grid, on a kernel of full rank."""
+    points = rng.normal(size=(150, 20))
+    full, target = RBF(4.0)(points), points[:, 0] - 63893.0
+    train, new = full[:100, :100], full[100:, :100]
+    lambdas = np.geomspace(1e-11, 1e-3, 9)
+    values, vectors = np.linalg.eigh(train)
+    mean, scale = target[:100].mean(), target[:100].std()
+    inverse = 1.0 / (values + 100 * lambdas[:, None])
+    c = (inverse * (vectors.T @ ((target[:100] - mean) / scale))) @ vectors.T
+    diagonal = inverse @ np.square(vectors).T
+    path = RidgePath(train, target[:100])
+    expected = mean + scale * c @ new.T
+    np.testing.assert_allclose(path.predict(new, lambdas), expected, rtol=0, atol=tol.SELECTION)
+    expected = target[:100] - scale * c / diagonal
+    np.testing.assert_allclose(path.leave_one_out(lambdas), expected, rtol=0, atol=tol.SELECTION)
+
+
+def test_path_with_another_target_is_a_path_of_its_own(problem):
+    kernel, new, energy = problem
+    lambdas = np.array([1e-6, 1e-3])
+    other = RidgePath(kernel, energy).with_target(np.cos(energy))
+    fresh = RidgePath(kernel, np.cos(energy))
+    np.testing.assert_array_equal(other.predict(new, lambdas), fresh.predict(new, lambdas))
+    np.testing.assert_array_equal(other.leave_one_out(lambdas), fresh.leave_one_out(lambdas))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 9, 70])
+def test_tridiagonal_reduction(rng, n):
+    matrix = rng.normal(size=(n, n))
+    matrix = matrix + matrix.T
+    with ThreadPoolExecutor(4) as pool:  # many at once, as they are used
+        reduced, *others = pool.map(Tridiagonal, [matrix] * 8)
+    q = reduced.columns().T
+    t = np.diag(reduced.diagonal)
+    if n > 1:
+        t += np.diag(reduced.beside, 1) + np.diag(reduced.beside, -1)
+    np.testing.assert_allclose(q @ q.T, np.eye(n), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(q @ t @ q.T, matrix, rtol=0, atol=1e-12)
+    vectors = rng.normal(size=(200, n))
+    np.testing.assert_allclose(reduced.rotate(vectors), vectors @ q.T, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(reduced.rotate(vectors, back=True), vectors @ q, rtol=0, atol=1e-12)
+    for other in others:
+        np.testing.assert_array_equal(other.diagonal, reduced.diagonal)
 
 
 def test_path_marks_an_indefinite_system():

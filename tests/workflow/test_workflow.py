@@ -7,6 +7,8 @@ import pytest
 
 TARGETS = ["all", "features", "fits", "tables", "figures"]
 
+MEKRR = {"MEKRR", "MEKRR-alpha", "MEKRR-alpha-loo", "MEKRR-species"}  # those without an energy
+
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_dry_run_of_each_target(project, target):
@@ -29,9 +31,14 @@ def test_every_table_and_figure_is_there(finished):
         "largest_errors.md",
         "data_checks.md",
         "provenance.md",
+        "calibration.csv",
+        "timing.md",
+        "ablation.md",
+        "learning.csv",
     ):
         assert (results / "tables" / name).stat().st_size > 0
-    for stem in ("alpha_sweep", "errors", "leaks", "mine/parity", "mine/heatmap-toy"):
+    figures = ("alpha_sweep", "errors", "leaks", "calibration", "learning", "cost")
+    for stem in (*figures, "mine/parity", "mine/heatmap-toy"):
         for suffix in ("pdf", "svg", "png"):
             assert (results / "figures" / f"{stem}.{suffix}").stat().st_size > 1000
 
@@ -40,7 +47,7 @@ def test_predictions_are_tidy_and_follow_the_split(finished):
     folder = finished.folder / "results"
     split = pd.read_csv(folder / "data/mine/splits/random-1.csv")
     table = pd.read_csv(folder / "fits/mine/random-1/toy/mekrr.predictions.csv")
-    assert set(table["method"]) == {"MEKRR", "MEKRR-alpha"}
+    assert set(table["method"]) == MEKRR
     for _, fit in table.groupby(["method", "layer"]):
         assert fit["split"].tolist() == split["split"].tolist()
         assert fit["index"].tolist() == list(range(24))
@@ -49,9 +56,10 @@ def test_predictions_are_tidy_and_follow_the_split(finished):
 
 def test_metrics_hold_every_fit(finished):
     table = pd.read_csv(finished.folder / "results/tables/metrics.csv")
-    assert set(table["method"]) == {"training mean", "linear ridge", "MEKRR", "MEKRR-alpha"}
+    methods = MEKRR | {"training mean", "linear ridge", "species ridge"}
+    assert set(table["method"]) == methods
     chosen = table[table["chosen"] & (table["split"] == "test")]
-    assert len(chosen) == 4 * 2 * 2  # methods × splits × seeds
+    assert len(chosen) == len(methods) * 2 * 2  # splits × seeds
     assert (chosen["mae"] <= chosen["rmse"] + 1e-12).all()
 
 
@@ -89,9 +97,12 @@ def test_changed_plot_style_only_redraws(copied):
     assert set(copied.planned()) == {
         "all",
         "fig_alpha_sweep",
+        "fig_calibration",
+        "fig_cost",
         "fig_errors",
         "fig_heatmap",
         "fig_leaks",
+        "fig_learning",
         "fig_parity",
     }
 

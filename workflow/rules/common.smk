@@ -1,6 +1,7 @@
 """Helpers of the rules: the checked configuration, wildcards, lists of targets."""
 
 import sys
+from itertools import combinations_with_replacement
 from pathlib import Path
 
 from mekrr.config import check_config, check_sources, download_folder, download_key, in_parts
@@ -22,7 +23,11 @@ DOWNLOADS = {(download_key(d), d["file"]): d for d in downloads}
 
 wildcard_constraints:
     dataset="|".join(map(re.escape, STUDY["datasets"])),
+    source="|".join(map(re.escape, STUDY["datasets"])),
+    target="|".join(map(re.escape, STUDY["datasets"])),
     backbone="|".join(map(re.escape, STUDY["backbones"])),
+    network="|".join(map(re.escape, STUDY["networks"])) or "(?!)",
+    n_train=r"\d+",
     strategy="random|run|sequential|published",
     seed=r"\d+",
     key="[0-9a-f]{12}",
@@ -119,6 +124,10 @@ def reference_energy(wildcards):
     return dataset_entry(wildcards).get("reference_energy", "least-squares")
 
 
+def source_reference_energy(wildcards):
+    return config["datasets"][wildcards.source].get("reference_energy", "least-squares")
+
+
 def heatmap_split(wildcards):
     """The split whose training atoms set the lengthscale of a heatmap."""
     choice = config["heatmap"]
@@ -151,10 +160,14 @@ def extraction(wildcards):
     return {key: value for key, value in config["features"].items() if key != "shard_frames"}
 
 
-def feature_shards(wildcards):
+def feature_parts(dataset):
     """Shards of a data set whose number of frames the registry knows, else one."""
-    n_frames = dataset_entry(wildcards).get("frames", 1)
-    n_shards = -(-n_frames // config["features"]["shard_frames"])
+    n_frames = config["datasets"][dataset].get("frames", 1)
+    return -(-n_frames // config["features"]["shard_frames"])
+
+
+def feature_shards(wildcards):
+    n_shards = feature_parts(wildcards.dataset)
     return [
         f"results/features/{wildcards.dataset}/{wildcards.backbone}/{k}-of-{n_shards}.safetensors"
         for k in range(n_shards)
@@ -167,10 +180,64 @@ def backbone_layers(wildcards):
 
 def feature_code(wildcards):
     """Only the adapter that a backbone uses, so that another one's change costs nothing."""
-    adapter = f"backbones/{backbone_entry(wildcards)['family']}.py"
+    family = backbone_entry(wildcards)["family"]
+    adapter = [f"backbones/{family}.py"]
+    if family == "schnet":
+        adapter.append("backbones/tabulated.py")
     return code(
-        "graphs.py", "features/extract.py", "features/atoms.py", "backbones/base.py", adapter
+        "graphs.py", "features/extract.py", "features/atoms.py", "backbones/base.py", *adapter
     )
+
+
+# What decides the kernels between frames.
+KERNEL_CODE = code(
+    "kernels/atom.py",
+    "kernels/coordinates.py",
+    "kernels/gram.py",
+    "kernels/lengthscale.py",
+    "kernels/plan.py",
+    "kernels/rank.py",
+    "kernels/tiles.py",
+)
+
+
+def gram_settings(wildcards):
+    """What decides a Gram matrix beside the features."""
+    return {"layers": backbone_layers(wildcards), "lengthscale": config["kernels"]["lengthscale"]}
+
+
+def gram_parts(dataset):
+    """Parts, in pairs of which a data set's Gram matrices are computed; one is one job."""
+    n_frames = config["datasets"][dataset].get("frames", 1)
+    return -(-n_frames // config["kernels"]["block_frames"])
+
+
+def one_of(names):
+    """Constraint of a wildcard to some names, or to nothing if there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+IN_BLOCKS = [name for name in STUDY["datasets"] if gram_parts(name) > 1]
+IN_ONE_JOB = [name for name in STUDY["datasets"] if gram_parts(name) == 1]
+
+
+def gram_blocks(wildcards):
+    """Blocks of the Gram matrices of a data set whose number of frames the registry knows."""
+    folder = "results/kernels/{dataset}/{strategy}-{seed}/{backbone}".format(**wildcards)
+    n_parts = gram_parts(wildcards.dataset)
+    return [
+        f"{folder}/{first}-{second}-of-{n_parts}.safetensors"
+        for first, second in combinations_with_replacement(range(n_parts), 2)
+    ]
+
+
+def gram_minutes(wildcards, attempt):
+    """Run time of a Gram matrix or of a block: 3e7 atom pairs per second on two cores."""
+    entry = dataset_entry(wildcards)
+    n_frames = entry.get("frames", config["kernels"]["block_frames"])
+    n_atoms = n_frames / gram_parts(wildcards.dataset) * entry.get("atoms", 100)
+    pairs = len(backbone_layers(wildcards)) * n_atoms**2
+    return attempt * (10 + round(pairs / 3e7 / 60))
 
 
 def split_seeds(strategy):
@@ -189,10 +256,12 @@ def study_splits(pattern):
 
 def study_fits(table):
     """One table of every fit on a data set; ``table`` is predictions or choices."""
-    fits = [f"{b}/{f}." for b in STUDY["backbones"] for f in ("mekrr", "baselines")]
+    fits = ["training-mean/", *(["gap-soap/"] if STUDY["gap"] else [])]
+    fits += [f"{network}/" for network in STUDY["networks"]]
+    fits += [f"{b}/{f}." for b in STUDY["backbones"] for f in ("mekrr", "baselines")]
     return [
         path
-        for fit in ["training-mean/", *fits]
+        for fit in fits
         for path in study_splits(f"results/fits/{{dataset}}/{{strategy}}-{{seed}}/{fit}{table}.csv")
     ]
 
@@ -212,3 +281,192 @@ STUDY_SURROGATES = [name for name in STUDY["datasets"] if name in config["surrog
 def study_sweeps():
     """The sweep over α and λ of every MEKRR fit."""
     return study_splits("results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.sweep.csv")
+
+
+# What turns numbers into the printed tables of methods.
+PRINTED_CODE = code(
+    "comparison.py",
+    "methods.py",
+    "notes.py",
+    "printing/grid.py",
+    "printing/latex.py",
+    "printing/markdown.py",
+    "printing/numbers.py",
+    "printing/page.py",
+)
+
+
+def study_backbones():
+    """Titles of the study's backbones, for tables."""
+    return {name: config["backbones"][name].get("title", name) for name in STUDY["backbones"]}
+
+
+STUDY_TRANSFERS = STUDY["transfer"]
+
+
+def study_transfers():
+    """Predictions of every fit on the test frames of every target."""
+    models = [
+        "training-mean",
+        *STUDY["backbones"],
+        *STUDY["networks"],
+        *(["gap-soap"] if STUDY["gap"] else []),
+    ]
+    return [
+        path.replace("{model}", model)
+        for source, target in STUDY_TRANSFERS
+        for path in study_splits(
+            f"results/transfer/{source}-to-{target}/{{strategy}}-{{seed}}/{{model}}.predictions.csv"
+        )
+        for model in models
+    ]
+
+
+def transfer_choices():
+    """Choices of the fits on every source."""
+    return collect(
+        study_fits("choices"), dataset=dict.fromkeys(source for source, _ in STUDY_TRANSFERS)
+    )
+
+
+def study_learning():
+    """Test errors against the number of training frames, of every fit on a data set."""
+    models = [
+        *STUDY["backbones"],
+        *(f"{name}/{n}" for name in STUDY["networks"] for n in config["learning"]["n_train"]),
+    ]
+    return [
+        path.replace("{model}", model)
+        for path in study_splits("results/learning/{dataset}/{strategy}-{seed}/{model}.csv")
+        for model in models
+    ]
+
+
+ABLATION_SEEDS = config["ablation"]["seeds"]
+ABLATION_SPLITS = [f"{config['ablation']['split']}-{seed}" for seed in ABLATION_SEEDS]
+
+
+def study_ablations():
+    """Errors with one part of the method changed, of every data set and backbone."""
+    return collect(
+        "results/ablation/{dataset}/{backbone}.csv",
+        dataset=STUDY["datasets"],
+        backbone=STUDY["backbones"],
+    )
+
+
+def gram_jobs(dataset, fit):
+    """Jobs that make the Gram matrices of a fit, by rule and wildcards."""
+    if dataset in IN_ONE_JOB:
+        return [f"gram/{fit}"]
+    n_parts = gram_parts(dataset)
+    pairs = combinations_with_replacement(range(n_parts), 2)
+    blocks = [f"gram_block/{fit}/{first}-{second}-of-{n_parts}" for first, second in pairs]
+    return [f"prepare_gram/{fit}", *blocks, f"merge_gram/{fit}"]
+
+
+def study_benchmarks():
+    """Benchmarks of the jobs between the frames and the fits."""
+    jobs = []
+    for dataset in STUDY["datasets"]:
+        splits = study_splits(f"{dataset}/{{strategy}}-{{seed}}")
+        jobs += [f"fit_mean/{split}" for split in splits]
+        jobs += [f"fit_gap/{split}" for split in splits if STUDY["gap"]]
+        for backbone in STUDY["backbones"]:
+            n_shards = feature_parts(dataset)
+            jobs += [
+                f"extract_features/{dataset}/{backbone}/{k}-of-{n_shards}" for k in range(n_shards)
+            ]
+            for fit in (f"{split}/{backbone}" for split in splits):
+                jobs += [*gram_jobs(dataset, fit), f"fit_baselines/{fit}", f"fit_mekrr/{fit}"]
+    return [f"results/benchmarks/{job}.tsv" for job in jobs]
+
+
+def network_entry(wildcards):
+    return config["networks"][wildcards.network]
+
+
+def network_start(wildcards):
+    """Entry of the backbone that a network starts with, None if from scratch."""
+    return config["backbones"].get(network_entry(wildcards)["start"])
+
+
+def network_model(wildcards):
+    """What decides a network before training."""
+    entry, backbone = network_entry(wildcards), network_start(wildcards)
+    kept = ("start", "frozen", "architecture")
+    return {
+        "entry": {key: entry[key] for key in kept if key in entry},
+        "backbone": backbone and {k: backbone[k] for k in ("family", "options") if k in backbone},
+    }
+
+
+def network_method(wildcards):
+    return network_entry(wildcards)["method"]
+
+
+def network_training(wildcards):
+    return config["training"] | network_entry(wildcards).get("training", {})
+
+
+def transfer_training(wildcards):
+    return network_training(wildcards) | network_entry(wildcards)["published_transfer"]
+
+
+def network_weights(wildcards):
+    """The file of the weights that a network starts with, none for those inside a package."""
+    weights = (network_start(wildcards) or {}).get("weights")
+    return source_files(weights) if weights else []
+
+
+def forces_file(wildcards):
+    """The frames of a data set, where a network learns forces."""
+    learns = network_training(wildcards)["force_weight"] > 0
+    return f"results/data/{wildcards.dataset}/frames.extxyz" if learns else []
+
+
+def source_forces_file(wildcards):
+    learns = network_training(wildcards)["force_weight"] > 0
+    return f"results/data/{wildcards.source}/frames.extxyz" if learns else []
+
+
+def transferred_model(wildcards):
+    """A network trained on the source, as published anew for each target or once."""
+    names = "{source}-to-{target}/{strategy}-{seed}/{network}".format(**wildcards)
+    if "published_transfer" in network_entry(wildcards):
+        return f"results/transfer/{names}.safetensors"
+    names = "{source}/{strategy}-{seed}/{network}".format(**wildcards)
+    return f"results/fits/{names}/model.safetensors"
+
+
+def trunk_code(wildcards):
+    family = (network_start(wildcards) or {"family": "schnet"})["family"]
+    modules = ("network", "radial", "registry", "sparse", "states", family)
+    return code(
+        "graphs.py", f"backbones/{family}.py", *(f"training/{module}.py" for module in modules)
+    )
+
+
+def training_code(wildcards):
+    modules = ("fit", "loop", "sample", "settings")
+    return [
+        *trunk_code(wildcards),
+        *code("fits.py", "data/references.py", *(f"training/{module}.py" for module in modules)),
+    ]
+
+
+def learning_code(wildcards):
+    return [*training_code(wildcards), *code("learning.py")]
+
+
+def transfer_code(wildcards):
+    return [*training_code(wildcards), *code("transfer.py")]
+
+
+def study_histories():
+    """Errors by epoch of every training on a data set."""
+    return [
+        path.replace("{network}", network)
+        for path in study_splits("results/fits/{dataset}/{strategy}-{seed}/{network}/history.csv")
+        for network in STUDY["networks"]
+    ]

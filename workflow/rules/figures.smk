@@ -156,6 +156,36 @@ rule fig_leaks:
         "../scripts/fig_leaks.py"
 
 
+rule fig_calibration:
+    """Reliability of predicted standard deviations."""
+    input:
+        calibration="results/tables/calibration.csv",
+        reliability="results/tables/reliability.csv",
+        code=code("plots/calibration.py", "plots/style.py"),
+    output:
+        report(
+            "results/figures/calibration.svg",
+            caption="../report/calibration.rst",
+            category="2 Figures",
+            labels={"figure": "Calibration of standard deviations"},
+        ),
+        figure_files("results/figures/calibration"),
+    log:
+        "results/logs/fig_calibration.log",
+    benchmark:
+        "results/benchmarks/fig_calibration.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        datasets=study_datasets(),
+    script:
+        "../scripts/fig_calibration.py"
+
+
 rule figures:
     """All figures of the study."""
     input:
@@ -163,6 +193,13 @@ rule figures:
         collect("results/figures/{dataset}/dynamics.svg", dataset=STUDY_SURROGATES),
         "results/figures/alpha_sweep.svg",
         "results/figures/errors.svg",
+        collect(
+            "results/figures/{dataset}/history.svg",
+            dataset=STUDY["datasets"] if STUDY["networks"] else [],
+        ),
+        "results/figures/calibration.svg",
+        ["results/figures/learning.svg"] if config["learning"]["n_train"] else [],
+        "results/figures/cost.svg",
         collect("results/figures/{dataset}/parity.svg", dataset=STUDY["datasets"]),
         collect(
             "results/figures/{dataset}/heatmap-{backbone}.svg",

@@ -5,16 +5,19 @@
 in:   results/kernels/… and results/features/…
 out:  results/fits/{dataset}/{strategy}-{seed}/{backbone}/{mekrr,baselines}.*.csv
       results/fits/{dataset}/{strategy}-{seed}/training-mean/*.csv
+      results/tables/calibration.csv, reliability.csv
 """
 
 
 rule fit_mekrr:
-    """MEKRR (α = 0) and MEKRR-α (α tuned) on every layer."""
+    """MEKRR (α = 0), MEKRR-α (α tuned) and their extensions on every layer: chosen by
+    leave-one-out, α per species, and on what the network's own energy leaves."""
     input:
         kernels="results/kernels/{dataset}/{strategy}-{seed}/{backbone}.safetensors",
+        features="results/features/{dataset}/{backbone}.safetensors",
         frames="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("fits.py", "data/references.py", "ridge.py", "selection.py"),
+        code=code("fits.py", "data/references.py", "ridge.py", "lapack.py", "selection.py"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.choices.csv",
@@ -25,7 +28,7 @@ rule fit_mekrr:
         "results/benchmarks/fit_mekrr/{dataset}/{strategy}-{seed}/{backbone}.tsv"
     conda:
         "../../envs/mekrr.yaml"
-    threads: 1
+    threads: 2
     resources:
         mem_mb=4000,
         runtime=60,
@@ -47,6 +50,7 @@ rule fit_baselines:
             "fits.py",
             "data/references.py",
             "ridge.py",
+            "lapack.py",
             "selection.py",
             "kernels/gram.py",
         ),
@@ -94,6 +98,29 @@ rule fit_mean:
         reference_energy=reference_energy,
     script:
         "../scripts/fit_mean.py"
+
+
+rule calibration_table:
+    """Whether the predicted standard deviations are right, on test frames."""
+    input:
+        predictions=collect(study_fits("predictions"), dataset=STUDY["datasets"]),
+        choices=collect(study_fits("choices"), dataset=STUDY["datasets"]),
+        code=code("calibration.py"),
+    output:
+        calibration="results/tables/calibration.csv",
+        reliability="results/tables/reliability.csv",
+    log:
+        "results/logs/calibration_table.log",
+    benchmark:
+        "results/benchmarks/calibration_table.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    script:
+        "../scripts/calibration_table.py"
 
 
 rule fits:

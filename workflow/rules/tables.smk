@@ -2,7 +2,8 @@
 
 in:   results/fits/…/*.predictions.csv, *.choices.csv
 out:  results/tables/metrics.csv         every fit, layer and part
-      results/tables/same_dataset.*      test errors over seeds beside the published ones
+      results/tables/same_dataset.*      Table 1: test errors over seeds beside the published ones
+      results/tables/transfer.*          Table 2: the same on other data sets than those of the fits
       results/tables/largest_errors.*    the frames that each fit gets most wrong
       results/tables/data_checks.*       what the data sets and their splits are like
       results/tables/provenance.*        versions, hardware, checksums behind the numbers
@@ -36,7 +37,7 @@ rule same_dataset_table:
     input:
         metrics="results/tables/metrics.csv",
         published="workflow/resources/published/same_dataset.csv",
-        code=code("tables.py"),
+        code=PRINTED_CODE,
     output:
         csv="results/tables/same_dataset.csv",
         latex="results/tables/same_dataset.tex",
@@ -45,7 +46,7 @@ rule same_dataset_table:
             "results/tables/same_dataset.html",
             caption="../report/same_dataset.rst",
             category="1 Tables",
-            labels={"table": "Errors within one data set"},
+            labels={"table": "Table 1. Errors within one data set"},
         ),
     log:
         "results/logs/same_dataset_table.log",
@@ -59,8 +60,45 @@ rule same_dataset_table:
         runtime=5,
     params:
         datasets=study_datasets(),
+        backbones=study_backbones(),
     script:
         "../scripts/same_dataset_table.py"
+
+
+rule transfer_table:
+    """Table 2: fit and choose on one data set, test on another."""
+    input:
+        predictions=study_transfers(),
+        choices=transfer_choices(),
+        published="workflow/resources/published/transfer.csv",
+        code=[*code("evaluation.py", "tables.py"), *PRINTED_CODE],
+    output:
+        metrics="results/tables/transfer_metrics.csv",
+        csv="results/tables/transfer.csv",
+        latex="results/tables/transfer.tex",
+        markdown="results/tables/transfer.md",
+        html=report(
+            "results/tables/transfer.html",
+            caption="../report/transfer.rst",
+            category="1 Tables",
+            labels={"table": "Table 2. Transfer to another data set"},
+        ),
+    log:
+        "results/logs/transfer_table.log",
+    benchmark:
+        "results/benchmarks/transfer_table.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        pairs=STUDY_TRANSFERS,
+        datasets=study_datasets(),
+        backbones=study_backbones(),
+    script:
+        "../scripts/transfer_table.py"
 
 
 rule largest_errors_table:
@@ -165,6 +203,10 @@ rule tables:
     input:
         "results/tables/metrics.csv",
         "results/tables/same_dataset.csv",
+        ["results/tables/transfer.csv"] if STUDY_TRANSFERS else [],
+        "results/tables/timing.csv",
+        ["results/tables/ablation.csv"] if ABLATION_SEEDS else [],
+        ["results/tables/learning.csv"] if config["learning"]["n_train"] else [],
         "results/tables/largest_errors.csv",
         "results/tables/data_checks.md",
         "results/tables/provenance.csv",

@@ -1,6 +1,6 @@
 """Features to the predictions of ridge regression and of the untouched network."""
 
-from mekrr.baselines import linear_ridge, untouched_gnn
+from mekrr.baselines import linear_ridge, species_ridge, untouched_gnn
 from mekrr.features.store import read_gnn_energy, read_layer
 from mekrr.fits import Problem, join, write_fit
 from mekrr.job import job
@@ -18,7 +18,7 @@ with job(snakemake.log[0], snakemake.threads):
         layer: read_layer(snakemake.input.features, layer) for layer in snakemake.params.layers
     }
     grid = regularisation_grid(**snakemake.params.grid["regularisation"])
-    fits = [linear_ridge(problem, features, grid, backbone)]
+    fits = [fit(problem, features, grid, backbone) for fit in (linear_ridge, species_ridge)]
     energy = read_gnn_energy(snakemake.input.features)
     if energy is not None:
         fits.append(untouched_gnn(problem, energy, backbone))

@@ -1,25 +1,26 @@
-"""Kernels to the predictions of MEKRR and MEKRR-α."""
+"""Kernels to the predictions of MEKRR, MEKRR-α and their extensions."""
 
 import numpy as np
 
-from mekrr.fits import Problem, fit_kernels, write_fit
+from mekrr.features.store import read_gnn_energy
+from mekrr.fits import MEKRR_METHODS, Problem, fit_kernels, write_fit
 from mekrr.job import job
 from mekrr.kernels.store import read_kernels
 from mekrr.selection import alpha_grid, regularisation_grid
 
 with job(snakemake.log[0], snakemake.threads):
-    problem = Problem.read(
-        snakemake.input.frames,
-        snakemake.input.split,
-        snakemake.params.reference_energy,
-        snakemake.wildcards.dataset,
-    )
+    reference, dataset = snakemake.params.reference_energy, snakemake.wildcards.dataset
+    problem = Problem.read(snakemake.input.frames, snakemake.input.split, reference, dataset)
+    energy = read_gnn_energy(snakemake.input.features)
     kernels, _ = read_kernels(snakemake.input.kernels)
+    alphas = alpha_grid(**snakemake.params.grid["alpha"])
     fit = fit_kernels(
         problem,
         kernels,
-        {"MEKRR": np.zeros(1), "MEKRR-alpha": alpha_grid(**snakemake.params.grid["alpha"])},
+        dict.fromkeys(MEKRR_METHODS, alphas) | {"MEKRR": np.zeros(1)},
         regularisation_grid(**snakemake.params.grid["regularisation"]),
         snakemake.wildcards.backbone,
+        delta=None if energy is None else problem.beyond(energy, reference, dataset),
+        threads=snakemake.threads,
     )
     write_fit(fit, dict(snakemake.wildcards.items()), dict(snakemake.output.items()))

@@ -1,32 +1,32 @@
-"""Test errors within one data set, beside the published ones, in four formats."""
+"""Table 1: test errors within one data set, beside the published ones, in four formats."""
 
-import pandas as pd
-
-from mekrr.files import write_csv, write_text
-from mekrr.job import job
-from mekrr.tables import (
-    for_paper,
-    read_tables,
-    readable,
-    same_dataset_notes,
+from mekrr.comparison import (
+    comparisons,
+    dataset_places,
+    read_published,
+    seed_by_seed,
+    standing_in,
     summary,
-    to_html,
-    to_latex,
-    to_markdown,
     with_published,
 )
-
-TITLE = "Errors within one data set (meV/atom)"
+from mekrr.files import write_csv
+from mekrr.job import job
+from mekrr.notes import same_dataset_notes
+from mekrr.printing.grid import flat
+from mekrr.printing.write import write_printed
+from mekrr.tables import chosen_test_metrics, read_tables
 
 with job(snakemake.log[0], snakemake.threads):
-    datasets = snakemake.params.datasets
-    table = with_published(
-        summary(read_tables([snakemake.input.metrics])),
-        pd.read_csv(snakemake.input.published),
-        datasets,
+    places, backbones = dataset_places(snakemake.params.datasets), snakemake.params.backbones
+    published = read_published(snakemake.input.published)
+    metrics = chosen_test_metrics(read_tables([snakemake.input.metrics]))
+    table = with_published(summary(metrics.assign(place=metrics["dataset"])), published, places)
+    write_csv(snakemake.output.csv, table.rename(columns={"place": "dataset"}))
+    write_printed(
+        snakemake.output,
+        "Table 1",
+        f"Errors within one data set, meV/atom{standing_in(places)}",
+        comparisons(table, published, places, backbones),
+        [flat(seed_by_seed(table, places, backbones), "Seed by seed")],
+        same_dataset_notes(places),
     )
-    printed, notes = readable(table, datasets), same_dataset_notes(datasets)
-    write_csv(snakemake.output.csv, table)
-    write_text(snakemake.output.markdown, to_markdown(printed, TITLE, notes))
-    write_text(snakemake.output.latex, to_latex(for_paper(printed), TITLE, notes))
-    write_text(snakemake.output.html, to_html(printed, TITLE, notes))

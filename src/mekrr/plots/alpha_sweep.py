@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from mekrr.methods import STRATEGY_LABELS
 from mekrr.plots.style import (
-    STRATEGY_LABELS,
     TEXT,
     backbone_colours,
     title_of,

@@ -10,10 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from mekrr.methods import ORDER, label
+from mekrr.methods import ORDER, STRATEGY_LABELS, label
 from mekrr.plots.style import (
     METHOD_COLOURS,
-    STRATEGY_LABELS,
     TEXT,
     title_of,
     use_house_style,

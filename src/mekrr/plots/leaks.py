@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from mekrr.data.closeness import NEAR_REPEAT
+from mekrr.methods import STRATEGY_LABELS
 from mekrr.plots.style import (
     COLUMN,
     PALETTE,
-    STRATEGY_LABELS,
     TEXT,
     title_of,
     use_house_style,

@@ -10,10 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mekrr.methods import label
+from mekrr.methods import STRATEGY_LABELS, label
 from mekrr.plots.style import (
     METHOD_COLOURS,
-    STRATEGY_LABELS,
     TEXT,
     title_of,
     use_house_style,

@@ -36,12 +36,6 @@ METHOD_COLOURS = {
     "MEKRR-species": sns.light_palette(PALETTE[2], n_colors=4)[2],
     "Delta-MEKRR": PALETTE[9],
 }
-STRATEGY_LABELS = {
-    "random": "split of frames at random",
-    "run": "split by run",
-    "sequential": "split in time order",
-    "published": "published split",
-}
 
 
 def use_house_style() -> None:

@@ -1,0 +1,1 @@
+"""Networks trained on energies: from scratch, or fine-tuned from a backbone."""

@@ -1,0 +1,49 @@
+"""Networks by their entries in the registry."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib import import_module
+
+from mekrr.training.network import Network
+
+# Imported on demand: each family's library takes seconds to import.
+FINE_TUNED = {
+    "chgnet": ("mekrr.training.chgnet", "FineTunedCHGNet"),
+    "schnet": ("mekrr.training.schnet", "FineTunedSchNet"),
+    "sevennet": ("mekrr.training.sevennet", "FineTunedSevenNet"),
+}
+
+
+def load_network(
+    name: str,
+    entry: Mapping,
+    backbone: Mapping | None = None,
+    weights: str | os.PathLike | None = None,
+    seed: int = 0,
+) -> Network:
+    """A network as it is before training, on the CPU.
+
+    Parameters
+    ----------
+    entry : of the registry of networks.
+    backbone : entry of the backbone that it starts with, None if from scratch.
+    weights : file of the backbone's weights, None if they are inside a package.
+    seed : of random weights.
+
+    Raises
+    ------
+    ConfigError
+        If no layer is left to train.
+    BackboneError
+        If the weights cannot be read.
+    """
+    if backbone is None:
+        from mekrr.training.schnet import SchNetFromScratch
+
+        return SchNetFromScratch(name, seed, **entry["architecture"])
+    module, network = FINE_TUNED[backbone["family"]]
+    options = backbone.get("options", {}) | ({} if weights is None else {"weights": weights})
+    make = getattr(import_module(module), network)
+    return make(name, entry["start"], entry["frozen"], **options)

@@ -1,0 +1,183 @@
+"""Learning curves: nested subsets, and errors that agree with fits from scratch."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from tolerances import PEER
+
+from mekrr.baselines import linear_kernel
+from mekrr.evaluation import metrics
+from mekrr.features.store import FrameFeatures
+from mekrr.fits import Problem, fit_kernels
+from mekrr.kernels.atom import Gaussian
+from mekrr.kernels.gram import own_gram, train_gram
+from mekrr.kernels.store import LayerKernel
+from mekrr.learning import (
+    COLUMNS,
+    LEAST_VALIDATION,
+    frame_means,
+    learning_curve,
+    subset,
+    with_whole_set,
+)
+from mekrr.plots.learning import mean_and_range
+
+SPLIT = np.random.default_rng(7).permutation(np.repeat(["train", "val", "test"], [60, 20, 20]))
+GRID = np.array([1e-6, 1e-3])
+ALPHAS = np.array([0.0, 0.1, 1.0])
+
+
+@pytest.fixture
+def features(rng):
+    """100 frames of 3 + 2 atoms."""
+    return FrameFeatures(
+        rng.normal(size=(500, 4)), np.tile([29, 29, 29, 8, 1], 100), np.arange(101) * 5
+    )
+
+
+@pytest.fixture
+def problem(features):
+    """The energy is a sum over atoms of a smooth function of their features."""
+    of_atoms = np.sin(features.features @ [0.8, -0.5, 0.3, 0.1])
+    frames = pd.DataFrame(
+        {
+            "index": range(100),
+            "frame": range(100),
+            "n_atoms": 5,
+            "formula": "Cu3OH",
+            "energy": -50.0 + of_atoms.reshape(100, 5).sum(axis=1),
+        }
+    )
+    return Problem(frames, SPLIT, np.zeros(100))
+
+
+@pytest.fixture
+def kernel(features):
+    train = np.flatnonzero(SPLIT == "train")
+    gaussian = Gaussian(2.0)
+    return LayerKernel(
+        train_gram(features, train, gaussian, dtype=np.float64), own_gram(features, gaussian), 2.0
+    )
+
+
+def curve(problem, kernel, features, n_train, gnn_energy=None):
+    return learning_curve(
+        problem,
+        "least-squares",
+        "mine",
+        n_train,
+        3,
+        {2: kernel},
+        {2: frame_means(features)},
+        gnn_energy,
+        ALPHAS,
+        GRID,
+        "net",
+    )
+
+
+def test_subsets_are_nested_and_keep_the_test_frames():
+    sizes = (6, 30, 60)
+    small, middle, whole = (subset(SPLIT, n, 0) for n in sizes)
+    for part, n in zip((small, middle, whole), sizes, strict=True):
+        assert np.count_nonzero(part == "train") == n
+        np.testing.assert_array_equal(part == "test", SPLIT == "test")
+        np.testing.assert_array_equal(part[part != "unused"], SPLIT[part != "unused"])
+    for part in ("train", "val"):
+        assert ((small == part) <= (middle == part)).all()
+        assert ((middle == part) <= (whole == part)).all()
+    np.testing.assert_array_equal(whole, SPLIT)
+    assert not np.array_equal(small, subset(SPLIT, 6, 1)), "another seed draws others"
+
+
+def test_validation_frames_fall_in_proportion_but_never_below_the_least():
+    counts = {n: np.count_nonzero(subset(SPLIT, n, 0) == "val") for n in (6, 30, 45, 60)}
+    assert counts == {6: LEAST_VALIDATION, 30: LEAST_VALIDATION, 45: 15, 60: 20}
+
+
+def test_sizes_that_the_frames_do_not_allow_are_left_out(problem, kernel, features):
+    assert set(curve(problem, kernel, features, [60, 12, 500])["n_train"]) == {12}
+    nothing = curve(problem, kernel, features, [60])
+    assert nothing.empty
+    assert list(nothing) == COLUMNS
+
+
+def test_frame_means_have_the_linear_kernel_of_the_frames(features, ragged):
+    for frames in (features, ragged):
+        train = np.arange(0, len(frames), 2)
+        ours, expected = (
+            linear_kernel(f, train, "linear ridge") for f in (frame_means(frames), frames)
+        )
+        np.testing.assert_allclose(ours.gram.k0, expected.gram.k0, rtol=1e-6, atol=1e-6)
+
+
+def test_a_point_of_the_curve_is_a_fit_from_scratch(problem, kernel, features):
+    """The subset's frames alone, with kernels computed for them, must give the same errors."""
+    found = curve(problem, kernel, features, [24]).set_index(["method", "n_train"])
+    part = Problem.of(problem.frames, subset(SPLIT, 24, 3), "least-squares", "mine")
+    gaussian = Gaussian(2.0)
+    gram = train_gram(features, part.members("train"), gaussian, dtype=np.float64)
+    fit = fit_kernels(
+        part,
+        {2: LayerKernel(gram, own_gram(features, gaussian), 2.0)},
+        {"MEKRR": np.zeros(1), "MEKRR-alpha": ALPHAS},
+        GRID,
+        "net",
+    )
+    test = fit.predictions[fit.predictions["split"] == "test"]
+    for _, row in metrics(test, ["method"]).iterrows():
+        ours = found.loc[(row["method"], 24)]
+        assert ours["rmse"] == pytest.approx(row["rmse"], rel=PEER)
+        assert ours["mae"] == pytest.approx(row["mae"], rel=PEER)
+
+
+def test_the_last_point_is_the_fit_of_the_study():
+    keys = {"dataset": "d", "strategy": "random", "seed": 0, "method": "MEKRR", "backbone": "net"}
+    parts = [("train", 60, 0.1), ("val", 20, 0.5), ("test", 20, 0.7)]
+    errors = pd.DataFrame(
+        {**keys, "layer": layer, "split": part, "n_frames": n, "rmse": e, "mae": e / 2, "chosen": c}
+        for part, n, e in parts
+        for layer, c in ((1, False), (2, True))
+    )
+    other = errors.assign(method="GAP-SOAP")
+    table = pd.DataFrame([keys | {"n_train": 10, "n_val": 10, "rmse": 3.0, "mae": 2.0}])
+    found = with_whole_set(table, pd.concat([errors, other]))
+    assert found[COLUMNS].to_numpy().tolist() == [
+        ["MEKRR", "net", 10, 10, 3.0, 2.0],
+        ["MEKRR", "net", 60, 20, 0.7, 0.35],
+    ]
+
+
+def test_more_frames_err_less(problem, kernel, features):
+    table = curve(problem, kernel, features, [6, 20, 55])
+    mekrr = table[table["method"] == "MEKRR"].set_index("n_train")["rmse"]
+    assert mekrr[55] < mekrr[20] < mekrr[6]
+
+
+def test_energies_outside_the_subset_play_no_part(problem, kernel, features):
+    kept = subset(SPLIT, 12, 3)
+    spoiled = problem.frames.copy()
+    spoiled.loc[kept == "unused", "energy"] += 1000.0
+    other = Problem(spoiled, SPLIT, np.zeros(100))
+    gnn = problem.energy + 1.0
+    first, second = (curve(p, kernel, features, [12], gnn) for p in (problem, other))
+    assert set(first["method"]) == {
+        "untouched GNN",
+        "linear ridge",
+        "MEKRR",
+        "MEKRR-alpha",
+        "Delta-MEKRR",
+    }
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_last_points_of_other_sizes_are_one_point():
+    """By run, seeds differ in the number of training frames: their last points belong together."""
+    curves = pd.DataFrame(
+        {"seed": [0, 0, 1, 1], "n_train": [280, 10, 10, 300], "rmse": [1.0, 4.0, 6.0, 3.0]}
+    )
+    points = mean_and_range(curves)
+    assert points["n_train"].tolist() == [10, 290]
+    assert points["mean"].tolist() == [5.0, 2.0]
+    assert points["least"].tolist() == [4.0, 1.0]
+    assert points["largest"].tolist() == [6.0, 3.0]

@@ -1,0 +1,102 @@
+"""Costs from benchmark files, by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mekrr.methods import ORDER
+from mekrr.timing import METHOD_STEPS, costs, grid, read_steps
+
+
+def benchmark(folder, name, seconds, memory="100.0"):
+    path = folder / "results/benchmarks" / f"{name}.tsv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"s\th:m:s\tmax_rss\tcpu_time\n{seconds}\t0:00:01\t{memory}\t1.0\n")
+    return str(path)
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Two shards of features; a Gram matrix of the training set in three blocks; the fits."""
+    files = {
+        "extract_features/cu-1.5/net-0/0-of-2": 30.0,
+        "extract_features/cu-1.5/net-0/1-of-2": 20.0,
+        "prepare_gram/cu-1.5/random-0/net-0": 1.0,
+        "gram_block/cu-1.5/random-0/net-0/0-0-of-2": 2.0,
+        "gram_block/cu-1.5/random-0/net-0/0-1-of-2": 4.0,
+        "gram_block/cu-1.5/random-0/net-0/1-1-of-2": 2.5,
+        "merge_gram/cu-1.5/random-0/net-0": 0.5,
+        "fit_mekrr/cu-1.5/random-0/net-0": 3.0,
+        "fit_baselines/cu-1.5/random-0/net-0": 1.5,
+        "fit_mean/cu-1.5/random-0": 0.25,
+    }
+    made = [benchmark(tmp_path, name, seconds) for name, seconds in files.items()]
+    return [*made, benchmark(tmp_path, "fit_gap/cu-1.5/random-0", 90.0, "2000.0")]
+
+
+@pytest.fixture
+def errors():
+    rows = []
+    for method, backbone in (
+        ("training mean", "none"),
+        ("untouched GNN", "net-0"),
+        ("GAP-SOAP", "none"),
+        ("linear ridge", "net-0"),
+        ("MEKRR", "net-0"),
+    ):
+        for part, n_frames in (("train", 60), ("val", 20), ("test", 20)):
+            rows.append(
+                {
+                    "dataset": "cu-1.5",
+                    "strategy": "random",
+                    "seed": 0,
+                    "method": method,
+                    "backbone": backbone,
+                    "split": part,
+                    "n_frames": n_frames,
+                    "rmse": 2.0,
+                    "mae": 1.0,
+                    "chosen": True,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def test_parts_of_a_step_add_up(paths):
+    steps = read_steps(paths).set_index(["step", "split", "backbone"])["seconds"]
+    assert steps["features", "", "net-0"] == 50.0
+    assert steps["kernels", "random-0", "net-0"] == pytest.approx(10.0)
+    assert steps["fit_mean", "random-0", "none"] == 0.25
+
+
+def test_costs_by_hand(paths, errors):
+    table = costs(read_steps(paths), errors).set_index("method")
+    training, prediction = table["training"], table["prediction"]
+    # 100 frames, 80 of them in training and validation.
+    assert prediction["untouched GNN"] == pytest.approx(0.5)
+    assert training["untouched GNN"] == pytest.approx(40.0)
+    assert training["linear ridge"] == pytest.approx(41.5)
+    # The Gram matrix is worth 30 + 20 + 20 columns of frames: half of the symmetric part.
+    assert training["MEKRR"] == pytest.approx(40.0 + 10.0 * 50 / 70 + 3.0)
+    assert prediction["MEKRR"] == pytest.approx(0.5 + 10.0 / 70)
+    assert training["GAP-SOAP"] == 90.0
+    assert np.isnan(prediction["GAP-SOAP"])
+    assert table.loc["GAP-SOAP", "memory"] == 2000.0
+    assert training["training mean"] == 0.25
+
+
+def test_unmeasured_memory_is_no_zero(tmp_path):
+    steps = read_steps([benchmark(tmp_path, "fit_mean/d/run-1", 0.1, "NA")])
+    assert np.isnan(steps.loc[0, "memory"])
+
+
+def test_printed_costs(paths, errors):
+    table = costs(read_steps(paths), errors)
+    made = grid(table, {"cu-1.5": "Cu", "other": "Not there"}, {"net-0": "Net"})
+    rows = {row.stub: [cell.value for cell in row.cells] for row in made.rows}
+    assert rows["MEKRR", "Net"] == ["50.1", "643", "100", "–", "–", "–"]
+    assert rows["GAP-SOAP", ""][:3] == ["90", "–", "2000"]
+
+
+def test_every_method_with_a_job_is_a_method():
+    assert set(METHOD_STEPS) <= set(ORDER)

@@ -1,0 +1,166 @@
+"""Transfer on small frames: against fits on one data set, brute force, and its own promises."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mekrr.baselines import linear_ridge, species_ridge, training_mean, untouched_gnn
+from mekrr.errors import DataError
+from mekrr.features.store import FrameFeatures
+from mekrr.fits import MEKRR_METHODS, Problem, fit_kernels, join
+from mekrr.kernels.atom import Gaussian
+from mekrr.kernels.gram import own_gram, train_gram
+from mekrr.kernels.store import LayerKernel
+from mekrr.ridge import KernelRidge
+from mekrr.selection import alpha_grid, regularisation_grid
+from mekrr.transfer import join_frames, transfer, transfer_problem, write_transfer
+
+ALPHAS, LAMBDAS = alpha_grid(0.01, 4), regularisation_grid(1e-6, 1e-2, 3)
+NAMES = ("small", "large")
+WEIGHTS = np.array([1.0, -2.0, 0.5])
+
+
+def data_set(rng, species, formula):
+    """30 frames whose energy is linear in the mean feature; a network that is nearly right."""
+    n = len(species)
+    features = FrameFeatures(rng.normal(size=(30 * n, 3)), np.tile(species, 30), np.arange(31) * n)
+    mean = features.features.reshape(30, n, 3).mean(axis=1)
+    frames = pd.DataFrame(
+        {
+            "index": range(30),
+            "frame": range(500, 530),
+            "n_atoms": n,
+            "formula": formula,
+            "energy": -3.0 * n + mean @ WEIGHTS,
+        }
+    )
+    split = np.repeat(["train", "val", "test"], [18, 6, 6])
+    gnn_energy = frames["energy"].to_numpy() + 2.0 * n + 0.01 * rng.normal(size=30)
+    return features, Problem(frames, split, np.zeros(30)), gnn_energy
+
+
+@pytest.fixture
+def small(rng):
+    return data_set(rng, [29, 29, 29, 8], "Cu3O")
+
+
+@pytest.fixture
+def large(rng):
+    return data_set(rng, [29] * 6 + [8] * 2, "Cu6O2")
+
+
+def fits_on(source, rule):
+    """All methods on two layers, as the fits of the workflow."""
+    features, problem, gnn_energy = source
+    problem = Problem.of(problem.frames, problem.split, rule, NAMES[0])
+    train, kernels = problem.members("train"), {}
+    for layer, sigma in ((1, 2.0), (2, 3.0)):
+        atom_kernel = Gaussian(sigma)
+        gram = train_gram(features, train, atom_kernel)
+        kernels[layer] = LayerKernel(gram, own_gram(features, atom_kernel), sigma)
+    methods = dict.fromkeys(MEKRR_METHODS, ALPHAS) | {"MEKRR": np.zeros(1)}
+    delta = problem.beyond(gnn_energy, rule, NAMES[0])
+    layers = {1: features, 2: features}
+    return join(
+        [
+            training_mean(problem),
+            untouched_gnn(problem, gnn_energy, "b"),
+            linear_ridge(problem, layers, LAMBDAS, "b"),
+            species_ridge(problem, layers, LAMBDAS, "b"),
+            fit_kernels(problem, kernels, methods, LAMBDAS, "b", delta=delta),
+        ]
+    )
+
+
+def transferred(source, target, rule, choices):
+    (features, problem, gnn), (other, goal, other_gnn) = source, target
+    train, test = problem.members("train"), goal.members("test")
+    both = transfer_problem(problem, goal, rule, NAMES)
+    energy = np.concatenate([gnn[train], other_gnn[test]])
+    joined = join_frames(features.select(train), other.select(test))
+    return transfer(
+        both,
+        choices,
+        {1: joined, 2: joined},
+        delta=both.beyond(energy, rule, NAMES[0]),
+        gnn_energy=energy,
+    )
+
+
+@pytest.mark.parametrize("rule", ["least-squares", "none", {"Cu": -3.0, "O": -3.0}])
+def test_to_itself_it_is_the_fit(small, rule, tmp_path):
+    fit = fits_on(small, rule)
+    fit.choices.to_csv(tmp_path / "choices.csv", index=False)  # as the workflow passes them on
+    found = transferred(small, small, rule, pd.read_csv(tmp_path / "choices.csv"))
+    chosen = fit.choices.loc[fit.choices["chosen"], ["method", "layer"]].fillna({"layer": -1})
+    own = fit.predictions.query("split == 'test'").fillna({"layer": -1}).merge(chosen)
+    assert set(found["method"]) == {
+        *("training mean", "untouched GNN", "linear ridge", "species ridge"),
+        *MEKRR_METHODS,
+    }
+    for method, rows in found.groupby("method"):  # float32 kernels, λ down to 1e-6
+        expected = own[own["method"] == method]
+        for column in ("index", "frame", "n_atoms", "energy_ref"):
+            assert rows[column].tolist() == expected[column].tolist()
+        for column in ("energy_pred", "energy_std"):
+            np.testing.assert_allclose(rows[column], expected[column], rtol=0, atol=1e-4)
+
+
+def test_more_atoms_against_brute_force(small, large):
+    """α = 0 by a double sum over atoms in float64."""
+    fit = fits_on(small, "mean")
+    found = transferred(small, large, "mean", fit.choices)
+    choice = fit.choices.query("method == 'MEKRR' and chosen").iloc[0]
+    (features, problem, _), (other, goal, _) = small, large
+    rows = features.features.reshape(30, 4, 3)[problem.members("train")]
+    new = other.features.reshape(30, 8, 3)[goal.members("test")]
+
+    def kernel(a, b):
+        squares = np.square(a[:, None, :, None] - b[None, :, None, :]).sum(axis=-1)
+        return np.exp(-squares / (2 * choice["lengthscale"] ** 2)).mean(axis=(2, 3))
+
+    per_atom = (problem.energy / 4)[:18].mean()
+    model = KernelRidge(choice["regularisation"])
+    model.fit(kernel(rows, rows), problem.energy[:18] - 4 * per_atom)
+    expected = 8 * per_atom + model.predict(kernel(new, rows))
+    mekrr = found.query("method == 'MEKRR'")
+    np.testing.assert_allclose(mekrr["energy_pred"], expected, rtol=0, atol=1e-4)
+    std = model.std(kernel(new, rows), np.diag(kernel(new, new)))
+    np.testing.assert_allclose(mekrr["energy_std"], std, rtol=1e-3)
+    assert mekrr["n_atoms"].eq(8).all()
+    assert mekrr["index"].tolist() == list(range(24, 30))
+    np.testing.assert_array_equal(mekrr["energy_ref"], goal.energy[24:])
+
+
+def test_energies_of_the_target_play_no_part(small, large):
+    choices = fits_on(small, "least-squares").choices
+    features, goal, gnn_energy = large
+    spoiled = goal.frames.assign(energy=goal.energy + 1000.0 * np.arange(30))
+    plain, other = (
+        transferred(small, (features, problem, gnn_energy), "least-squares", choices)
+        for problem in (goal, Problem(spoiled, goal.split, np.zeros(30)))
+    )
+    columns = ["method", "layer", "index", "energy_pred", "energy_std"]
+    pd.testing.assert_frame_equal(plain[columns], other[columns])
+
+
+@pytest.mark.parametrize("rule", ["mean", "none", "least-squares"])
+def test_unknown_species(small, rng, rule):
+    other = data_set(rng, [29, 29, 6, 8], "Cu2CO")
+    with pytest.raises(DataError, match="small to large: no training frame of small has C; take"):
+        transfer_problem(small[1], other[1], rule, NAMES)
+
+
+def test_written_rows_say_where_they_come_from(small, large, tmp_path):
+    table = transferred(small, large, "mean", fits_on(small, "mean").choices)
+    labels = {"source": "small", "target": "large", "strategy": "run", "seed": "3"}
+    write_transfer(tmp_path / "p.csv", table, labels | {"backbone": "b"})
+    read = pd.read_csv(tmp_path / "p.csv")
+    assert list(read.columns) == [
+        *("source", "target", "strategy", "seed", "method", "backbone", "layer", "index"),
+        *("frame", "n_atoms", "energy_ref", "energy_pred", "energy_std"),
+    ]
+    assert read["seed"].eq(3).all()
+    assert read.loc[read["method"] == "training mean", "backbone"].eq("none").all()
+    assert read.loc[read["method"].str.endswith("MEKRR"), "energy_std"].gt(0).all()
+    assert read.loc[read["method"] == "untouched GNN", "energy_std"].isna().all()

@@ -1,0 +1,95 @@
+"""Test error against the number of training frames.
+
+in:   results/kernels/…, results/features/…
+out:  results/learning/{dataset}/{strategy}-{seed}/{backbone}.csv
+      results/tables/learning.csv
+      results/figures/learning.{svg,pdf,png}
+"""
+
+
+rule learning_kernels:
+    """Ridge regression, MEKRR, MEKRR-α and Δ-MEKRR on nested subsets of the training frames."""
+    input:
+        kernels="results/kernels/{dataset}/{strategy}-{seed}/{backbone}.safetensors",
+        features="results/features/{dataset}/{backbone}.safetensors",
+        frames="results/data/{dataset}/frames.csv",
+        split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
+        code=code(
+            "learning.py",
+            "baselines.py",
+            "evaluation.py",
+            "fits.py",
+            "data/references.py",
+            "ridge.py",
+            "selection.py",
+        ),
+    output:
+        errors="results/learning/{dataset}/{strategy}-{seed}/{backbone}.csv",
+    log:
+        "results/logs/learning_kernels/{dataset}/{strategy}-{seed}/{backbone}.log",
+    benchmark:
+        "results/benchmarks/learning_kernels/{dataset}/{strategy}-{seed}/{backbone}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        n_train=config["learning"]["n_train"],
+        grid=config["grid"],
+        reference_energy=reference_energy,
+    script:
+        "../scripts/learning_kernels.py"
+
+
+rule learning_table:
+    """All learning curves, with the fits of the study as their last points."""
+    input:
+        errors=collect(study_learning(), dataset=STUDY["datasets"]),
+        metrics="results/tables/metrics.csv",
+        code=code("learning.py"),
+    output:
+        csv="results/tables/learning.csv",
+    log:
+        "results/logs/learning_table.log",
+    benchmark:
+        "results/benchmarks/learning_table.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    script:
+        "../scripts/learning_table.py"
+
+
+rule fig_learning:
+    """Test error against the number of training frames, all methods."""
+    input:
+        table="results/tables/learning.csv",
+        code=code("plots/learning.py", "plots/style.py"),
+    output:
+        report(
+            "results/figures/learning.svg",
+            caption="../report/learning.rst",
+            category="2 Figures",
+            labels={"figure": "Learning curves"},
+        ),
+        figure_files("results/figures/learning"),
+    log:
+        "results/logs/fig_learning.log",
+    benchmark:
+        "results/benchmarks/fig_learning.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        datasets=study_datasets(),
+        backbones=study_backbones(),
+    script:
+        "../scripts/fig_learning.py"

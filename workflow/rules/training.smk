@@ -1,0 +1,208 @@
+"""Networks trained on the frames, from scratch or fine-tuned, to fitted predictions.
+
+The layers that stay as they are, the trunk, run once for each frame of a data set; what is
+trained, the head, runs every epoch. A training that is killed goes on where it was, from a
+checkpoint that is no output: Snakemake deletes those of jobs that fail.
+
+in:   results/data/{dataset}/frames.extxyz, the weights of the backbone that a network starts with
+out:  results/training/{dataset}/{network}.safetensors, the trunk's, for as long as it is needed
+      results/fits/{dataset}/{strategy}-{seed}/{network}/*.csv, model.safetensors
+      results/learning/{dataset}/{strategy}-{seed}/{network}/{n_train}.csv
+      results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.predictions.csv
+      results/figures/{dataset}/history.{svg,pdf,png}
+"""
+
+
+rule trunk:
+    """What the frozen layers of a network make of each frame."""
+    input:
+        frames="results/data/{dataset}/frames.extxyz",
+        weights=network_weights,
+        code=trunk_code,
+    output:
+        states=temp("results/training/{dataset}/{network}.safetensors"),
+    log:
+        "results/logs/trunk/{dataset}/{network}.log",
+    benchmark:
+        "results/benchmarks/trunk/{dataset}/{network}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=1,
+    params:
+        model=network_model,
+    script:
+        "../scripts/trunk.py"
+
+
+rule train_network:
+    """Training until the validation error falls no more; the best epoch counts."""
+    input:
+        states="results/training/{dataset}/{network}.safetensors",
+        table="results/data/{dataset}/frames.csv",
+        split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
+        frames=forces_file,
+        weights=network_weights,
+        code=training_code,
+    output:
+        predictions="results/fits/{dataset}/{strategy}-{seed}/{network}/predictions.csv",
+        choices="results/fits/{dataset}/{strategy}-{seed}/{network}/choices.csv",
+        history="results/fits/{dataset}/{strategy}-{seed}/{network}/history.csv",
+        costs="results/fits/{dataset}/{strategy}-{seed}/{network}/costs.csv",
+        model="results/fits/{dataset}/{strategy}-{seed}/{network}/model.safetensors",
+    log:
+        "results/logs/train_network/{dataset}/{strategy}-{seed}/{network}.log",
+    benchmark:
+        "results/benchmarks/train_network/{dataset}/{strategy}-{seed}/{network}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1  # a second thread gains little on a CPU; a second job does
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+        gpu=1,
+    params:
+        model=network_model,
+        method=network_method,
+        training=network_training,
+        reference_energy=reference_energy,
+        checkpoint="results/training/{dataset}/{strategy}-{seed}/{network}.pt",
+    script:
+        "../scripts/train_network.py"
+
+
+rule learning_network:
+    """The same on a nested subset of the training frames, for the learning curves."""
+    input:
+        states="results/training/{dataset}/{network}.safetensors",
+        table="results/data/{dataset}/frames.csv",
+        split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
+        frames=forces_file,
+        weights=network_weights,
+        code=learning_code,
+    output:
+        errors="results/learning/{dataset}/{strategy}-{seed}/{network}/{n_train}.csv",
+    log:
+        "results/logs/learning_network/{dataset}/{strategy}-{seed}/{network}/{n_train}.log",
+    benchmark:
+        "results/benchmarks/learning_network/{dataset}/{strategy}-{seed}/{network}/{n_train}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+        gpu=1,
+    params:
+        model=network_model,
+        method=network_method,
+        training=network_training,
+        reference_energy=reference_energy,
+        checkpoint="results/training/{dataset}/{strategy}-{seed}/{network}-{n_train}.pt",
+    script:
+        "../scripts/learning_network.py"
+
+
+rule train_for_target:
+    """As published for transfer: the epoch is chosen on validation frames of the target."""
+    input:
+        states=[
+            "results/training/{source}/{network}.safetensors",
+            "results/training/{target}/{network}.safetensors",
+        ],
+        tables=["results/data/{source}/frames.csv", "results/data/{target}/frames.csv"],
+        splits=[
+            "results/data/{source}/splits/{strategy}-{seed}.csv",
+            "results/data/{target}/splits/{strategy}-{seed}.csv",
+        ],
+        frames=source_forces_file,
+        weights=network_weights,
+        code=transfer_code,
+    output:
+        model="results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.safetensors",
+    log:
+        "results/logs/train_for_target/{source}-to-{target}/{strategy}-{seed}/{network}.log",
+    benchmark:
+        "results/benchmarks/train_for_target/{source}-to-{target}/{strategy}-{seed}/{network}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+        gpu=1,
+    params:
+        model=network_model,
+        training=transfer_training,
+        reference_energy=source_reference_energy,
+        checkpoint="results/training/{source}-to-{target}/{strategy}-{seed}/{network}.pt",
+    script:
+        "../scripts/train_for_target.py"
+
+
+rule transfer_network:
+    """A network trained on the source, on the target's test frames."""
+    input:
+        model=transferred_model,
+        states=[
+            "results/training/{source}/{network}.safetensors",
+            "results/training/{target}/{network}.safetensors",
+        ],
+        tables=["results/data/{source}/frames.csv", "results/data/{target}/frames.csv"],
+        splits=[
+            "results/data/{source}/splits/{strategy}-{seed}.csv",
+            "results/data/{target}/splits/{strategy}-{seed}.csv",
+        ],
+        weights=network_weights,
+        code=transfer_code,
+    output:
+        predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.predictions.csv",
+    log:
+        "results/logs/transfer_network/{source}-to-{target}/{strategy}-{seed}/{network}.log",
+    benchmark:
+        "results/benchmarks/transfer_network/{source}-to-{target}/{strategy}-{seed}/{network}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        gpu=1,
+    params:
+        model=network_model,
+        method=network_method,
+        reference_energy=source_reference_energy,
+    script:
+        "../scripts/transfer_network.py"
+
+
+rule fig_history:
+    """Errors by epoch of every training on a data set."""
+    input:
+        histories=study_histories(),
+        code=code("plots/history.py", "plots/style.py"),
+    output:
+        report(
+            "results/figures/{dataset}/history.svg",
+            caption="../report/history.rst",
+            category="2 Figures",
+            labels={"figure": "Training of the networks", "data set": "{dataset}"},
+        ),
+        figure_files("results/figures/{dataset}/history"),
+    log:
+        "results/logs/fig_history/{dataset}.log",
+    benchmark:
+        "results/benchmarks/fig_history/{dataset}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        datasets=study_datasets(),
+    script:
+        "../scripts/fig_history.py"

@@ -1,0 +1,13 @@
+"""Predictions to the calibration of their standard deviations, and reliability curves."""
+
+from mekrr.calibration import calibration, reliability_curves
+from mekrr.files import write_csv
+from mekrr.job import job
+from mekrr.tables import FIT, chosen_test_predictions, read_tables
+
+with job(snakemake.log[0], snakemake.threads):
+    predictions = chosen_test_predictions(
+        read_tables(snakemake.input.predictions), read_tables(snakemake.input.choices)
+    )
+    write_csv(snakemake.output.calibration, calibration(predictions, FIT))
+    write_csv(snakemake.output.reliability, reliability_curves(predictions, FIT))

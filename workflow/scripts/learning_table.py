@@ -1,0 +1,10 @@
+"""All learning curves in one table."""
+
+from mekrr.files import write_csv
+from mekrr.job import job
+from mekrr.learning import with_whole_set
+from mekrr.tables import read_tables
+
+with job(snakemake.log[0], snakemake.threads):
+    subsets = read_tables(snakemake.input.errors)
+    write_csv(snakemake.output.csv, with_whole_set(subsets, read_tables([snakemake.input.metrics])))

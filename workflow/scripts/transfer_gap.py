@@ -1,0 +1,18 @@
+"""A GAP-SOAP potential of one data set to predictions on the test frames of another."""
+
+from mekrr.data.frames import load_frames
+from mekrr.fits import Problem
+from mekrr.gap import transfer_gap
+from mekrr.job import job
+from mekrr.transfer import transfer_problem, write_transfer
+
+with job(snakemake.log[0], snakemake.threads):
+    given, wildcards = snakemake.input, snakemake.wildcards
+    names = wildcards.source, wildcards.target
+    source = Problem.read(given.source_frames, given.source_split, "none", names[0])
+    target = Problem.read(given.target_frames, given.target_split, "none", names[1])
+    problem = transfer_problem(source, target, snakemake.params.reference_energy, names)
+    frames = load_frames(given.target_trajectory)
+    test = [frames[index] for index in target.members("test")]
+    table = transfer_gap(problem, test, given.model)
+    write_transfer(snakemake.output.predictions, table, dict(wildcards.items()))

@@ -1,0 +1,16 @@
+"""The source's training mean as a predictor of another data set's test frames."""
+
+import pandas as pd
+
+from mekrr.fits import Problem
+from mekrr.job import job
+from mekrr.transfer import transfer, transfer_problem, write_transfer
+
+with job(snakemake.log[0], snakemake.threads):
+    given, wildcards = snakemake.input, snakemake.wildcards
+    names = wildcards.source, wildcards.target
+    source = Problem.read(given.source_frames, given.source_split, "none", names[0])
+    target = Problem.read(given.target_frames, given.target_split, "none", names[1])
+    problem = transfer_problem(source, target, snakemake.params.reference_energy, names)
+    table = transfer(problem, pd.read_csv(given.choices[0]), {})
+    write_transfer(snakemake.output.predictions, table, dict(wildcards.items()))

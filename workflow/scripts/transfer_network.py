@@ -1,0 +1,24 @@
+"""A network trained on one data set to predictions on the test frames of another."""
+
+from mekrr.fits import Problem
+from mekrr.job import job
+from mekrr.training.fit import load_trained, other_frames, transfer_predictions
+from mekrr.training.registry import load_network
+from mekrr.training.states import States
+from mekrr.transfer import write_transfer
+
+with job(snakemake.log[0], snakemake.threads):
+    given, wildcards, params = snakemake.input, snakemake.wildcards, snakemake.params
+    names = wildcards.source, wildcards.target
+    source, target = (
+        (Problem.read(table, split, "none", name), States(states))
+        for table, split, states, name in zip(
+            given.tables, given.splits, given.states, names, strict=True
+        )
+    )
+    weights = next(iter(given.weights), None)
+    network = load_network(wildcards.network, weights=weights, **params.model)
+    problem, sample = other_frames(source, target, "test", network, params.reference_energy, names)
+    scale = load_trained(given.model, network)
+    table = transfer_predictions(problem, sample, network, scale, params.method)
+    write_transfer(snakemake.output.predictions, table, dict(wildcards.items()))

@@ -1,0 +1,22 @@
+"""Checked frames to the output of a network's frozen layers."""
+
+import json
+
+from mekrr.data.frames import load_frames
+from mekrr.features.extract import choose_device
+from mekrr.files import sha256
+from mekrr.job import job
+from mekrr.training.registry import load_network
+from mekrr.training.states import write_states
+
+with job(snakemake.log[0], snakemake.threads):
+    given, wildcards, model = snakemake.input, snakemake.wildcards, snakemake.params.model
+    network = load_network(wildcards.network, weights=next(iter(given.weights), None), **model)
+    frames = load_frames(given.frames)
+    network.check_species(frames, wildcards.dataset)
+    identity = {
+        "frames": sha256(given.frames),
+        "model": json.dumps(model, sort_keys=True),
+        "weights": network.weights_sha256,
+    }
+    write_states(snakemake.output.states, network, frames, choose_device(), identity)

@@ -55,6 +55,8 @@ backbones: setup ## list the registered networks, their weights, layers and elem
 
 bench: setup ## time features and kernels on this machine (ARGS go to the kernels' benchmark)
 	$(BIN)/python -m mekrr.benchmarks.gram $(ARGS)
+	$(BIN)/python -m mekrr.benchmarks.grid
+	$(BIN)/python -m mekrr.benchmarks.backbones
 	$(BIN)/python -m mekrr.benchmarks.schnet
 	$(BIN)/python -m mekrr.benchmarks.features
 

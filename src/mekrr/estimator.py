@@ -478,7 +478,17 @@ class MEKRR(RegressorMixin, BaseEstimator):
                     gram.k0, gram.k1, target, n_atoms, alphas, lambdas, self.threads
                 )
             else:
-                table = sweep(gram.k0, gram.k1, target, n_atoms, train, validation, alphas, lambdas)
+                table = sweep(
+                    gram.k0,
+                    gram.k1,
+                    target,
+                    n_atoms,
+                    train,
+                    validation,
+                    alphas,
+                    lambdas,
+                    self.threads,
+                )
             tables.append(table.assign(layer=gram.layer))
             choice = choose(table)
             if least is None or choice.validation_rmse < least.validation_rmse:

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from mekrr.methods import ORDER, STRATEGY_LABELS, label
 from mekrr.plots.style import METHOD_COLOURS, TEXT, title_of, use_house_style
@@ -63,5 +64,8 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, colour: tuple) -> None:
         best = run["val_rmse"].idxmin()
         axis.plot(epoch[best], run["val_rmse"][best], "*", color=colour, mec="0.2", mew=0.4, ms=7)
     axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(axis="y", which="both", lw=0.3)

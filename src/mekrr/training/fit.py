@@ -72,7 +72,7 @@ class Fitted:
         seconds = (time.process_time() - begin) / len(energy)
         names = {"method": method, "backbone": start}
         history = self.training.history
-        choice = {"validation_rmse": history["val_rmse"].min(), "chosen": True}
+        choice = {"layer": None, "validation_rmse": history["val_rmse"].min(), "chosen": True}
         weights = [p for p in self.network.module().parameters() if p.requires_grad]
         costs = {
             "trained_weights": sum(w.numel() for w in weights),

@@ -152,3 +152,40 @@ def test_data_set_is_either_surrogate_or_published(config):
 def test_name_unfit_for_a_path(config):
     config["datasets"]["../evil"] = {"path": "a"}
     refused(config, "../evil")
+
+
+def test_misspelt_key_of_a_network(config):
+    config["networks"]["schnet"]["training"] = {"lerning_rate": 1.0}
+    refused(config, "networks.schnet.training.lerning_rate: unknown key")
+    del config["networks"]["schnet"]["training"]
+    config["networks"]["schnet"]["architecture"]["hiden_channels"] = 3
+    refused(config, "networks.schnet.architecture.hiden_channels", "did you mean 'hidden_channels'")
+
+
+def test_training_must_say_everything(config):
+    del config["training"]["patience"]
+    refused(config, "training: key `patience` is missing")
+
+
+def test_unknown_network(config):
+    config["study"]["networks"] = ["chgnet"]
+    refused(config, "study.networks", "'chgnet' is not in the registry", "known: chgnet-ft")
+
+
+def test_network_starts_somewhere(config):
+    config["networks"]["mine"] = {"method": "SchNet-FT", "start": "schnet-oc", "frozen": 3}
+    refused(config, "networks.mine.start", "neither scratch nor in", "did you mean 'schnet-oc20'?")
+    config["networks"]["mine"]["start"] = "diep"
+    refused(config, "networks.mine.start: 'diep' is of family diep, which cannot be trained")
+
+
+def test_what_a_network_needs_depends_on_its_start(config):
+    config["networks"]["mine"] = {"method": "SchNet", "start": "scratch", "frozen": 3}
+    refused(config, "networks.mine: with start 'scratch' give `architecture`, not `frozen`")
+    config["networks"]["mine"] = {"method": "SchNet-FT", "start": "schnet-oc20"}
+    refused(config, "networks.mine: with start 'schnet-oc20' give `frozen`, not `architecture`")
+
+
+def test_network_named_as_a_backbone(config):
+    config["networks"]["sevennet-0"] = config["networks"]["sevennet-ft"]
+    refused(config, "networks.sevennet-0: is the name of a backbone too")

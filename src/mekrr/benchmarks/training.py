@@ -16,7 +16,7 @@ import torch
 from ase import Atoms
 
 from mekrr import provenance
-from mekrr.benchmarks.gram import formate_on_copper
+from mekrr.benchmarks.backbones import formate_on_copper
 from mekrr.benchmarks.schnet import random_model
 from mekrr.training.chgnet import FineTunedCHGNet
 from mekrr.training.network import Network

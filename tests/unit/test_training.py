@@ -1,0 +1,485 @@
+"""Trained networks: heads against the packages' own forward passes, and the training loop."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from ase import Atoms
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+from checkpoints import schnet_checkpoint
+from samples import labelled
+from tolerances import GRADIENT, OWN_ENERGY
+
+from mekrr.backbones import load_backbone
+from mekrr.baselines import untouched_gnn
+from mekrr.errors import ConfigError, DataError, TrainingError
+from mekrr.evaluation import rmse
+from mekrr.fits import Problem
+from mekrr.training import loop
+from mekrr.training.chgnet import FineTunedCHGNet
+from mekrr.training.fit import (
+    beyond_start,
+    fewer_frames,
+    fit_network,
+    learning_point,
+    load_trained,
+    other_frames,
+    transfer_predictions,
+)
+from mekrr.training.loop import Scale, outputs, train
+from mekrr.training.radial import Radial
+from mekrr.training.sample import Sample
+from mekrr.training.schnet import FineTunedSchNet, SchNetFromScratch
+from mekrr.training.settings import Settings
+from mekrr.training.sevennet import FineTunedSevenNet
+from mekrr.training.sparse import sparse_product, sparse_state
+from mekrr.training.states import States, collate, write_states
+
+CPU = torch.device("cpu")
+INTERPOLATED = 1e-4  # relative, energies and their gradients by filters between knots
+SETTINGS = Settings(
+    epochs=6,
+    least_steps=0,
+    patience=100,
+    batch_size=2,
+    lr=1e-3,
+    schedule="cosine",
+    amsgrad=False,
+    weight_decay=0.0,
+    average=0.9,
+    clip=10.0,
+    shuffle=True,
+    force_weight=0.0,
+)
+SMALL = {
+    "hidden_channels": 16,
+    "num_filters": 8,
+    "num_interactions": 2,
+    "num_gaussians": 20,
+    "cutoff": 4.0,
+}
+
+
+def scratch(seed=0):
+    return SchNetFromScratch("small", seed, **SMALL)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Twelve frames of 4 atoms, energies and forces by effective-medium theory; their states."""
+    frames = labelled(12)
+    for atoms in frames:
+        calculator = EMT()
+        energy, forces = (calculator.get_property(p, atoms) for p in ("energy", "forces"))
+        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces)
+    table = pd.DataFrame(
+        {
+            "index": range(12),
+            "frame": range(12),
+            "run": 0,
+            "n_atoms": 4,
+            "formula": "Cu4",
+            "energy": [atoms.get_potential_energy() for atoms in frames],
+        }
+    )
+    split = np.repeat(["train", "val", "test"], [4, 4, 4])
+    write_states(tmp_path / "states", scratch(), frames, CPU, {"frames": "abc"})
+    return Problem.of(table, split, "mean", "toy"), States(tmp_path / "states"), frames
+
+
+def fitted(data, path, settings=SETTINGS, network=None, forces=False):
+    problem, states, frames = data
+    frames = frames if forces else None
+    network = network or scratch()
+    sample = Sample.of(states, problem, "train", frames)
+    validation = Sample.of(states, problem, "val")
+    result = train(
+        network, sample, validation, settings, seed=0, device=CPU, checkpoint=path / "checkpoint"
+    )
+    return network, result
+
+
+# --- sparse products
+
+
+def test_sparse_product_is_the_dense_one(rng):
+    row, column = torch.tensor([0, 2, 2, 0, 2]), torch.tensor([1, 0, 3, 1, 2])
+    weight = torch.from_numpy(rng.normal(size=5))
+    dense = torch.zeros(4, 5).index_put((row, column), weight.float(), accumulate=True)
+    state = sparse_state("p", row, column, weight, (4, 5))
+    x = torch.from_numpy(rng.normal(size=(5, 3))).float().requires_grad_()
+    upstream = torch.from_numpy(rng.normal(size=(4, 3))).float()
+    product = sparse_product(state, "p", x)
+    torch.testing.assert_close(product, dense @ x)
+    (grad,) = torch.autograd.grad(product, x, upstream)
+    torch.testing.assert_close(grad, dense.T @ upstream)
+
+
+def test_interpolation_is_exact_for_parabolas():
+    radial = Radial(cutoff=5.0, spacing=0.3)
+    distance = torch.tensor([0.5, 0.51, 2.0, 4.99, 5.0], dtype=torch.float64)
+    state = radial.state("w", distance, torch.arange(5), 5)
+    parabola = torch.stack([radial.knots**2, radial.knots], dim=1)
+    expected = torch.stack([distance**2, distance], dim=1).float()
+    torch.testing.assert_close(sparse_product(state, "w", parabola), expected)
+
+
+# --- heads
+
+
+@pytest.fixture(scope="module")
+def oc20(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "oc20.pt"
+    schnet_checkpoint(path)
+    return path
+
+
+@pytest.fixture(
+    scope="module",
+    params=["schnet", "schnet-ft", "sevennet-4", "sevennet-3", "chgnet-3", "chgnet-2"],
+)
+def network(request, oc20):
+    family, _, frozen = request.param.partition("-")
+    if family == "sevennet":
+        return FineTunedSevenNet("n", "b", int(frozen))
+    if family == "chgnet":
+        return FineTunedCHGNet("n", "b", int(frozen))
+    return FineTunedSchNet("n", "b", 2, oc20) if frozen else scratch()
+
+
+def cached(network, frames):
+    with torch.no_grad():
+        states = [network.trunk(network.graph([atoms])) for atoms in frames]
+    return collate([{k: t.numpy() for k, t in s.items()} for s in states], network.indices)
+
+
+def test_cached_trunk_and_head_are_the_whole_network(network, surface, oc20):
+    """Energies, and what training sees of them: gradients of each frame's energy."""
+    weights = [p for p in network.module().parameters() if p.requires_grad]
+    fast, whole = network.head(cached(network, surface)), network.energy(network.graph(surface))
+    torch.testing.assert_close(fast, whole, rtol=INTERPOLATED, atol=INTERPOLATED)
+    for ours, theirs in zip(fast, whole, strict=True):
+        grads, expected = (
+            torch.autograd.grad(e, weights, retain_graph=True) for e in (ours, theirs)
+        )
+        for grad, right in zip(grads, expected, strict=True):
+            scale = float(right.abs().max())
+            torch.testing.assert_close(grad, right, rtol=0, atol=10 * INTERPOLATED * scale + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("family", "make"),
+    [
+        ("sevennet", lambda: FineTunedSevenNet("n", "b", 4)),
+        ("chgnet", lambda: FineTunedCHGNet("n", "b", 2)),
+    ],
+)
+def test_untrained_networks_are_their_backbones(family, make, surface):
+    backbone, network = load_backbone("b", family), make()
+    with torch.no_grad():
+        expected = backbone.forward(backbone.graph(surface)).energy
+        found = network.head(cached(network, surface))
+    n_atoms = torch.tensor([len(atoms) for atoms in surface])
+    assert float(((found - expected) / n_atoms).abs().max()) < OWN_ENERGY
+
+
+def test_untrained_schnet_is_its_backbone(surface, oc20):
+    backbone = load_backbone("b", "schnet", weights=oc20)
+    network = FineTunedSchNet("n", "b", 2, oc20)
+    with torch.no_grad():
+        expected = backbone.forward(backbone.graph(surface)).energy
+        found = network.head(cached(network, surface))
+    torch.testing.assert_close(found, expected, rtol=INTERPOLATED, atol=INTERPOLATED)
+
+
+def test_only_the_head_is_trained(network, surface):
+    """Frozen weights are no part of the module, and its weights all matter."""
+    weights = [p for p in network.module().parameters() if p.requires_grad]
+    energy = network.head(cached(network, surface[:1]))
+    grads = torch.autograd.grad(energy.sum(), weights)
+    assert sum(bool(g.abs().max() > 0) for g in grads) >= len(grads) - 2
+
+
+def test_energy_does_not_depend_on_the_order_of_atoms(network, surface, rng):
+    atoms = surface[1]
+    shuffled = atoms[rng.permutation(len(atoms))]
+    with torch.no_grad():
+        one, other = (network.head(cached(network, [a])) for a in (atoms, shuffled))
+    torch.testing.assert_close(one, other, rtol=INTERPOLATED, atol=INTERPOLATED)
+
+
+def test_a_batch_is_its_frames(network, surface):
+    with torch.no_grad():
+        batch = network.head(cached(network, surface))
+        single = torch.cat([network.head(cached(network, [atoms])) for atoms in surface])
+    torch.testing.assert_close(batch, single, rtol=1e-6, atol=1e-4)
+
+
+def test_a_lone_atom_has_an_energy():
+    with torch.no_grad():
+        energy = scratch().head(cached(scratch(), [Atoms("Cu"), *labelled(1)]))
+    assert torch.isfinite(energy).all()
+
+
+def test_nothing_left_to_train(oc20):
+    with pytest.raises(ConfigError, match=r"networks\.n\.frozen: 3 of 3 layers leave none"):
+        FineTunedSchNet("n", "b", 3, oc20)
+
+
+def test_states_on_disk_are_those_in_memory(data):
+    _, states, frames = data
+    network = scratch()
+    batch, fresh = (
+        states.batch([7, 2], network.indices, CPU),
+        cached(network, [frames[7], frames[2]]),
+    )
+    assert batch.keys() == fresh.keys()
+    for name, tensor in fresh.items():
+        torch.testing.assert_close(batch[name], tensor, rtol=0, atol=0)
+
+
+# --- training
+
+
+def test_four_frames_are_learnt_by_heart(data, tmp_path):
+    settings = dataclasses.replace(SETTINGS, epochs=400, patience=400, lr=5e-3)
+    _, result = fitted(data, tmp_path, settings)
+    errors = result.history["train_rmse"]
+    assert errors.iloc[-1] < 0.01 * errors.iloc[0]
+
+
+def test_predictions_are_those_of_the_best_epoch(data, tmp_path):
+    problem, _, _ = data
+    fitted = fit_toy(data, tmp_path)
+    errors = fitted.energy() - problem.energy
+    found = 250 * rmse(errors[problem.members("val")])
+    assert found == pytest.approx(fitted.training.history["val_rmse"].min(), rel=1e-6)
+    assert abs(errors[problem.members("train")].mean()) < 1e-9
+
+
+def fit_toy(data, path):
+    problem, states, _ = data
+    return fit_network(
+        problem,
+        scratch(),
+        states,
+        SETTINGS,
+        reference_energy="mean",
+        source="toy",
+        seed=0,
+        checkpoint=path / "checkpoint",
+    )
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_killed_training_goes_on_to_the_same_bits(data, tmp_path, monkeypatch):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    _, whole = fitted(data, tmp_path / "whole")
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    validate = loop._Run._validate
+
+    def dies(run):
+        if run.epoch == 4:
+            raise Killed
+        validate(run)
+
+    monkeypatch.setattr(loop._Run, "_validate", dies)
+    with pytest.raises(Killed):
+        fitted(data, tmp_path / "killed")
+    monkeypatch.setattr(loop._Run, "_validate", validate)
+    steps, step = [], loop._Run._step
+    monkeypatch.setattr(loop._Run, "_step", lambda *a: (steps.append(1), step(*a))[1])
+    network, resumed = fitted(data, tmp_path / "killed")
+    assert len(steps) == 2 * 2  # the last two epochs only
+    pd.testing.assert_frame_equal(resumed.history, whole.history, check_exact=True)
+    assert resumed.scale == whole.scale
+    untouched, _ = fitted(data, tmp_path / "whole" / "again")
+    for one, other in zip(
+        network.module().parameters(), untouched.module().parameters(), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
+def test_divergence_names_the_epoch_and_keeps_the_last_good_state(data, tmp_path, monkeypatch):
+    head = SchNetFromScratch.head
+    calls = []
+
+    def spoiled(self, state):
+        calls.append(1)
+        return head(self, state) * (float("nan") if len(calls) > 20 else 1.0)
+
+    monkeypatch.setattr(SchNetFromScratch, "head", spoiled)
+    with pytest.raises(TrainingError, match=r"is nan in epoch \d+; lower networks.small") as error:
+        fitted(data, tmp_path)
+    epoch = int(re.search(r"epoch (\d+)", str(error.value))[1])
+    assert epoch > 0
+    monkeypatch.setattr(SchNetFromScratch, "head", head)
+    _, resumed = fitted(data, tmp_path)
+    (tmp_path / "whole").mkdir()
+    _, whole = fitted(data, tmp_path / "whole")
+    pd.testing.assert_frame_equal(resumed.history, whole.history, check_exact=True)
+
+
+def test_checkpoint_of_another_data_set_is_refused(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    fitted(data, tmp_path)
+    problem, states, frames = data
+    other = dataclasses.replace(problem, split=problem.split[::-1].copy())
+    with pytest.raises(DataError, match="checkpoint of another data set or split; delete it"):
+        fitted((other, states, frames), tmp_path)
+
+
+def test_checkpoint_of_other_settings_is_passed_over(data, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    fitted(data, tmp_path)
+    _, result = fitted(data, tmp_path, dataclasses.replace(SETTINGS, lr=5e-4))
+    assert "checkpoint of other settings" in caplog.text
+    assert len(result.history) == SETTINGS.epochs
+
+
+def test_damaged_checkpoint(data, tmp_path):
+    (tmp_path / "checkpoint").write_bytes(b"no checkpoint")
+    with pytest.raises(DataError, match="damaged checkpoint"):
+        fitted(data, tmp_path)
+
+
+def test_training_ends_when_validation_no_longer_gains(data, tmp_path):
+    settings = dataclasses.replace(SETTINGS, epochs=300, lr=2e-2, patience=3)
+    _, result = fitted(data, tmp_path, settings)
+    assert len(result.history) < 300
+    assert result.best == len(result.history) - 1 - 3
+
+
+def test_few_frames_take_more_epochs():
+    settings = dataclasses.replace(SETTINGS, epochs=10, least_steps=100, batch_size=8)
+    assert settings.total_epochs(800) == 10
+    assert settings.total_epochs(10) == 50
+
+
+def test_learning_rate():
+    settings = dataclasses.replace(SETTINGS, lr=2.0)
+    assert settings.rate(0.025) == pytest.approx(1.0, rel=0.01)
+    assert settings.rate(1.0) == pytest.approx(0.0)
+    assert dataclasses.replace(settings, schedule="constant").rate(1.0) == 2.0
+
+
+def test_trained_weights_come_back(data, tmp_path):
+    fitted = fit_toy(data, tmp_path)
+    fitted.save(tmp_path / "model", {"dataset": "toy"})
+    again = scratch(seed=5)
+    scale = load_trained(tmp_path / "model", again)
+    assert scale == fitted.training.scale
+    copied = dataclasses.replace(fitted, network=again)
+    np.testing.assert_array_equal(copied.energy(), fitted.energy())
+    other = SchNetFromScratch("other", 0, **SMALL | {"num_filters": 4})
+    with pytest.raises(DataError, match="not of network 'other'"):
+        load_trained(tmp_path / "model", other)
+
+
+def test_learning_point(data, tmp_path):
+    problem, _, _ = data
+    fitted = fit_toy(data, tmp_path)
+    point = learning_point(fitted, "SchNet")
+    assert point[["n_train", "n_val"]].to_numpy().tolist() == [[4, 4]]
+    energy = fitted.energy()
+    test = problem.members("test")
+    assert point["rmse"].item() == pytest.approx(250 * rmse((energy - problem.energy)[test]))
+    assert fewer_frames(problem, 4, 0, "mean", "toy") is None
+    assert learning_point(None, "SchNet").empty
+
+
+def test_transfer_to_the_same_frames_is_no_transfer(data, tmp_path):
+    """Predicted by way of model file and reference energies of the source."""
+    problem, states, _ = data
+    fitted = fit_toy(data, tmp_path)
+    fitted.save(tmp_path / "model", {})
+    network = scratch(seed=3)
+    joint, sample = other_frames(
+        (problem, states), (problem, states), "test", network, "mean", ("a", "b")
+    )
+    scale = load_trained(tmp_path / "model", network)
+    table = transfer_predictions(joint, sample, network, scale, "SchNet")
+    test = problem.members("test")
+    assert table["index"].tolist() == test.tolist()
+    np.testing.assert_allclose(table["energy_pred"], fitted.energy()[test], atol=1e-9)
+
+
+def test_fine_tuning_starts_with_the_untouched_network(surface, tmp_path, rng):
+    """Its first predictions are those of the baseline, whatever zero its energies have."""
+    frames = [atoms for atoms in surface for _ in range(2)]
+    for atoms in frames:
+        atoms.positions += 0.05 * rng.normal(size=atoms.positions.shape)
+    network = FineTunedCHGNet("n", "b", 3)
+    write_states(tmp_path / "states", network, frames, CPU, {})
+    states = States(tmp_path / "states")
+    table = pd.DataFrame(
+        {
+            "index": range(6),
+            "frame": range(6),
+            "run": 0,
+            "n_atoms": [len(atoms) for atoms in frames],
+            "formula": [atoms.get_chemical_formula() for atoms in frames],
+            "energy": states.start_energy + 7.0 + rng.normal(size=6),
+        }
+    )
+    split = np.array(["train", "val"] * 3)
+    problem = Problem(table, split, np.zeros(6))
+    started = beyond_start(problem, network, states.start_energy, "mean", "toy")
+    expected = untouched_gnn(problem, states.start_energy, "b").predictions["energy_pred"]
+    np.testing.assert_allclose(started.reference, expected, atol=1e-9)
+    sample = Sample.of(states, started, "val")
+    np.testing.assert_allclose(outputs(network, sample, Scale(0.0, 1.0), CPU), 0.0, atol=1e-4)
+
+
+# --- forces
+
+
+def test_forces_in_the_loss_are_slopes_of_the_energy(data, tmp_path):
+    """Central differences of the energy that the head itself predicts."""
+    problem, states, frames = data
+    network = scratch()
+    sample = Sample.of(states, problem, "train", frames)
+    settings = dataclasses.replace(SETTINGS, force_weight=1.0)
+    run = loop._Run(network, sample, sample, settings, 0, CPU)
+    _, misfit = run._with_forces(np.array([1]))
+    atoms, slopes = frames[1], np.empty((4, 3))
+    network.module().double()
+    for k in np.ndindex(4, 3):
+        energies = []
+        for step in (1e-4, -1e-4):
+            moved = atoms.copy()
+            moved.positions[k] += step
+            energies.append(network.energy(network.graph([moved])).item())
+        slopes[k] = (energies[0] - energies[1]) / 2e-4
+    errors = -slopes * run.factor - atoms.get_forces()
+    expected = np.mean((errors / run._force_scale) ** 2)
+    assert misfit.item() == pytest.approx(expected, rel=GRADIENT)
+
+
+def test_forces_are_learnt(data, tmp_path):
+    problem, states, frames = data
+    settings = dataclasses.replace(SETTINGS, epochs=60, lr=5e-3, force_weight=1.0)
+    network, result = fitted((problem, states, frames), tmp_path, settings, forces=True)
+    sample = Sample.of(states, problem, "train", frames)
+    untrained = loop._Run(scratch(), sample, sample, settings, 0, CPU)
+    trained = loop._Run(network, sample, sample, settings, 0, CPU)
+    before, after = (run._with_forces(np.arange(4))[1].item() for run in (untrained, trained))
+    assert after < 0.7 * before
+    assert result.history["train_rmse"].iloc[-1] < result.history["train_rmse"].iloc[0]
+
+
+def test_frames_without_forces(data, tmp_path):
+    problem, states, frames = data
+    frames[1].calc = SinglePointCalculator(frames[1], energy=-100.0)
+    frames[1].info["frame"] = 41
+    settings = dataclasses.replace(SETTINGS, force_weight=1.0)
+    with pytest.raises(DataError, match="frame 41: has no forces to be learnt; set force_weight"):
+        fitted((problem, states, frames), tmp_path, settings, forces=True)

@@ -21,10 +21,10 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME CONDA_PREFIX PYTHONDONTWRITEBYTECODE
 # The default profile runs one GPU job at a time; without a GPU those jobs share the cores.
 GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell nproc))
 
-.PHONY: help setup figures report test backbones bench surrogates pins clean
+.PHONY: help setup smoke figures report verify test test-slurm backbones bench surrogates pins clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 setup: $(VENV)/.ready ## make the environment
 
@@ -40,8 +40,14 @@ $(VENV)/.ready: pyproject.toml envs/pins.txt | $(UV)
 figures: setup ## run the study: all tables and figures
 	$(BIN)/snakemake --cores $(CORES) $(GPUS) $(ARGS)
 
-report: figures ## one HTML file with every table and figure
-	$(BIN)/snakemake --cores 1 --report results/report.html $(ARGS)
+smoke: setup ## every method once, on one split: two minutes
+	$(BIN)/snakemake smoke --cores $(CORES) $(GPUS) $(ARGS)
+
+report: setup ## the study, and one HTML file with every table and figure
+	$(BIN)/snakemake report --cores $(CORES) $(GPUS) $(ARGS)
+
+verify: setup ## compare every result with its record: damage, and drift of versions
+	$(BIN)/python -m mekrr.verify
 
 test: setup ## check style, lint the workflow, run the tests
 	$(BIN)/ruff check .
@@ -49,6 +55,9 @@ test: setup ## check style, lint the workflow, run the tests
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/pytest $(ARGS)
+
+test-slurm: setup ## run a tiny study on a Slurm of one node, set up for it (Debian, root)
+	$(BIN)/pytest tests/slurm $(ARGS)
 
 backbones: setup ## list the registered networks, their weights, layers and elements
 	$(BIN)/python -m mekrr.backbones $(ARGS)

@@ -25,6 +25,7 @@ include: "workflow/rules/retrieval.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/kernels.smk"
+include: "workflow/rules/stretches.smk"
 include: "workflow/rules/fits.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/gap.smk"
@@ -35,6 +36,7 @@ include: "workflow/rules/timing.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/surrogates.smk"
+include: "workflow/rules/targets.smk"
 
 
 localrules:

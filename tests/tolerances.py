@@ -20,3 +20,4 @@ GAP_EQUATION = 1e-6  # eV, a potential's energies against the sum over its kerne
 GAP_INVARIANCE = 1e-6  # eV, turned, moved, doubled cells
 GPU = 2e-4  # relative to the largest feature, float32 on a GPU against the CPU
 GPU_GRADIENT = 1e-3  # relative to the largest component, the same
+SLURM = 1e-9  # relative, errors of fits on the same machine, as jobs of Slurm or not

@@ -37,19 +37,16 @@ def check_config(config: dict, schemas: Path) -> None:
         _check_schema(config[registry], schemas / f"{registry}.schema.yaml", registry)
     for registry in ("datasets", "backbones", "networks"):
         for name in config["study"][registry]:
-            if name not in config[registry]:
-                known = ", ".join(sorted(config[registry]))
-                raise ConfigError(
-                    f"study.{registry}: {name!r} is not in the registry `{registry}`"
-                    f"{_suggestion(name, config[registry])}; known: {known}"
-                )
-    for pair in config["study"]["transfer"]:
-        for name in pair:
-            if name not in config["study"]["datasets"]:
-                raise ConfigError(
-                    f"study.transfer: {name!r} of [{', '.join(pair)}] is not in study.datasets; "
-                    "add it there"
-                )
+            _require_known(f"study.{registry}", name, config[registry], registry)
+    of_pairs = [name for pair in config["study"]["transfer"] for name in pair]
+    for key, names in (
+        ("study.transfer", of_pairs),
+        ("learning.skip", config["learning"]["skip"]),
+        ("ablation.skip", config["ablation"]["skip"]),
+        ("heatmap.skip", config["heatmap"]["skip"]),
+    ):
+        for name in names:
+            _require_known(key, name, config["datasets"], "datasets")
     for name, entry in config["datasets"].items():
         if ("path" in entry) == ("download" in entry):
             raise ConfigError(f"datasets.{name}: give either `path` or `download`")
@@ -89,6 +86,8 @@ def check_sources(config: dict) -> None:
     """Raise a ConfigError if a local file that the study needs is missing."""
     for name in config["study"]["datasets"]:
         paths = in_parts(config["datasets"][name].get("path", {}))
+        for path in paths:
+            _require_no_braces(f"datasets.{name}.path", path)
         for path in (p for p in paths if not Path(p).is_file()):
             raise ConfigError(
                 f"datasets.{name}.path: {path}: no such file; give its path from the folder "
@@ -97,11 +96,28 @@ def check_sources(config: dict) -> None:
     starts = [config["networks"][name]["start"] for name in config["study"]["networks"]]
     for name in dict.fromkeys([*config["study"]["backbones"], *starts]):
         path = config["backbones"].get(name, {}).get("weights", {}).get("path")
-        if path is not None and not Path(path).is_file():
+        if path is None:
+            continue
+        _require_no_braces(f"backbones.{name}.weights.path", path)
+        if not Path(path).is_file():
             raise ConfigError(
                 f"backbones.{name}.weights.path: {path}: no such file; give its path from the "
                 "folder in which snakemake runs, or an absolute one"
             )
+
+
+def _require_no_braces(key: str, path: str) -> None:
+    if "{" in path or "}" in path:
+        raise ConfigError(f"{key}: {path}: Snakemake takes braces for wildcards; rename the file")
+
+
+def _require_known(key: str, name: str, entries: dict, registry: str) -> None:
+    if name not in entries:
+        known = ", ".join(sorted(entries))
+        raise ConfigError(
+            f"{key}: {name!r} is not in the registry `{registry}`"
+            f"{_suggestion(name, entries)}; known: {known}"
+        )
 
 
 def _check_network(key: str, entry: dict, backbones: dict) -> None:

@@ -20,7 +20,8 @@ ORDER = (
     "Delta-MEKRR",
 )
 REFERENCES = ("training mean", "untouched GNN")  # learn nothing but a constant
-TRAINED = ("SchNet", "GAP-SOAP", "SchNet-FT", "SevenNet-FT", "CHGNet-FT")  # not by our kernels
+NETWORKS = ("SchNet", "SchNet-FT", "SevenNet-FT", "CHGNet-FT")
+TRAINED = ("GAP-SOAP", *NETWORKS)  # not by our kernels
 _LABELS = {
     "MEKRR-alpha": "MEKRR-α",
     "MEKRR-alpha-loo": "MEKRR-α by LOO",

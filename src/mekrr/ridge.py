@@ -11,7 +11,6 @@ from copy import copy
 import numpy as np
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 from scipy.linalg.lapack import dptsv, dpttrf
-from sklearn.base import BaseEstimator, RegressorMixin
 
 from mekrr.errors import JitterWarning, SolveError
 from mekrr.lapack import Tridiagonal
@@ -61,7 +60,7 @@ def factorise(kernel: np.ndarray, regularisation: float) -> np.ndarray:
     )
 
 
-class KernelRidge(RegressorMixin, BaseEstimator):
+class KernelRidge:
     """Kernel ridge regression on a precomputed kernel, target standardised.
 
     Parameters

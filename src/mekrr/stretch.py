@@ -1,45 +1,137 @@
-"""A stretch of one trajectory in time order: what is compared in a kernel heatmap."""
+"""A stretch of a trajectory in time order: what kernel heatmaps and clusters are made of."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+
 import numpy as np
 import pandas as pd
-from sklearn.cluster import SpectralClustering
+from ase.data import chemical_symbols
 
 from mekrr.errors import DataError
+from mekrr.features.store import read_layer, stored_layers
+from mekrr.kernels.atom import Gaussian
+from mekrr.kernels.gram import SpeciesGram, own_gram, species_gram
+from mekrr.kernels.lengthscale import find_lengthscale
+from mekrr.kernels.store import LayerKernel
 
 DEFAULT_COUNT = 120  # frames; the paper shows 112
 
 
 def choose_stretch(
-    frames: pd.DataFrame,
+    table: pd.DataFrame,
     dataset: str,
     run: int | None = None,
     first: int = 0,
     count: int = DEFAULT_COUNT,
+    frames: Sequence[int] | None = None,
 ) -> np.ndarray:
-    """Indices of ``count`` consecutive frames of a run, the longest run by default.
+    """Indices, in time order, of consecutive frames.
 
-    Raises a DataError if the run does not exist or has no frame after ``first``.
+    Parameters
+    ----------
+    table : of all frames: frame and run.
+    run, first, count : so many frames of one run, the longest by default, from its frame
+        ``first`` on.
+    frames : instead, the numbers of the first and the last frame. Such a stretch may join
+        several runs.
+
+    Raises a DataError if that leaves fewer than 2 frames.
     """
-    run = frames["run"].mode()[0] if run is None else run
-    members = frames.index[frames["run"] == run].to_numpy()[first : first + count]
+    if frames is not None:
+        inside = table.loc[table["frame"].between(*frames), "frame"]
+        members, what = inside.sort_values(kind="stable").index.to_numpy(), f"frames {frames}"
+        known = f"frames: {table['frame'].min()} to {table['frame'].max()}"
+    else:
+        run = table["run"].mode()[0] if run is None else run
+        members = table.index[table["run"] == run].to_numpy()[first : first + count]
+        what = f"run {run} from frame {first} on"
+        known = "runs: " + ", ".join(map(str, sorted(set(table["run"]))))
     if len(members) < 2:
-        known = ", ".join(map(str, sorted(set(frames["run"]))))
         raise DataError(
-            f"{dataset}: stretch: run {run} has fewer than 2 frames from frame {first} on; "
-            f"correct `stretch` in the registry of data sets (runs: {known})"
+            f"{dataset}: stretch: {what} has fewer than 2 frames; correct `stretch` in the "
+            f"registry of data sets ({known})"
         )
     return members
 
 
-def two_clusters(kernel: np.ndarray, seed: int) -> np.ndarray:
-    """Spectral clustering into two, numbered by first appearance.
+def boundaries(run: np.ndarray) -> np.ndarray:
+    """Positions at which another run begins, from the run (n,) of each frame in time order."""
+    return np.flatnonzero(np.diff(run)) + 1
+
+
+def cuts(run: np.ndarray, stretch: np.ndarray, happened: np.ndarray) -> dict[str, np.ndarray]:
+    """The stretch once within one run and once with two runs joined.
+
+    Joined runs differ in all that a run keeps in memory, so that clusters may find the
+    boundary between them rather than an event. The paper's own stretch joins two runs.
 
     Parameters
     ----------
-    kernel : (n, n) kernel, taken as the affinity between frames.
+    run, happened : (n_frames,) run of each frame, and whether the event has happened there.
+    stretch : (n,) indices in time order.
+
+    Returns
+    -------
+    dict with indices in time order:
+
+    ``one run``
+        the stretch; of one that joins runs, its longest part with frames on both sides of
+        the event. Left out if there is none.
+    ``two runs``
+        of a stretch within one run, as many frames: the end of that run, then the beginning
+        of the next. Left out if there is but one run.
     """
-    model = SpectralClustering(2, affinity="precomputed", random_state=seed)
-    labels = model.fit_predict(np.maximum(kernel, 0.0))
-    return labels if labels[0] == 0 else 1 - labels
+    parts = np.split(stretch, boundaries(run[stretch]))
+    both = [part for part in parts if happened[part].any() and not happened[part].all()]
+    found = {"one run": max(both, key=len)} if both else {}
+    if len(parts) > 1:
+        return found | {"two runs": stretch}
+    known = list(dict.fromkeys(run.tolist()))
+    if len(known) > 1:
+        here = known.index(run[stretch[0]])
+        last, first = (np.flatnonzero(run == known[k % len(known)]) for k in (here, here + 1))
+        half = len(stretch) // 2
+        found["two runs"] = np.concatenate([last[-half:], first[:half]])
+    return found
+
+
+def stretch_kernels(
+    path: str, frames: np.ndarray, train: np.ndarray, rule: str | float, threads: int
+) -> dict[int, LayerKernel]:
+    """Kernels among some frames, of every layer in a feature file.
+
+    Parameters
+    ----------
+    path : the feature file.
+    frames : indices, in the order of rows and columns.
+    train : frames whose atoms set the lengthscales.
+    rule : of the lengthscales, as for `find_lengthscale`.
+    """
+    kernels = {}
+    for layer in stored_layers(path):
+        features = read_layer(path, layer)
+        kernel = Gaussian(find_lengthscale(features, train, rule, threads=threads))
+        chosen = features.select(frames)
+        gram = species_gram(chosen, None, kernel, threads=threads)
+        kernels[layer] = LayerKernel(gram, own_gram(chosen, kernel), kernel.lengthscale)
+    return kernels
+
+
+def kernels_of(gram: SpeciesGram) -> Iterator[tuple[str, np.ndarray]]:
+    """K_0, K_1 and every species' share of K_1, by name: "K0", "K1", then symbols."""
+    yield "K0", gram.k0
+    yield "K1", gram.k1
+    for species, share in sorted(gram.shares.items()):
+        yield chemical_symbols[species], share
+
+
+def part_of(kernels: Mapping[int, LayerKernel], members: np.ndarray) -> dict[int, SpeciesGram]:
+    """The kernels among some of the frames, by position."""
+    square = np.ix_(members, members)
+    return {
+        layer: SpeciesGram(
+            kernel.gram.k0[square], {s: share[square] for s, share in kernel.gram.shares.items()}
+        )
+        for layer, kernel in kernels.items()
+    }

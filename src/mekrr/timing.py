@@ -15,12 +15,13 @@ from pathlib import Path
 import pandas as pd
 
 from mekrr.comparison import backbone_title
-from mekrr.methods import ORDER, label
+from mekrr.methods import NETWORKS, ORDER, label
 from mekrr.printing.grid import Cell, Grid, Row
 from mekrr.tables import FIT
 
 STEPS = {
     "extract_features": "features",
+    "trunk": "features",
     "gram": "kernels",
     "prepare_gram": "kernels",
     "gram_block": "kernels",
@@ -39,13 +40,16 @@ METHOD_STEPS = {
     "MEKRR-alpha-loo": (KERNELS, "fit_mekrr"),
     "MEKRR-species": (KERNELS, "fit_mekrr"),
     "Delta-MEKRR": (KERNELS, "fit_mekrr"),
+    **dict.fromkeys(NETWORKS, (FEATURES, "train_network")),
 }
 KEYS = ["step", "dataset", "split", "backbone"]
 NOTES = (
     "Wall time of whole jobs as they ran, their start-up (seconds) included, mean over splits "
     "and seeds. Training: features and kernels of the training and validation frames, and the "
     "fit; the methods of one family are fitted in one job, which each of them carries in full. "
-    "Prediction: features and kernels of one frame. Memory: the largest of any of these jobs.",
+    "Prediction: features and kernels of one frame. Trained networks: their frozen layers are "
+    "features, computed once; prediction is these and the trained layers. Memory: the largest of "
+    "any of these jobs.",
 )
 
 
@@ -84,13 +88,20 @@ def _depth(path: str) -> int:
     return len(parts) - parts.index("benchmarks") - 1
 
 
-def costs(steps: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
+def costs(
+    steps: pd.DataFrame,
+    errors: pd.DataFrame,
+    networks: Mapping[str, str],
+    heads: pd.DataFrame,
+) -> pd.DataFrame:
     """Cost of every fit whose jobs are known, beside its test error.
 
     Parameters
     ----------
     steps : as from `read_steps`.
     errors : the table of errors of all fits and parts.
+    networks : from the method of each trained network to its name in jobs.
+    heads : head_seconds of a frame for each fit of a network, see `mekrr.training.fit`.
 
     Returns
     -------
@@ -98,6 +109,7 @@ def costs(steps: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
     job tells), memory (MB), rmse and mae (meV/atom).
     """
     of_step = steps.set_index(KEYS)[["seconds", "memory"]].to_dict("index")
+    of_head = heads.set_index(FIT)["head_seconds"].to_dict()
     rows = []
     for key, parts in errors[errors["chosen"]].groupby(FIT, sort=False):
         fit = dict(zip(FIT, key, strict=True))
@@ -107,10 +119,11 @@ def costs(steps: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
         n = parts["n_frames"]
         shared, job = METHOD_STEPS[fit["method"]]
         split = f"{fit['strategy']}-{fit['seed']}"
+        name = networks.get(fit["method"], fit["backbone"])
         place = {
-            "features": ("features", fit["dataset"], "", fit["backbone"]),
-            "kernels": ("kernels", fit["dataset"], split, fit["backbone"]),
-            job: (job, fit["dataset"], split, fit["backbone"]),
+            "features": ("features", fit["dataset"], "", name),
+            "kernels": ("kernels", fit["dataset"], split, name),
+            job: (job, fit["dataset"], split, name),
         }
         # Frames in whose units a step was done: the kernel of training frames among
         # themselves is symmetric.
@@ -124,6 +137,7 @@ def costs(steps: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
             found[name]["seconds"] * work[name][0] / work[name][1] for name in shared
         ) + (found[job]["seconds"] if job else 0.0)
         prediction = sum(found[name]["seconds"] / work[name][1] for name in shared)
+        prediction += of_head.get(key, 0.0)
         rows.append(
             fit
             | {

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from ase.formula import Formula
 
 from mekrr.baselines import RIDGE_ALPHAS, linear_kernel, training_mean, untouched_gnn
+from mekrr.data.references import species_of
 from mekrr.errors import DataError
 from mekrr.features.store import FrameFeatures
 from mekrr.files import write_csv
@@ -42,7 +42,7 @@ def transfer_problem(
         problem.frames.iloc[problem.members(part)]
         for problem, part in ((source, "train"), (target, "test"))
     )
-    unknown = _species(test) - _species(train)
+    unknown = set(species_of(test)) - set(species_of(train))
     if unknown:
         raise DataError(
             f"{names[0]} to {names[1]}: no training frame of {names[0]} has "
@@ -97,7 +97,16 @@ def transfer(
 
 
 def join_frames(source: FrameFeatures, target: FrameFeatures) -> FrameFeatures:
-    """Features of the frames of both, source first."""
+    """Features of the frames of both, source first.
+
+    Raises a DataError if they are not of the same width.
+    """
+    widths = source.features.shape[1], target.features.shape[1]
+    if widths[0] != widths[1]:
+        raise DataError(
+            f"features of source and target are {widths[0]} and {widths[1]} wide; list the species "
+            "of both in the backbone's options"
+        )
     return FrameFeatures(
         np.concatenate([source.features, target.features]),
         np.concatenate([source.species, target.species]),
@@ -121,7 +130,3 @@ def _kernel(
     atom_kernel = Gaussian(lengthscale)
     gram = train_gram(frames, train, atom_kernel, threads=threads)
     return LayerKernel(gram, own_gram(frames, atom_kernel), lengthscale)
-
-
-def _species(frames: pd.DataFrame) -> set[str]:
-    return {s for formula in frames["formula"].unique() for s in Formula(formula).count()}

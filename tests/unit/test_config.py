@@ -131,7 +131,7 @@ def test_unknown_backbone(config):
 
 def test_labels_are_no_test_of_the_network_that_made_them(config):
     config["study"]["backbones"] = ["diep"]
-    refused(config, "study.backbones: diep", "made the labels of d2-surrogate")
+    refused(config, "study.backbones: diep", "made the labels of d1-surrogate")
 
 
 def test_weights_are_local_or_downloaded(config):

@@ -13,6 +13,7 @@ from mekrr.data.frames import (
     frame_table,
     load_frames,
     read_frames,
+    thin_out,
     verify_checksum,
     write_frames,
 )
@@ -207,3 +208,14 @@ def test_nothing_half_written(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         write_frames(tmp_path / "out.extxyz", labelled())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_third_frame():
+    frames = labelled(40)
+    assert thin_out(frames, 3, "a") == frames[::3]
+    assert thin_out(frames, 1, "a") == frames
+
+
+def test_too_few_frames_left():
+    with pytest.raises(DataError, match=r"a: 8 of 40 frames are left; .* lower study.every"):
+        thin_out(labelled(40), 5, "a")

@@ -7,6 +7,7 @@ import torch
 from ase import Atoms
 from featomic import SoapPowerSpectrum
 
+from mekrr.backbones import load_backbone
 from mekrr.backbones.soap import SOAP
 from mekrr.errors import BackboneError
 
@@ -76,3 +77,10 @@ def test_a_cell_may_be_periodic_in_the_plane_only(soap, surface):
 def test_unknown_elements_are_named():
     with pytest.raises(BackboneError, match=r"'mine': species: no such element: Cx, X"):
         SOAP("mine", ["Cu", "X", "Cx"])
+
+
+def test_all_species_are_those_of_the_data():
+    options = {"species": "all", "n_max": 2, "l_max": 1}
+    assert load_backbone("s", "soap", options, species=["Cu", "O"]).species == {8, 29}
+    with pytest.raises(BackboneError, match="'s': species: all means those of a data set"):
+        load_backbone("s", "soap", options)

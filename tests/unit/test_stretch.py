@@ -1,29 +1,106 @@
-"""The stretch of a trajectory behind a heatmap."""
+"""The stretch of a trajectory behind a heatmap, its clusters, and how they are scored."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
+from mekrr.clusters import SEEDS, agreement, clusters, scores, two_clusters
+from mekrr.clusters_table import grids, over_seeds
 from mekrr.errors import DataError
-from mekrr.stretch import choose_stretch, two_clusters
+from mekrr.kernels.gram import SpeciesGram
+from mekrr.stretch import boundaries, choose_stretch, cuts, kernels_of
 
-FRAMES = pd.DataFrame({"run": [0] * 5 + [1] * 200})
+TABLE = pd.DataFrame({"frame": np.arange(205), "run": [0] * 5 + [1] * 200})
+BLOCKS = np.full((7, 7), 0.05)
+BLOCKS[:3, :3] = BLOCKS[3:, 3:] = 1.0
 
 
 def test_longest_run_by_default():
-    assert choose_stretch(FRAMES, "d").tolist() == list(range(5, 125))
+    assert choose_stretch(TABLE, "d").tolist() == list(range(5, 125))
 
 
 def test_part_of_a_run():
-    assert choose_stretch(FRAMES, "d", run=1, first=10, count=3).tolist() == [15, 16, 17]
+    assert choose_stretch(TABLE, "d", run=1, first=10, count=3).tolist() == [15, 16, 17]
+
+
+def test_frames_across_runs_in_time_order():
+    shuffled = TABLE.sample(frac=1.0, random_state=0).reset_index(drop=True)
+    stretch = choose_stretch(shuffled, "d", frames=[3, 6])
+    assert shuffled.loc[stretch, "frame"].tolist() == [3, 4, 5, 6]
+    assert boundaries(shuffled.loc[stretch, "run"].to_numpy()).tolist() == [2]
 
 
 def test_unknown_run_is_named():
     with pytest.raises(DataError, match=r"d: stretch: run 7 .*runs: 0, 1"):
-        choose_stretch(FRAMES, "d", run=7)
+        choose_stretch(TABLE, "d", run=7)
+
+
+def test_frames_that_are_not_there_are_named():
+    with pytest.raises(DataError, match=r"d: stretch: frames \[300, 400\].*frames: 0 to 204"):
+        choose_stretch(TABLE, "d", frames=[300, 400])
 
 
 def test_clusters_of_two_blocks():
-    kernel = np.full((7, 7), 0.05)
-    kernel[:3, :3] = kernel[3:, 3:] = 1.0
-    assert two_clusters(kernel, 0).tolist() == [0] * 3 + [1] * 4
+    assert two_clusters(BLOCKS, 0).tolist() == [0] * 3 + [1] * 4
+
+
+def test_agreement_is_that_of_the_better_naming():
+    truth = np.array([4, 4, 4, 9, 9, 9, 9, 9])
+    found = np.array([1, 1, 0, 0, 0, 0, 0, 1])
+    accuracy = (2 / 3 + 4 / 5) / 2  # right on either side, cluster 1 named 4
+    for clustering in (found, 1 - found):
+        score = agreement(clustering, truth)
+        assert score["balanced_accuracy"] == pytest.approx(accuracy)
+        assert score["adjusted_rand_index"] == pytest.approx(adjusted_rand_score(truth, found))
+
+
+def test_control_of_a_stretch_within_a_run_joins_its_end_to_the_next():
+    run = np.repeat([0, 1, 2], 10)
+    happened = np.tile(np.arange(10) >= 8, 3)
+    found = cuts(run, np.arange(10, 20), happened)
+    assert found["one run"].tolist() == list(range(10, 20))
+    assert found["two runs"].tolist() == [15, 16, 17, 18, 19, 20, 21, 22, 23, 24]
+
+
+def test_control_of_a_stretch_across_runs_is_its_part_with_the_event():
+    run = np.repeat([0, 1], 10)
+    happened = np.isin(np.arange(20), [13, 14])
+    stretch = np.arange(6, 16)
+    found = cuts(run, stretch, happened)
+    assert found["one run"].tolist() == list(range(10, 16))
+    assert found["two runs"].tolist() == stretch.tolist()
+
+
+def test_stretch_with_the_event_at_its_boundary_has_no_control_within_a_run():
+    run = np.repeat([0, 1], 5)
+    assert set(cuts(run, np.arange(10), run == 0)) == {"two runs"}
+
+
+def test_perfect_clusters_score_one_under_every_seed_and_kernel():
+    gram = SpeciesGram(BLOCKS, {26: BLOCKS / 2, 7: BLOCKS / 3})
+    truths = {"event": np.arange(7) > 2, "run": np.zeros(7)}
+    table = scores({2: gram}, "one run", truths)
+    assert set(table["kernel"]) == {"K0", "K1", "Fe", "N"}
+    assert len(table) == 4 * len(SEEDS)
+    assert set(table["against"]) == {"event"}  # one run is no division
+    assert (table[["balanced_accuracy", "adjusted_rand_index"]] == 1.0).all(axis=None)
+    found = clusters({2: gram}, 0)
+    assert found.groupby("kernel")["cluster"].apply(list).map(sum).eq(4).all()
+
+
+def test_shares_sum_to_k1():
+    gram = SpeciesGram(BLOCKS, {26: BLOCKS / 2, 7: BLOCKS / 3})
+    named = dict(kernels_of(gram))
+    np.testing.assert_array_equal(named["K1"], named["Fe"] + named["N"])
+
+
+def test_table_has_mixtures_first_and_shares_apart():
+    gram = SpeciesGram(BLOCKS, {26: BLOCKS / 2})
+    table = scores({2: gram}, "one run", {"event": np.arange(7) > 2})
+    table = over_seeds(table.assign(dataset="d", backbone="b"))
+    (mixtures,) = grids(table, {"d": {"title": "D"}}, {"b": "B"}, ["K0", "K1"])
+    (shares,) = grids(table, {"d": {"title": "D"}}, {"b": "B"})
+    assert [row.stub for row in mixtures.rows] == [("B, layer 2", "K₀"), ("B, layer 2", "K₁")]
+    assert [row.stub[1] for row in shares.rows] == ["Fe"]
+    assert mixtures.rows[0].cells[0].value == "1.00"

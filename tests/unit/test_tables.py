@@ -23,7 +23,7 @@ from mekrr.comparison import (
     with_published,
 )
 from mekrr.methods import ORDER, label
-from mekrr.notes import same_dataset_notes, transfer_notes
+from mekrr.notes import effort, same_dataset_notes, transfer_notes
 from mekrr.printing.grid import FEWER, MISSING, Cell, Grid, Row, flat
 from mekrr.printing.latex import escaped, latex
 from mekrr.printing.markdown import markdown
@@ -37,6 +37,7 @@ DATASETS = {
     "mine": {"title": "100 % own & new_data"},
 }
 TITLES = {"net": "Net 1", "other": "Other"}
+WHOLE = {"every": 1, "networks": {}, "gap": None}
 PLACES = dataset_places(DATASETS)
 
 
@@ -205,10 +206,28 @@ def test_differences_only_on_the_papers_own_data(errors, published):
     assert not (table["place"].eq("mine") & table["published_rmse"].notna()).any()
 
 
+def test_notes_say_what_was_cut_short():
+    settings = {
+        "every": 2,
+        "networks": {
+            "SchNet": {"epochs": 20, "least_steps": 500, "batch_size": 8},
+            "SevenNet-FT": {"epochs": 20, "least_steps": 500, "batch_size": 8},
+        },
+        "gap": {"n_max": 8, "l_max": 4, "n_sparse": 200},
+    }
+    frames, schnet, sevennet, gap = effort(settings)
+    assert frames == "One frame in 2 of each data set is used."
+    assert "20 epochs, at least 500 steps, of 8 frames each" in schnet
+    assert "800 epochs" in schnet
+    assert "paper" not in sevennet
+    assert "n_max 8, l_max 4, 200 representative atoms" in gap
+    assert effort(WHOLE) == []
+
+
 def test_title_says_where_surrogates_stand_in():
     assert standing_in(PLACES) == "; surrogates stand in for the paper's D2"
     assert standing_in({"cu": PLACES["cu"], "mine": PLACES["mine"]}) == ""
-    assert any("D2 surrogate" in note for note in same_dataset_notes(PLACES))
+    assert any("D2 surrogate" in note for note in same_dataset_notes(PLACES, WHOLE))
 
 
 def test_transfer_pairs_find_their_published_numbers():
@@ -226,7 +245,7 @@ def test_transfer_pairs_find_their_published_numbers():
     assert cells(raw)["GAP-SOAP", ""]["D2 → D4 surrogate", "RMSE"].value == "831"
     assert cells(shifted)["GAP-SOAP", ""]["D2 → D4 surrogate", "RMSE"].value == "416"
     assert not any(row.quoted for row in shifted.rows), "the paper has no shifted errors"
-    assert any("mean signed error" in note for note in transfer_notes(places))
+    assert any("mean signed error" in note for note in transfer_notes(places, WHOLE))
 
 
 def predictions(method, layer, error, **columns):
@@ -310,7 +329,7 @@ def test_latex_escapes_what_tex_would_read():
 
 def test_latex_rows_have_one_field_per_column(errors, published):
     grids = comparisons(summary(errors), published, PLACES, TITLES)
-    text = latex("T", grids, same_dataset_notes(PLACES), "t")
+    text = latex("T", grids, same_dataset_notes(PLACES, WHOLE), "t")
     spec = re.search(r"\\begin{tabular}{@{}(.*)@{}}\n", text).group(1)
     columns = len(re.findall("[lr]", spec))
     body = text.split(r"\midrule")[1].split(r"\bottomrule")[0]
@@ -374,7 +393,7 @@ class Reader(HTMLParser):
 def test_page_is_whole_and_loads_nothing(errors, published):
     grids = comparisons(summary(errors), published, PLACES, TITLES)
     details = flat(seed_by_seed(with_published(summary(errors), published, PLACES), PLACES, TITLES))
-    text = page("A & B", [*grids, details], same_dataset_notes(PLACES))
+    text = page("A & B", [*grids, details], same_dataset_notes(PLACES, WHOLE))
     reader = Reader()
     reader.feed(text)
     reader.close()

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from mekrr.methods import ORDER
+from mekrr.tables import FIT
 from mekrr.timing import METHOD_STEPS, costs, grid, read_steps
 
 
@@ -31,7 +32,19 @@ def paths(tmp_path):
         "fit_mean/cu-1.5/random-0": 0.25,
     }
     made = [benchmark(tmp_path, name, seconds) for name, seconds in files.items()]
+    made += [benchmark(tmp_path, "trunk/cu-1.5/net-ft", 10.0)]
+    made += [benchmark(tmp_path, "train_network/cu-1.5/random-0/net-ft", 200.0)]
     return [*made, benchmark(tmp_path, "fit_gap/cu-1.5/random-0", 90.0, "2000.0")]
+
+
+@pytest.fixture
+def heads():
+    """Seconds of a frame in the trained layers."""
+    fit = dict(zip(FIT, ("cu-1.5", "random", 0, "SevenNet-FT", "net-0"), strict=True))
+    return pd.DataFrame([fit | {"head_seconds": 0.02}])
+
+
+NETWORKS = {"SevenNet-FT": "net-ft"}
 
 
 @pytest.fixture
@@ -43,6 +56,7 @@ def errors():
         ("GAP-SOAP", "none"),
         ("linear ridge", "net-0"),
         ("MEKRR", "net-0"),
+        ("SevenNet-FT", "net-0"),
     ):
         for part, n_frames in (("train", 60), ("val", 20), ("test", 20)):
             rows.append(
@@ -69,8 +83,8 @@ def test_parts_of_a_step_add_up(paths):
     assert steps["fit_mean", "random-0", "none"] == 0.25
 
 
-def test_costs_by_hand(paths, errors):
-    table = costs(read_steps(paths), errors).set_index("method")
+def test_costs_by_hand(paths, errors, heads):
+    table = costs(read_steps(paths), errors, NETWORKS, heads).set_index("method")
     training, prediction = table["training"], table["prediction"]
     # 100 frames, 80 of them in training and validation.
     assert prediction["untouched GNN"] == pytest.approx(0.5)
@@ -83,6 +97,8 @@ def test_costs_by_hand(paths, errors):
     assert np.isnan(prediction["GAP-SOAP"])
     assert table.loc["GAP-SOAP", "memory"] == 2000.0
     assert training["training mean"] == 0.25
+    assert training["SevenNet-FT"] == pytest.approx(0.8 * 10.0 + 200.0)
+    assert prediction["SevenNet-FT"] == pytest.approx(0.1 + 0.02)
 
 
 def test_unmeasured_memory_is_no_zero(tmp_path):
@@ -90,8 +106,8 @@ def test_unmeasured_memory_is_no_zero(tmp_path):
     assert np.isnan(steps.loc[0, "memory"])
 
 
-def test_printed_costs(paths, errors):
-    table = costs(read_steps(paths), errors)
+def test_printed_costs(paths, errors, heads):
+    table = costs(read_steps(paths), errors, NETWORKS, heads)
     made = grid(table, {"cu-1.5": "Cu", "other": "Not there"}, {"net-0": "Net"})
     rows = {row.stub: [cell.value for cell in row.cells] for row in made.rows}
     assert rows["MEKRR", "Net"] == ["50.1", "643", "100", "–", "–", "–"]

@@ -164,3 +164,9 @@ def test_written_rows_say_where_they_come_from(small, large, tmp_path):
     assert read.loc[read["method"] == "training mean", "backbone"].eq("none").all()
     assert read.loc[read["method"].str.endswith("MEKRR"), "energy_std"].gt(0).all()
     assert read.loc[read["method"] == "untouched GNN", "energy_std"].isna().all()
+
+
+def test_features_of_other_width(small, rng):
+    wide = FrameFeatures(rng.normal(size=(4, 5)), np.full(4, 29), np.array([0, 4]))
+    with pytest.raises(DataError, match="3 and 5 wide; list the species of both"):
+        join_frames(small[0], wide)

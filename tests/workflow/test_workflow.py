@@ -15,6 +15,26 @@ def test_dry_run_of_each_target(project, target):
     assert "extract_features" in project.planned(target)
 
 
+def test_smoke_is_one_split_of_one_data_set(project):
+    planned = project.planned("smoke")
+    assert planned["split"] == planned["fit_mekrr"] == planned["fit_mean"] == 1
+    assert "metrics" not in planned
+
+
+def test_every_second_frame(project):
+    project.config["study"]["every"] = 2
+    result = project.run("results/data/mine/splits/random-0.csv")
+    assert result.returncode == 0, result.stderr
+    table = pd.read_csv(project.folder / "results/data/mine/frames.csv")
+    assert table["frame"].tolist() == list(range(0, 24, 2))
+
+
+def test_no_learning_curve_of_a_data_set_to_skip(project):
+    project.config["learning"] = {"skip": ["mine"]}
+    planned = project.planned()
+    assert not {"learning_kernels", "learning_table", "fig_learning"} & set(planned)
+
+
 def test_dry_run_of_surrogates(project):
     assert project.planned("surrogates") == {"surrogate": 5, "surrogate_run": 22, "surrogates": 1}
 
@@ -37,8 +57,10 @@ def test_every_table_and_figure_is_there(finished):
         "learning.csv",
     ):
         assert (results / "tables" / name).stat().st_size > 0
-    figures = ("alpha_sweep", "errors", "leaks", "calibration", "learning", "cost")
-    for stem in (*figures, "mine/parity", "mine/heatmap-toy"):
+    figures = ("method", "alpha_sweep", "spectrum", "errors", "leaks", "calibration", "learning")
+    maps = ("mine/heatmap-toy", "mine/layers-toy", "mine/contributions-toy")
+    points = ("mine/kernel_pca", "mine/reaction_errors", "mine/parity")
+    for stem in (*figures, "cost", *maps, *points):
         for suffix in ("pdf", "svg", "png"):
             assert (results / "figures" / f"{stem}.{suffix}").stat().st_size > 1000
 
@@ -101,9 +123,13 @@ def test_changed_plot_style_only_redraws(copied):
         "fig_cost",
         "fig_errors",
         "fig_heatmap",
+        "fig_kernel_pca",
         "fig_leaks",
         "fig_learning",
+        "fig_method",
         "fig_parity",
+        "fig_reaction",
+        "fig_spectrum",
     }
 
 
@@ -122,12 +148,3 @@ def test_same_numbers_with_one_core(finished, project):
     name = "results/tables/metrics.csv"
     ours, theirs = (pd.read_csv(p.folder / name) for p in (project, finished))
     pd.testing.assert_frame_equal(ours, theirs, rtol=1e-6)
-
-
-def test_report_holds_every_figure_and_table(copied):
-    result = copied.run("--report", "report.html")
-    assert result.returncode == 0, result.stderr
-    page = (copied.folder / "report.html").read_text()
-    for title in ("Validation error against α", "Errors within one data set", "Parity"):
-        assert title in page or title.encode("unicode_escape").decode() in page
-    assert str(copied.folder) not in page

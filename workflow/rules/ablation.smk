@@ -39,8 +39,8 @@ rule ablation:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=baselines_memory,
+        runtime=ablation_minutes,
     params:
         seeds=ABLATION_SEEDS,
         lengthscales=config["ablation"]["lengthscales"],

@@ -63,8 +63,9 @@ def collective_variables(wildcards):
 
 
 def study_datasets():
-    """Registry entries of the study's data sets, for tables and figures."""
-    return {name: config["datasets"][name] for name in STUDY["datasets"]}
+    """Registry entries of the study's data sets, for tables and figures; not where they lie."""
+    entries = {name: config["datasets"][name] for name in STUDY["datasets"]}
+    return {name: {k: v for k, v in e.items() if k != "path"} for name, e in entries.items()}
 
 
 def source_files(entry):
@@ -111,11 +112,6 @@ def archive_member(wildcards):
     return member
 
 
-def study_trajectories():
-    """The files of every data set of the study."""
-    return {name: source_files(config["datasets"][name]) for name in STUDY["datasets"]}
-
-
 def dataset_files(wildcards):
     return source_files(dataset_entry(wildcards))
 
@@ -134,6 +130,47 @@ def heatmap_split(wildcards):
     return f"results/data/{wildcards.dataset}/splits/{choice['split']}-{choice['seed']}.csv"
 
 
+def of_heatmap_split(pattern):
+    """``pattern`` for the split of the heatmaps."""
+    choice = config["heatmap"]
+    return pattern.replace("{split}", f"{choice['split']}-{choice['seed']}")
+
+
+def stretch_entry(wildcards):
+    """What decides the stretch of a heatmap and the event in it."""
+    return part_of_entry(wildcards, "stretch", "event", "collective_variables")
+
+
+def drawn_entry(wildcards):
+    """What figures say of a data set."""
+    return part_of_entry(wildcards, "title", "event", "collective_variables")
+
+
+def figure_labels(title):
+    """Labels of a figure in the report: the same columns for all."""
+
+    def labels(wildcards):
+        dataset, backbone = (getattr(wildcards, key, None) for key in ("dataset", "backbone"))
+        return {
+            "figure": title,
+            "data set": config["datasets"][dataset].get("title", dataset) if dataset else "all",
+            "backbone": backbone_title(wildcards) if backbone else "all",
+        }
+
+    return labels
+
+
+# Data sets of the study with a collective variable, and with one that tells when the event
+# has happened.
+WITH_VARIABLE = [d for d in STUDY["datasets"] if "collective_variables" in config["datasets"][d]]
+STRETCHED = [name for name in STUDY["datasets"] if name not in config["heatmap"]["skip"]]
+EVENTFUL = [name for name in STRETCHED if "event" in config["datasets"][name]]
+
+
+# The data set that stands for all in Figure 1: the first in which something happens.
+METHOD_DATASET = (EVENTFUL or STUDY["datasets"])[0]
+
+
 def figure_files(stem):
     """The forms of a figure besides the SVG of the report: PDF and PNG."""
     return [f"{stem}.{suffix}" for suffix in ("pdf", "png")]
@@ -141,6 +178,10 @@ def figure_files(stem):
 
 def backbone_entry(wildcards):
     return config["backbones"][wildcards.backbone]
+
+
+def backbone_title(wildcards):
+    return backbone_entry(wildcards).get("title", wildcards.backbone)
 
 
 def backbone_model(wildcards):
@@ -160,10 +201,15 @@ def extraction(wildcards):
     return {key: value for key, value in config["features"].items() if key != "shard_frames"}
 
 
+def frames_used(dataset, unknown=1):
+    """Frames of a data set that the study uses, ``unknown`` where the registry is silent."""
+    n_frames = config["datasets"][dataset].get("frames")
+    return unknown if n_frames is None else -(-n_frames // STUDY["every"])
+
+
 def feature_parts(dataset):
     """Shards of a data set whose number of frames the registry knows, else one."""
-    n_frames = config["datasets"][dataset].get("frames", 1)
-    return -(-n_frames // config["features"]["shard_frames"])
+    return -(-frames_used(dataset) // config["features"]["shard_frames"])
 
 
 def feature_shards(wildcards):
@@ -208,8 +254,7 @@ def gram_settings(wildcards):
 
 def gram_parts(dataset):
     """Parts, in pairs of which a data set's Gram matrices are computed; one is one job."""
-    n_frames = config["datasets"][dataset].get("frames", 1)
-    return -(-n_frames // config["kernels"]["block_frames"])
+    return -(-frames_used(dataset) // config["kernels"]["block_frames"])
 
 
 def one_of(names):
@@ -231,13 +276,133 @@ def gram_blocks(wildcards):
     ]
 
 
+# What jobs ask for: minutes and MB, from the size of their data. Rates are those measured on one
+# core of an AMD EPYC (two for kernels and fits), each with the safety that its function states. A
+# profile that sends failed jobs again makes `attempt` count up.
+
+
+def data_size(wildcards):
+    """Frames of a job's data set and atoms of a frame, generous where the registry is silent."""
+    names = [wildcards[key] for key in ("dataset", "source", "target") if key in wildcards.keys()]
+    entries = [config["datasets"][name] for name in names]
+    return (
+        max(frames_used(name, config["kernels"]["block_frames"]) for name in names),
+        max(entry.get("atoms", 100) for entry in entries),
+    )
+
+
+def train_frames(wildcards):
+    return data_size(wildcards)[0] * config["split"]["fractions"]["train"]
+
+
+def n_alphas():
+    return config["grid"]["alpha"]["count"]
+
+
+def frames_memory(wildcards, attempt):
+    """All frames in memory at once: 1 kB an atom measured, four times as much asked for."""
+    n_frames, n_atoms = data_size(wildcards)
+    return attempt * (1000 + round(4e-3 * n_frames * n_atoms))
+
+
+def frames_minutes(wildcards, attempt):
+    """A pass over frames, 3 ms each, and over their pairs, 0.03 µs each; ten times that."""
+    n_frames, _ = data_size(wildcards)
+    return attempt * (5 + round((0.03 * n_frames + 3e-7 * n_frames**2) / 60))
+
+
+def features_memory(wildcards, attempt):
+    """Batches and the network: 0.5 GB measured with frames of 50 atoms, eight times as much."""
+    _, n_atoms = data_size(wildcards)
+    return attempt * (4000 + 4 * n_atoms)
+
+
+def features_minutes(wildcards, attempt):
+    """A shard on one core: 1.6 ms an atom with SevenNet-0, for larger networks ten times that."""
+    n_frames, n_atoms = data_size(wildcards)
+    n_shard = min(n_frames, config["features"]["shard_frames"])
+    return attempt * (10 + round(0.016 * n_shard * n_atoms / 60))
+
+
+def trunk_minutes(wildcards, attempt):
+    """As features, but of all frames."""
+    n_frames, n_atoms = data_size(wildcards)
+    return attempt * (10 + round(0.016 * n_frames * n_atoms / 60))
+
+
 def gram_minutes(wildcards, attempt):
-    """Run time of a Gram matrix or of a block: 3e7 atom pairs per second on two cores."""
-    entry = dataset_entry(wildcards)
-    n_frames = entry.get("frames", config["kernels"]["block_frames"])
-    n_atoms = n_frames / gram_parts(wildcards.dataset) * entry.get("atoms", 100)
-    pairs = len(backbone_layers(wildcards)) * n_atoms**2
-    return attempt * (10 + round(pairs / 3e7 / 60))
+    """All kernels, or one block of them: 8e7 atom pairs a second at width 1024, 2.6 times that."""
+    n_frames, n_atoms = data_size(wildcards)
+    part = n_frames / gram_parts(wildcards.dataset) * n_atoms
+    return attempt * (10 + round(len(backbone_layers(wildcards)) * part**2 / 3e7 / 60))
+
+
+def lengthscale_minutes(wildcards, attempt):
+    """The median distance costs as much as the kernels between training frames."""
+    n_atoms = train_frames(wildcards) * data_size(wildcards)[1]
+    pairs = n_atoms**2 if config["kernels"]["lengthscale"] == "median" else 0
+    return attempt * (10 + round(len(backbone_layers(wildcards)) * pairs / 3e7 / 60))
+
+
+def merge_minutes(wildcards, attempt):
+    """Reading and writing all kernels, of up to five species: 100 MB a second, thrice that."""
+    n_bytes = 8 * 6 * data_size(wildcards)[0] * train_frames(wildcards)
+    return attempt * (10 + round(len(backbone_layers(wildcards)) * n_bytes / 3.3e7 / 60))
+
+
+def fit_memory(wildcards, attempt):
+    """Kernels of all frames with the training frames, five measured and six asked for, and of
+    these alone (T²), six and eight."""
+    n_frames, n_train = data_size(wildcards)[0], train_frames(wildcards)
+    return attempt * (2000 + round(8e-6 * n_train * (6 * n_frames + 8 * n_train)))
+
+
+def fit_minutes(wildcards, attempt):
+    """A reduction, and as much for leave-one-out, per layer and α: (8/3) T³ operations, 1.5e10 of
+    which take a second; five times that, also for the α of each species."""
+    reductions = len(backbone_layers(wildcards)) * n_alphas()
+    return attempt * (10 + round(reductions * 8 / 3 * train_frames(wildcards) ** 3 / 3e9 / 60))
+
+
+def baselines_memory(wildcards, attempt):
+    """Features of a layer in float64, at a width of 1024, twice, beside what fits take."""
+    n_frames, n_atoms = data_size(wildcards)
+    return fit_memory(wildcards, attempt) + attempt * round(16e-6 * 1024 * n_frames * n_atoms)
+
+
+def ablation_minutes(wildcards, attempt):
+    """For each seed, kernels of one layer six times over, and as many fits with every layer."""
+    n_frames, n_atoms = data_size(wildcards)
+    kernels = 6 * (n_frames * n_atoms) ** 2 / 3e7 / 60
+    per_seed = round(kernels) + 3 * fit_minutes(wildcards, 1)
+    return attempt * max(1, len(ABLATION_SEEDS)) * per_seed
+
+
+def training_memory(wildcards, attempt):
+    """All frames, beside network and optimiser: 0.8 GB measured on a CPU; CUDA takes 3 GB itself."""
+    return frames_memory(wildcards, attempt) + attempt * 4000
+
+
+def training_minutes(wildcards, attempt):
+    """Steps of 0.1 s for frames of 50 atoms measured on one core; four times that."""
+    n_frames, n_atoms = data_size(wildcards)
+    training = network_training(wildcards)
+    n_train = train_frames(wildcards)
+    steps = max(training["epochs"] * n_train / training["batch_size"], training["least_steps"])
+    per_step = 4 * 0.1 * training["batch_size"] / 8 * n_atoms / 50
+    return attempt * (30 + round(steps * per_step / 60))
+
+
+def gap_memory(wildcards, attempt):
+    """SOAP vectors of all training atoms: 64 kB an atom measured with four species, twice that."""
+    atoms = train_frames(wildcards) * data_size(wildcards)[1]
+    return attempt * (2000 + round(0.13 * atoms))
+
+
+def gap_minutes(wildcards, attempt):
+    """Descriptors, fit and predictions: 1.4 ms an atom measured, about fifteen times that."""
+    n_frames, n_atoms = data_size(wildcards)
+    return attempt * (30 + round(0.02 * n_frames * n_atoms / 60))
 
 
 def split_seeds(strategy):
@@ -254,6 +419,15 @@ def study_splits(pattern):
     ]
 
 
+def first_split(pattern):
+    """``pattern`` for the first way of splitting and its seeds."""
+    strategy = STUDY["splits"][0]
+    return [
+        pattern.replace("{strategy}", strategy).replace("{seed}", str(seed))
+        for seed in split_seeds(strategy)
+    ]
+
+
 def study_fits(table):
     """One table of every fit on a data set; ``table`` is predictions or choices."""
     fits = ["training-mean/", *(["gap-soap/"] if STUDY["gap"] else [])]
@@ -264,6 +438,13 @@ def study_fits(table):
         for fit in fits
         for path in study_splits(f"results/fits/{{dataset}}/{{strategy}}-{{seed}}/{fit}{table}.csv")
     ]
+
+
+def smoke_fits():
+    """Predictions of every fit on the first split of the first data set."""
+    split = "{}-{}".format(STUDY["splits"][0], STUDY["seeds"][0])
+    paths = collect(study_fits("predictions"), dataset=STUDY["datasets"][0])
+    return [path for path in paths if split in path.split("/")]
 
 
 def surrogate_runs(wildcards):
@@ -296,16 +477,38 @@ PRINTED_CODE = code(
 )
 
 
+def study_settings():
+    """What a table of errors says of data and training, see `mekrr.notes.effort`."""
+    entries = [config["networks"][name] for name in STUDY["networks"]]
+    return {
+        "every": STUDY["every"],
+        "networks": {e["method"]: config["training"] | e.get("training", {}) for e in entries},
+        "gap": config["gap"] if STUDY["gap"] else None,
+    }
+
+
 def study_backbones():
     """Titles of the study's backbones, for tables."""
     return {name: config["backbones"][name].get("title", name) for name in STUDY["backbones"]}
 
 
-STUDY_TRANSFERS = STUDY["transfer"]
+def backbone_titles():
+    """As `study_backbones`, and of those that networks of the study start with."""
+    starts = [config["networks"][name]["start"] for name in STUDY["networks"]]
+    more = [name for name in starts if name in config["backbones"]]
+    titles = {name: config["backbones"][name].get("title", name) for name in more}
+    return study_backbones() | titles
+
+
+# A study of other data sets leaves the pairs of the default study alone.
+STUDY_TRANSFERS = [pair for pair in STUDY["transfer"] if set(pair) <= set(STUDY["datasets"])]
 
 
 def study_transfers():
-    """Predictions of every fit on the test frames of every target."""
+    """Predictions of every fit on the test frames of every target.
+
+    Under the first way of splitting: no frame of a target is like one of its source.
+    """
     models = [
         "training-mean",
         *STUDY["backbones"],
@@ -315,7 +518,7 @@ def study_transfers():
     return [
         path.replace("{model}", model)
         for source, target in STUDY_TRANSFERS
-        for path in study_splits(
+        for path in first_split(
             f"results/transfer/{source}-to-{target}/{{strategy}}-{{seed}}/{{model}}.predictions.csv"
         )
         for model in models
@@ -329,19 +532,28 @@ def transfer_choices():
     )
 
 
+LEARNING = [name for name in STUDY["datasets"] if name not in config["learning"]["skip"]]
+HAS_LEARNING = bool(LEARNING and config["learning"]["n_train"])
+
+
 def study_learning():
-    """Test errors against the number of training frames, of every fit on a data set."""
+    """Test errors against the number of training frames, of every fit on a data set.
+
+    Under the first way of splitting.
+    """
     models = [
         *STUDY["backbones"],
         *(f"{name}/{n}" for name in STUDY["networks"] for n in config["learning"]["n_train"]),
     ]
     return [
         path.replace("{model}", model)
-        for path in study_splits("results/learning/{dataset}/{strategy}-{seed}/{model}.csv")
+        for path in first_split("results/learning/{dataset}/{strategy}-{seed}/{model}.csv")
         for model in models
     ]
 
 
+ABLATED = [name for name in STUDY["datasets"] if name not in config["ablation"]["skip"]]
+HAS_ABLATION = bool(ABLATED and config["ablation"]["seeds"])
 ABLATION_SEEDS = config["ablation"]["seeds"]
 ABLATION_SPLITS = [f"{config['ablation']['split']}-{seed}" for seed in ABLATION_SEEDS]
 
@@ -350,7 +562,7 @@ def study_ablations():
     """Errors with one part of the method changed, of every data set and backbone."""
     return collect(
         "results/ablation/{dataset}/{backbone}.csv",
-        dataset=STUDY["datasets"],
+        dataset=ABLATED,
         backbone=STUDY["backbones"],
     )
 
@@ -379,6 +591,9 @@ def study_benchmarks():
             ]
             for fit in (f"{split}/{backbone}" for split in splits):
                 jobs += [*gram_jobs(dataset, fit), f"fit_baselines/{fit}", f"fit_mekrr/{fit}"]
+        for network in STUDY["networks"]:
+            jobs.append(f"trunk/{dataset}/{network}")
+            jobs += [f"train_network/{split}/{network}" for split in splits]
     return [f"results/benchmarks/{job}.tsv" for job in jobs]
 
 
@@ -463,10 +678,12 @@ def transfer_code(wildcards):
     return [*training_code(wildcards), *code("transfer.py")]
 
 
-def study_histories():
-    """Errors by epoch of every training on a data set."""
+def study_network_tables(table):
+    """One table of every training on a data set: history or costs."""
     return [
         path.replace("{network}", network)
-        for path in study_splits("results/fits/{dataset}/{strategy}-{seed}/{network}/history.csv")
+        for path in study_splits(
+            f"results/fits/{{dataset}}/{{strategy}}-{{seed}}/{{network}}/{table}.csv"
+        )
         for network in STUDY["networks"]
     ]

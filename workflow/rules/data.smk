@@ -23,11 +23,12 @@ rule check_frames:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=frames_memory,
+        runtime=frames_minutes,
     params:
         sha256=trajectory_sha256,
         dataset=source_entry,
+        every=STUDY["every"],
     script:
         "../scripts/check_frames.py"
 
@@ -71,8 +72,8 @@ rule collective_variables:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=frames_memory,
+        runtime=frames_minutes,
     params:
         variables=collective_variables,
     script:
@@ -96,8 +97,8 @@ rule leaks:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=frames_memory,
+        runtime=frames_minutes,
     script:
         "../scripts/leaks.py"
 
@@ -119,8 +120,8 @@ rule check_dataset:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=frames_memory,
+        runtime=frames_minutes,
     params:
         dataset=checked_entry,
     script:

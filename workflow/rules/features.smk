@@ -29,8 +29,8 @@ rule extract_features:
         )
     threads: 1  # a second thread gains nothing on a CPU; a second job does
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=features_memory,
+        runtime=features_minutes,
         gpu=1,
     params:
         backbone=backbone_model,

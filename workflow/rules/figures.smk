@@ -1,8 +1,39 @@
 """Tidy tables to figures; a figure rule only draws.
 
-in:   results/fits/…, results/tables/metrics.csv, results/stretches/…
+in:   results/fits/…, results/tables/…, results/stretches/…, results/spectra/…
 out:  results/figures/*.{svg,pdf,png}
 """
+
+
+rule fig_method:
+    """Figure 1: from frames to energies, drawn from a frame and kernels of the study."""
+    input:
+        frames="results/data/{}/frames.extxyz".format(METHOD_DATASET),
+        table="results/data/{}/frames.csv".format(METHOD_DATASET),
+        kernels="results/stretches/{}/{}.safetensors".format(METHOD_DATASET, STUDY["backbones"][0]),
+        code=code("plots/method.py", "plots/style.py"),
+    output:
+        report(
+            "results/figures/method.svg",
+            caption="../report/method.rst",
+            category="2 Figures",
+            labels=figure_labels("Figure 1: the method"),
+        ),
+        figure_files("results/figures/method"),
+    log:
+        "results/logs/fig_method.log",
+    benchmark:
+        "results/benchmarks/fig_method.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        layer=config["backbones"][STUDY["backbones"][0]]["heatmap_layer"],
+    script:
+        "../scripts/fig_method.py"
 
 
 rule fig_alpha_sweep:
@@ -15,7 +46,7 @@ rule fig_alpha_sweep:
             "results/figures/alpha_sweep.svg",
             caption="../report/alpha_sweep.rst",
             category="2 Figures",
-            labels={"figure": "Validation error against α"},
+            labels=figure_labels("Figure 2: validation error against α"),
         ),
         figure_files("results/figures/alpha_sweep"),
     log:
@@ -30,8 +61,168 @@ rule fig_alpha_sweep:
         runtime=5,
     params:
         datasets=study_datasets(),
+        backbones=study_backbones(),
     script:
         "../scripts/fig_alpha_sweep.py"
+
+
+rule fig_heatmap:
+    """Kernels along a stretch of one trajectory. Figure 3: K_0 and K_1; Figure 4: the same
+    for all layers of the backbone; and every species' share of K_1. One job, which spends
+    as long on its start as on a figure."""
+    input:
+        kernels="results/stretches/{dataset}/{backbone}.safetensors",
+        series="results/stretches/{dataset}/{backbone}.csv",
+        clusters="results/stretches/{dataset}/{backbone}.clusters.csv",
+        scores="results/stretches/{dataset}/{backbone}.scores.csv",
+        code=code("plots/heatmap.py", "plots/panels.py", "plots/style.py", "stretch.py"),
+    output:
+        heatmap=[
+            report(
+                "results/figures/{dataset}/heatmap-{backbone}.svg",
+                caption="../report/heatmap.rst",
+                category="2 Figures",
+                labels=figure_labels("Figure 3: kernels along the reaction"),
+            ),
+            *figure_files("results/figures/{dataset}/heatmap-{backbone}"),
+        ],
+        layers=[
+            report(
+                "results/figures/{dataset}/layers-{backbone}.svg",
+                caption="../report/layers.rst",
+                category="2 Figures",
+                labels=figure_labels("Figure 4: kernels along the reaction, by layer"),
+            ),
+            *figure_files("results/figures/{dataset}/layers-{backbone}"),
+        ],
+        contributions=[
+            report(
+                "results/figures/{dataset}/contributions-{backbone}.svg",
+                caption="../report/contributions.rst",
+                category="2 Figures",
+                labels=figure_labels("Kernels along the reaction, by species"),
+            ),
+            *figure_files("results/figures/{dataset}/contributions-{backbone}"),
+        ],
+    log:
+        "results/logs/fig_heatmap/{dataset}/{backbone}.log",
+    benchmark:
+        "results/benchmarks/fig_heatmap/{dataset}/{backbone}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        dataset=drawn_entry,
+        backbone=backbone_title,
+        layer=lookup(within=config, dpath="backbones/{backbone}/heatmap_layer"),
+    script:
+        "../scripts/fig_heatmap.py"
+
+
+rule fig_kernel_pca:
+    """All frames along the principal components of the kernel."""
+    input:
+        components=collect(
+            "results/spectra/{{dataset}}/{backbone}.components.csv", backbone=STUDY["backbones"]
+        ),
+        table="results/data/{dataset}/frames.csv",
+        variables="results/data/{dataset}/variables.csv",
+        code=code("plots/kernel_pca.py", "plots/style.py"),
+    output:
+        report(
+            "results/figures/{dataset}/kernel_pca.svg",
+            caption="../report/kernel_pca.rst",
+            category="2 Figures",
+            labels=figure_labels("Kernel principal components"),
+        ),
+        figure_files("results/figures/{dataset}/kernel_pca"),
+    log:
+        "results/logs/fig_kernel_pca/{dataset}.log",
+    benchmark:
+        "results/benchmarks/fig_kernel_pca/{dataset}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        datasets=study_datasets(),
+        backbones=study_backbones(),
+    script:
+        "../scripts/fig_kernel_pca.py"
+
+
+rule fig_spectrum:
+    """Eigenvalues of the training kernel beside λT."""
+    input:
+        eigenvalues=collect(
+            "results/spectra/{dataset}/{backbone}.eigenvalues.csv",
+            dataset=STUDY["datasets"],
+            backbone=STUDY["backbones"],
+        ),
+        noise=collect(
+            "results/spectra/{dataset}/{backbone}.noise.csv",
+            dataset=STUDY["datasets"],
+            backbone=STUDY["backbones"],
+        ),
+        code=code("plots/spectrum.py", "plots/style.py"),
+    output:
+        report(
+            "results/figures/spectrum.svg",
+            caption="../report/spectrum.rst",
+            category="2 Figures",
+            labels=figure_labels("Spectrum of the kernel"),
+        ),
+        figure_files("results/figures/spectrum"),
+    log:
+        "results/logs/fig_spectrum.log",
+    benchmark:
+        "results/benchmarks/fig_spectrum.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        datasets=study_datasets(),
+        backbones=study_backbones(),
+    script:
+        "../scripts/fig_spectrum.py"
+
+
+rule fig_reaction:
+    """Test error along the reaction coordinate."""
+    input:
+        errors="results/reaction/{dataset}.csv",
+        code=code("plots/reaction.py", "plots/style.py"),
+    output:
+        report(
+            "results/figures/{dataset}/reaction_errors.svg",
+            caption="../report/reaction_errors.rst",
+            category="2 Figures",
+            labels=figure_labels("Test error along the reaction"),
+        ),
+        figure_files("results/figures/{dataset}/reaction_errors"),
+    log:
+        "results/logs/fig_reaction/{dataset}.log",
+    benchmark:
+        "results/benchmarks/fig_reaction/{dataset}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        datasets=study_datasets(),
+        backbones=study_backbones(),
+    script:
+        "../scripts/fig_reaction.py"
 
 
 rule fig_errors:
@@ -44,7 +235,7 @@ rule fig_errors:
             "results/figures/errors.svg",
             caption="../report/errors.rst",
             category="2 Figures",
-            labels={"figure": "Test error by method and seed"},
+            labels=figure_labels("Test error by method and seed"),
         ),
         figure_files("results/figures/errors"),
     log:
@@ -59,46 +250,13 @@ rule fig_errors:
         runtime=5,
     params:
         datasets=study_datasets(),
+        backbones=study_backbones(),
     script:
         "../scripts/fig_errors.py"
 
 
-rule fig_heatmap:
-    """Figure 3: K_0 and K_1 along a stretch of one trajectory."""
-    input:
-        kernels="results/stretches/{dataset}/{backbone}.safetensors",
-        series="results/stretches/{dataset}/{backbone}.csv",
-        code=code("plots/heatmap.py", "plots/style.py"),
-    output:
-        report(
-            "results/figures/{dataset}/heatmap-{backbone}.svg",
-            caption="../report/heatmap.rst",
-            category="2 Figures",
-            labels={
-                "figure": "Kernel along a trajectory",
-                "data set": "{dataset}",
-                "backbone": "{backbone}",
-            },
-        ),
-        figure_files("results/figures/{dataset}/heatmap-{backbone}"),
-    log:
-        "results/logs/fig_heatmap/{dataset}/{backbone}.log",
-    benchmark:
-        "results/benchmarks/fig_heatmap/{dataset}/{backbone}.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
-    params:
-        dataset=dataset_entry,
-    script:
-        "../scripts/fig_heatmap.py"
-
-
 rule fig_parity:
-    """Predicted against reference energy of the test frames."""
+    """Predicted against reference energy of the test frames, and the residuals."""
     input:
         predictions=study_fits("predictions"),
         choices=study_fits("choices"),
@@ -108,7 +266,7 @@ rule fig_parity:
             "results/figures/{dataset}/parity.svg",
             caption="../report/parity.rst",
             category="2 Figures",
-            labels={"figure": "Parity", "data set": "{dataset}"},
+            labels=figure_labels("Parity and residuals"),
         ),
         figure_files("results/figures/{dataset}/parity"),
     log:
@@ -123,6 +281,7 @@ rule fig_parity:
         runtime=5,
     params:
         datasets=study_datasets(),
+        backbones=study_backbones(),
     script:
         "../scripts/fig_parity.py"
 
@@ -137,7 +296,7 @@ rule fig_leaks:
             "results/figures/leaks.svg",
             caption="../report/leaks.rst",
             category="2 Figures",
-            labels={"figure": "Leaks between training and test frames"},
+            labels=figure_labels("Leaks between training and test frames"),
         ),
         figure_files("results/figures/leaks"),
     log:
@@ -161,13 +320,13 @@ rule fig_calibration:
     input:
         calibration="results/tables/calibration.csv",
         reliability="results/tables/reliability.csv",
-        code=code("plots/calibration.py", "plots/style.py"),
+        code=code("plots/calibration.py", "plots/grids.py", "plots/style.py"),
     output:
         report(
             "results/figures/calibration.svg",
             caption="../report/calibration.rst",
             category="2 Figures",
-            labels={"figure": "Calibration of standard deviations"},
+            labels=figure_labels("Calibration of standard deviations"),
         ),
         figure_files("results/figures/calibration"),
     log:
@@ -182,6 +341,7 @@ rule fig_calibration:
         runtime=5,
     params:
         datasets=study_datasets(),
+        backbones=study_backbones(),
     script:
         "../scripts/fig_calibration.py"
 
@@ -189,20 +349,25 @@ rule fig_calibration:
 rule figures:
     """All figures of the study."""
     input:
+        "results/figures/method.svg",
+        "results/figures/alpha_sweep.svg",
+        collect(
+            "results/figures/{dataset}/{kind}-{backbone}.svg",
+            dataset=STRETCHED,
+            kind=["heatmap", "layers", "contributions"],
+            backbone=STUDY["backbones"],
+        ),
+        collect("results/figures/{dataset}/kernel_pca.svg", dataset=STRETCHED),
+        collect("results/figures/{dataset}/parity.svg", dataset=STUDY["datasets"]),
+        collect("results/figures/{dataset}/reaction_errors.svg", dataset=WITH_VARIABLE),
+        "results/figures/spectrum.svg",
         "results/figures/leaks.svg",
         collect("results/figures/{dataset}/dynamics.svg", dataset=STUDY_SURROGATES),
-        "results/figures/alpha_sweep.svg",
         "results/figures/errors.svg",
         collect(
             "results/figures/{dataset}/history.svg",
             dataset=STUDY["datasets"] if STUDY["networks"] else [],
         ),
         "results/figures/calibration.svg",
-        ["results/figures/learning.svg"] if config["learning"]["n_train"] else [],
+        ["results/figures/learning.svg"] if HAS_LEARNING else [],
         "results/figures/cost.svg",
-        collect("results/figures/{dataset}/parity.svg", dataset=STUDY["datasets"]),
-        collect(
-            "results/figures/{dataset}/heatmap-{backbone}.svg",
-            dataset=STUDY["datasets"],
-            backbone=STUDY["backbones"],
-        ),

@@ -30,8 +30,8 @@ rule fit_mekrr:
         "../../envs/mekrr.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=fit_memory,
+        runtime=fit_minutes,
     params:
         grid=config["grid"],
         reference_energy=reference_energy,
@@ -65,8 +65,8 @@ rule fit_baselines:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=baselines_memory,
+        runtime=fit_minutes,
     params:
         layers=backbone_layers,
         grid=config["grid"],

@@ -26,8 +26,8 @@ rule fit_gap:
         "../../envs/mekrr.yaml"
     threads: 1  # the wheels of quippy-ase are built without OpenMP
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=gap_memory,
+        runtime=gap_minutes,
     params:
         settings=config["gap"],
         reference_energy=reference_energy,
@@ -55,8 +55,8 @@ rule transfer_gap:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=gap_memory,
+        runtime=gap_minutes,
     params:
         reference_energy=source_reference_energy,
     script:

@@ -3,7 +3,6 @@
 in:   results/features/{dataset}/{backbone}.safetensors, a split
 out:  results/kernels/{dataset}/{strategy}-{seed}/{backbone}.safetensors, in one job or
       joined from blocks
-      results/stretches/{dataset}/{backbone}.safetensors, .csv, for the heatmap
 """
 
 
@@ -56,7 +55,7 @@ rule prepare_gram:
     threads: 2
     resources:
         mem_mb=3000,
-        runtime=60,
+        runtime=lengthscale_minutes,
     params:
         kernels=gram_settings,
     script:
@@ -110,37 +109,6 @@ rule merge_gram:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=60,
+        runtime=merge_minutes,
     script:
         "../scripts/gram_merge.py"
-
-
-rule stretch:
-    """K_0 and K_1 between the frames of one stretch of a trajectory, their clusters, and
-    the collective variable."""
-    input:
-        features="results/features/{dataset}/{backbone}.safetensors",
-        table="results/data/{dataset}/frames.csv",
-        variables="results/data/{dataset}/variables.csv",
-        split=heatmap_split,
-        code=[*KERNEL_CODE, *code("kernels/store.py", "stretch.py")],
-    output:
-        kernels="results/stretches/{dataset}/{backbone}.safetensors",
-        series="results/stretches/{dataset}/{backbone}.csv",
-    log:
-        "results/logs/stretch/{dataset}/{backbone}.log",
-    benchmark:
-        "results/benchmarks/stretch/{dataset}/{backbone}.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        dataset=dataset_entry,
-        layer=lookup(within=config, dpath="backbones/{backbone}/heatmap_layer"),
-        lengthscale=config["kernels"]["lengthscale"],
-        heatmap=config["heatmap"],
-    script:
-        "../scripts/stretch.py"

@@ -33,8 +33,8 @@ rule learning_kernels:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=baselines_memory,
+        runtime=fit_minutes,
     params:
         n_train=config["learning"]["n_train"],
         grid=config["grid"],
@@ -46,7 +46,7 @@ rule learning_kernels:
 rule learning_table:
     """All learning curves, with the fits of the study as their last points."""
     input:
-        errors=collect(study_learning(), dataset=STUDY["datasets"]),
+        errors=collect(study_learning(), dataset=LEARNING),
         metrics="results/tables/metrics.csv",
         code=code("learning.py"),
     output:
@@ -69,13 +69,13 @@ rule fig_learning:
     """Test error against the number of training frames, all methods."""
     input:
         table="results/tables/learning.csv",
-        code=code("plots/learning.py", "plots/style.py"),
+        code=code("plots/learning.py", "plots/grids.py", "plots/style.py"),
     output:
         report(
             "results/figures/learning.svg",
             caption="../report/learning.rst",
             category="2 Figures",
-            labels={"figure": "Learning curves"},
+            labels=figure_labels("Learning curves"),
         ),
         figure_files("results/figures/learning"),
     log:

@@ -75,8 +75,8 @@ rule dynamics:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=frames_memory,
+        runtime=frames_minutes,
     params:
         recipe=lookup(within=config, dpath="surrogates/{dataset}"),
         variables=collective_variables,
@@ -120,8 +120,8 @@ rule fig_dynamics:
         report(
             "results/figures/{dataset}/dynamics.svg",
             caption="../report/dynamics.rst",
-            category="3 Data",
-            labels={"figure": "Dynamics behind the surrogate", "data set": "{dataset}"},
+            category="2 Figures",
+            labels=figure_labels("Dynamics behind the surrogate"),
         ),
         figure_files("results/figures/{dataset}/dynamics"),
     log:

@@ -61,6 +61,7 @@ rule same_dataset_table:
     params:
         datasets=study_datasets(),
         backbones=study_backbones(),
+        settings=study_settings(),
     script:
         "../scripts/same_dataset_table.py"
 
@@ -97,6 +98,7 @@ rule transfer_table:
         pairs=STUDY_TRANSFERS,
         datasets=study_datasets(),
         backbones=study_backbones(),
+        settings=study_settings(),
     script:
         "../scripts/transfer_table.py"
 
@@ -169,7 +171,7 @@ rule provenance_table:
             dataset=STUDY["datasets"],
             backbone=STUDY["backbones"],
         ),
-        trajectories=[path for files in study_trajectories().values() for path in files],
+        frames=collect("results/data/{dataset}/frames.extxyz", dataset=STUDY["datasets"]),
         code=code("provenance.py"),
     output:
         csv="results/tables/provenance.csv",
@@ -193,7 +195,6 @@ rule provenance_table:
     params:
         study=STUDY,
         datasets=study_datasets(),
-        trajectories=study_trajectories(),
     script:
         "../scripts/provenance_table.py"
 
@@ -204,9 +205,10 @@ rule tables:
         "results/tables/metrics.csv",
         "results/tables/same_dataset.csv",
         ["results/tables/transfer.csv"] if STUDY_TRANSFERS else [],
+        ["results/tables/clusters.csv"] if EVENTFUL else [],
         "results/tables/timing.csv",
-        ["results/tables/ablation.csv"] if ABLATION_SEEDS else [],
-        ["results/tables/learning.csv"] if config["learning"]["n_train"] else [],
+        ["results/tables/ablation.csv"] if HAS_ABLATION else [],
+        ["results/tables/learning.csv"] if HAS_LEARNING else [],
         "results/tables/largest_errors.csv",
         "results/tables/data_checks.md",
         "results/tables/provenance.csv",

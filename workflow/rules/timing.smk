@@ -11,6 +11,7 @@ rule timing_table:
     input:
         benchmarks=study_benchmarks(),
         metrics="results/tables/metrics.csv",
+        heads=collect(study_network_tables("costs"), dataset=STUDY["datasets"]),
         code=[*code("timing.py"), *PRINTED_CODE],
     output:
         csv="results/tables/timing.csv",
@@ -35,6 +36,7 @@ rule timing_table:
     params:
         datasets=study_datasets(),
         backbones=study_backbones(),
+        networks={config["networks"][name]["method"]: name for name in STUDY["networks"]},
     script:
         "../scripts/timing_table.py"
 
@@ -43,13 +45,13 @@ rule fig_cost:
     """Test error against the cost of training and of a prediction."""
     input:
         table="results/tables/timing.csv",
-        code=code("plots/cost.py", "plots/style.py"),
+        code=code("plots/cost.py", "plots/grids.py", "plots/style.py"),
     output:
         report(
             "results/figures/cost.svg",
             caption="../report/cost.rst",
             category="2 Figures",
-            labels={"figure": "Error against cost"},
+            labels=figure_labels("Error against cost"),
         ),
         figure_files("results/figures/cost"),
     log:
@@ -64,6 +66,6 @@ rule fig_cost:
         runtime=5,
     params:
         datasets=study_datasets(),
-        backbones=study_backbones(),
+        backbones=backbone_titles(),
     script:
         "../scripts/fig_cost.py"

@@ -29,8 +29,8 @@ rule trunk:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=features_memory,
+        runtime=trunk_minutes,
         gpu=1,
     params:
         model=network_model,
@@ -61,8 +61,8 @@ rule train_network:
         "../../envs/mekrr.yaml"
     threads: 1  # a second thread gains little on a CPU; a second job does
     resources:
-        mem_mb=8000,
-        runtime=1440,
+        mem_mb=training_memory,
+        runtime=training_minutes,
         gpu=1,
     params:
         model=network_model,
@@ -93,8 +93,8 @@ rule learning_network:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=1440,
+        mem_mb=training_memory,
+        runtime=training_minutes,
         gpu=1,
     params:
         model=network_model,
@@ -131,8 +131,8 @@ rule train_for_target:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=1440,
+        mem_mb=training_memory,
+        runtime=training_minutes,
         gpu=1,
     params:
         model=network_model,
@@ -168,8 +168,8 @@ rule transfer_network:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=features_memory,
+        runtime=trunk_minutes,
         gpu=1,
     params:
         model=network_model,
@@ -182,14 +182,14 @@ rule transfer_network:
 rule fig_history:
     """Errors by epoch of every training on a data set."""
     input:
-        histories=study_histories(),
+        histories=study_network_tables("history"),
         code=code("plots/history.py", "plots/style.py"),
     output:
         report(
             "results/figures/{dataset}/history.svg",
             caption="../report/history.rst",
             category="2 Figures",
-            labels={"figure": "Training of the networks", "data set": "{dataset}"},
+            labels=figure_labels("Training of the networks"),
         ),
         figure_files("results/figures/{dataset}/history"),
     log:

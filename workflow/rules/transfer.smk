@@ -34,8 +34,8 @@ rule transfer_mekrr:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=baselines_memory,
+        runtime=fit_minutes,
     params:
         reference_energy=source_reference_energy,
     script:

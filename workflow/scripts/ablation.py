@@ -10,7 +10,7 @@ from mekrr.job import job
 from mekrr.kernels.store import read_kernels
 from mekrr.selection import alpha_grid, regularisation_grid
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
     tables = []
     for seed, split, stored in zip(params.seeds, given.splits, given.kernels, strict=True):

@@ -7,7 +7,7 @@ from mekrr.methods import STRATEGY_LABELS, label
 from mekrr.printing.write import write_printed
 from mekrr.tables import read_tables
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params = snakemake.params
     table = over_seeds(read_tables(snakemake.input.errors))
     titles = {name: entry.get("title", name) for name, entry in params.datasets.items()}

@@ -5,7 +5,7 @@ from mekrr.files import write_csv
 from mekrr.job import job
 from mekrr.tables import FIT, chosen_test_predictions, read_tables
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     predictions = chosen_test_predictions(
         read_tables(snakemake.input.predictions), read_tables(snakemake.input.choices)
     )

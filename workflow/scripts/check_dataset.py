@@ -7,7 +7,7 @@ from mekrr.data.frames import load_frames
 from mekrr.files import write_csv
 from mekrr.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     findings = check_dataset(
         load_frames(snakemake.input.frames),
         pd.read_csv(snakemake.input.table),

@@ -4,21 +4,28 @@ import logging
 
 from mekrr.config import PARTS
 from mekrr.data.expectations import energy_doubt, meet
-from mekrr.data.frames import frame_table, read_frames, verify_checksum, write_frames
+from mekrr.data.frames import (
+    frame_table,
+    read_frames,
+    thin_out,
+    verify_checksum,
+    write_frames,
+)
 from mekrr.files import write_csv
 from mekrr.job import TERMINAL, job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     files = list(snakemake.input.trajectories)
     source = ", ".join(files)
     if snakemake.params.sha256:
         verify_checksum(files[0], snakemake.params.sha256)
     frames = read_frames(dict(zip(PARTS, files, strict=True)) if len(files) > 1 else files[0])
     meet(frames, snakemake.params.dataset, source)
+    logging.info("%s: %d frames checked", snakemake.wildcards.dataset, len(frames))
+    frames = thin_out(frames, snakemake.params.every, source)
     table = frame_table(frames)
     doubt = energy_doubt(table, snakemake.params.dataset.get("energy_range"))
     if doubt:
         TERMINAL.warning("%s: %s", source, doubt)
-    logging.info("%s: %d frames checked", source, len(frames))
     table["offset"] = write_frames(snakemake.output.frames, frames)
     write_csv(snakemake.output.table, table)

@@ -7,7 +7,7 @@ from mekrr.files import write_csv
 from mekrr.job import job
 from mekrr.variables import along
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     frames = load_frames(snakemake.input.frames)
     values = along(snakemake.params.variables, frames, snakemake.wildcards.dataset)
     table = pd.read_csv(snakemake.input.table)[["index", "frame", "run"]]

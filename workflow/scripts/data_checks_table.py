@@ -21,7 +21,7 @@ def described(checks: pd.DataFrame, name: str, entry: dict) -> pd.DataFrame:
     return pd.concat([pd.DataFrame(facts, columns=checks.columns), checks])
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     datasets = snakemake.params.datasets
     checks = read_tables(snakemake.input.checks).groupby("dataset", sort=False)
     table = pd.concat([described(part, name, datasets[name]) for name, part in checks])

@@ -3,6 +3,6 @@
 from mekrr.data.retrieval import download
 from mekrr.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     entry = snakemake.params.download
     download(entry["url"], snakemake.output.file, entry.get("sha256"))

@@ -6,7 +6,7 @@ from mekrr.files import write_csv
 from mekrr.job import job
 from mekrr.surrogates.physics import observe, summarise
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     frames = ase.io.read(snakemake.input.trajectories[0], index=":")
     bond = snakemake.params.variables[0]
     facts = observe(frames, snakemake.params.recipe, bond)

@@ -11,7 +11,7 @@ NOTES = [
     "and of the displacement of a metal atom (any, and in the fixed layers) since its first frame."
 ]
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     table = read_tables(snakemake.input.summaries)
     write_csv(snakemake.output.csv, table)
     printed = table.map(lambda value: f"{value:.2f}" if isinstance(value, float) else str(value))

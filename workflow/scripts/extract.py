@@ -3,5 +3,5 @@
 from mekrr.data.retrieval import extract_member
 from mekrr.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     extract_member(snakemake.input.archive, snakemake.params.member, snakemake.output.file)

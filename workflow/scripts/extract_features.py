@@ -7,18 +7,21 @@ import pandas as pd
 from mekrr import provenance
 from mekrr.backbones import load_backbone
 from mekrr.data.frames import load_frames
+from mekrr.data.references import species_of
 from mekrr.features.extract import choose_device, extract_to
 from mekrr.features.store import shard_bytes
 from mekrr.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     wildcards, features = snakemake.wildcards, snakemake.params.features
-    weights = list(snakemake.input.weights)
+    table = pd.read_csv(snakemake.input.table)
     backbone = load_backbone(
-        wildcards.backbone, **snakemake.params.backbone, weights=weights[0] if weights else None
+        wildcards.backbone,
+        **snakemake.params.backbone,
+        weights=next(iter(snakemake.input.weights), None),
+        species=species_of(table),
     )
-    offsets = pd.read_csv(snakemake.input.table)["offset"]
-    part = shard_bytes(offsets, int(wildcards.shard), int(wildcards.n_shards))
+    part = shard_bytes(table["offset"], int(wildcards.shard), int(wildcards.n_shards))
     frames = load_frames(snakemake.input.frames, *part)
     backbone.check_species(frames, wildcards.dataset)
     extract_to(

@@ -5,6 +5,7 @@ from mekrr.plots import alpha_sweep
 from mekrr.plots.style import save
 from mekrr.tables import read_tables
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     sweep = read_tables(snakemake.input.sweeps)
-    save(alpha_sweep.draw(sweep, snakemake.params.datasets), list(snakemake.output))
+    figure = alpha_sweep.draw(sweep, snakemake.params.datasets, snakemake.params.backbones)
+    save(figure, list(snakemake.output))

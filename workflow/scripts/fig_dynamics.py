@@ -6,7 +6,7 @@ from mekrr.job import job
 from mekrr.plots import dynamics
 from mekrr.plots.style import save
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     entry, recipe = snakemake.params.dataset, snakemake.params.recipe
     figure = dynamics.draw(
         pd.read_csv(snakemake.input.facts),

@@ -5,6 +5,7 @@ from mekrr.plots import errors
 from mekrr.plots.style import save
 from mekrr.tables import read_tables
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     metrics = read_tables([snakemake.input.metrics])
-    save(errors.draw(metrics, snakemake.params.datasets), list(snakemake.output))
+    figure = errors.draw(metrics, snakemake.params.datasets, snakemake.params.backbones)
+    save(figure, list(snakemake.output))

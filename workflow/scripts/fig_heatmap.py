@@ -1,21 +1,26 @@
-"""Draw the kernel along a stretch of one trajectory."""
+"""Draw kernels along a stretch of one trajectory: of one layer, of all, by species."""
 
+import numpy as np
 import pandas as pd
 
 from mekrr.job import job
 from mekrr.kernels.store import read_kernels
 from mekrr.plots import heatmap
+from mekrr.plots.panels import MIXTURES, by_layer, of_layer, shares
 from mekrr.plots.style import save
+from mekrr.stretch import part_of
 
-with job(snakemake.log[0], snakemake.threads):
-    kernels, _ = read_kernels(snakemake.input.kernels)
-    ((layer, kernel),) = kernels.items()
-    entry, wildcards = snakemake.params.dataset, snakemake.wildcards
-    variables = entry.get("collective_variables", [])
-    figure = heatmap.draw(
-        {alpha: kernel.gram.at(alpha) for alpha in (0, 1)},
-        pd.read_csv(snakemake.input.series),
-        variables[0] if variables else None,
-        f"{entry.get('title', wildcards.dataset)}, {wildcards.backbone}, layer {layer}",
-    )
-    save(figure, list(snakemake.output))
+with job(snakemake):
+    inputs, entry = snakemake.input, snakemake.params.dataset
+    series, *tables = map(pd.read_csv, (inputs.series, inputs.clusters, inputs.scores))
+    kernels, frames = read_kernels(inputs.kernels)
+    grams = part_of(kernels, np.searchsorted(frames, series["index"]))
+    layer = snakemake.params.layer
+    about = (series, entry.get("collective_variables", [None])[0], entry.get("event"))
+    title = f"{entry.get('title', snakemake.wildcards.dataset)}, {snakemake.params.backbone}"
+    for name, rows, what in (
+        ("heatmap", [of_layer(grams, *tables, layer, MIXTURES)], f", layer {layer}"),
+        ("layers", by_layer(grams, *tables), ""),
+        ("contributions", [of_layer(grams, *tables, layer, shares(grams))], f", layer {layer}"),
+    ):
+        save(heatmap.draw(rows, *about, title + what), snakemake.output[name])

@@ -5,7 +5,7 @@ from mekrr.plots import leaks
 from mekrr.plots.style import save
 from mekrr.tables import read_tables
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     save(
         leaks.draw(read_tables(snakemake.input.leaks), snakemake.params.datasets),
         list(snakemake.output),

@@ -5,7 +5,7 @@ from mekrr.plots import learning
 from mekrr.plots.style import save
 from mekrr.tables import read_tables
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     table = read_tables([snakemake.input.table])
     figure = learning.draw(table, snakemake.params.datasets, snakemake.params.backbones)
     save(figure, list(snakemake.output))

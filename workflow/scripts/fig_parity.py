@@ -5,9 +5,10 @@ from mekrr.plots import parity
 from mekrr.plots.style import save
 from mekrr.tables import chosen_test_predictions, read_tables
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     table = chosen_test_predictions(
         read_tables(snakemake.input.predictions), read_tables(snakemake.input.choices)
     )
-    figure = parity.draw(table, snakemake.wildcards.dataset, snakemake.params.datasets)
+    params = snakemake.params
+    figure = parity.draw(table, snakemake.wildcards.dataset, params.datasets, params.backbones)
     save(figure, list(snakemake.output))

@@ -6,7 +6,7 @@ from mekrr.fits import Problem, join, write_fit
 from mekrr.job import job
 from mekrr.selection import regularisation_grid
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     problem = Problem.read(
         snakemake.input.frames,
         snakemake.input.split,

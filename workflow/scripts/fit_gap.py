@@ -5,7 +5,7 @@ from mekrr.fits import Problem, write_fit
 from mekrr.gap import fit_gap, gap_soap
 from mekrr.job import job
 
-with job(snakemake.log.job, snakemake.threads):
+with job(snakemake):
     problem = Problem.read(
         snakemake.input.frames,
         snakemake.input.split,

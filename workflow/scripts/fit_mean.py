@@ -4,7 +4,7 @@ from mekrr.baselines import training_mean
 from mekrr.fits import Problem, write_fit
 from mekrr.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     problem = Problem.read(
         snakemake.input.frames,
         snakemake.input.split,

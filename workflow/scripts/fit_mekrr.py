@@ -8,7 +8,7 @@ from mekrr.job import job
 from mekrr.kernels.store import read_kernels
 from mekrr.selection import alpha_grid, regularisation_grid
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     reference, dataset = snakemake.params.reference_energy, snakemake.wildcards.dataset
     problem = Problem.read(snakemake.input.frames, snakemake.input.split, reference, dataset)
     energy = read_gnn_energy(snakemake.input.features)

@@ -7,7 +7,7 @@ from mekrr.job import job
 from mekrr.kernels.blocks import write_gram
 from mekrr.kernels.prepared import Prepared
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     features, threads = snakemake.input.features, snakemake.threads
     train = np.flatnonzero(pd.read_csv(snakemake.input.split)["split"] == "train")
     prepared = Prepared.of(features, **snakemake.params.kernels, train=train, threads=threads)

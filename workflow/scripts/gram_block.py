@@ -4,7 +4,7 @@ from mekrr.job import job
 from mekrr.kernels.blocks import write_block
 from mekrr.kernels.prepared import Prepared
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     wildcards = snakemake.wildcards
     write_block(
         snakemake.output.block,

@@ -4,6 +4,6 @@ from mekrr.job import job
 from mekrr.kernels.blocks import merge_blocks
 from mekrr.kernels.prepared import Prepared
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     prepared = Prepared.read(snakemake.input.prepared)
     merge_blocks(snakemake.output.kernels, list(snakemake.input.blocks), prepared)

@@ -6,7 +6,7 @@ import pandas as pd
 from mekrr.job import job
 from mekrr.kernels.prepared import Prepared
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     train = np.flatnonzero(pd.read_csv(snakemake.input.split)["split"] == "train")
     prepared = Prepared.of(
         snakemake.input.features,

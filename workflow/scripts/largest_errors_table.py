@@ -11,7 +11,7 @@ NOTES = [
     "frames dominates the RMSE of its seed while the MAE hardly moves."
 ]
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     table = worst_frames(
         read_tables(snakemake.input.predictions),
         read_tables(snakemake.input.choices),

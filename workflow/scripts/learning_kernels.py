@@ -10,7 +10,7 @@ from mekrr.kernels.store import read_kernels
 from mekrr.learning import frame_means, learning_curve
 from mekrr.selection import alpha_grid, regularisation_grid
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
     kernels, _ = read_kernels(given.kernels)
     table = learning_curve(

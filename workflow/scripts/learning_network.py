@@ -11,7 +11,7 @@ from mekrr.training.registry import load_network
 from mekrr.training.settings import Settings
 from mekrr.training.states import States
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     given, wildcards, params = snakemake.input, snakemake.wildcards, snakemake.params
     rule, dataset, seed = params.reference_energy, wildcards.dataset, int(wildcards.seed)
     problem = Problem.read(given.table, given.split, rule, dataset)

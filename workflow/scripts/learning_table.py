@@ -5,6 +5,6 @@ from mekrr.job import job
 from mekrr.learning import with_whole_set
 from mekrr.tables import read_tables
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     subsets = read_tables(snakemake.input.errors)
     write_csv(snakemake.output.csv, with_whole_set(subsets, read_tables([snakemake.input.metrics])))

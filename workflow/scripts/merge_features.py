@@ -3,5 +3,5 @@
 from mekrr.features.store import merge_shards
 from mekrr.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     merge_shards(snakemake.output.features, list(snakemake.input.shards))

@@ -8,11 +8,11 @@ from mekrr.tables import to_html, to_markdown
 
 TITLE = "Provenance"
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     table = provenance.study_table(
         snakemake.params.study,
         snakemake.params.datasets,
-        snakemake.params.trajectories,
+        dict(zip(snakemake.params.datasets, snakemake.input.frames, strict=True)),
         {path: read_provenance(path) for path in snakemake.input.features},
     )
     write_csv(snakemake.output.csv, table)

@@ -16,7 +16,7 @@ from mekrr.printing.grid import flat
 from mekrr.printing.write import write_printed
 from mekrr.tables import chosen_test_metrics, read_tables
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     places, backbones = dataset_places(snakemake.params.datasets), snakemake.params.backbones
     published = read_published(snakemake.input.published)
     metrics = chosen_test_metrics(read_tables([snakemake.input.metrics]))
@@ -28,5 +28,5 @@ with job(snakemake.log[0], snakemake.threads):
         f"Errors within one data set, meV/atom{standing_in(places)}",
         comparisons(table, published, places, backbones),
         [flat(seed_by_seed(table, places, backbones), "Seed by seed")],
-        same_dataset_notes(places),
+        same_dataset_notes(places, snakemake.params.settings),
     )

@@ -7,7 +7,7 @@ from mekrr.data.splits import split_frames
 from mekrr.files import write_csv
 from mekrr.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     frames = pd.read_csv(snakemake.input.table)
     split = split_frames(
         frames,

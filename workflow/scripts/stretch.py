@@ -1,32 +1,38 @@
-"""Kernels, clusters and collective variable of a stretch of one trajectory."""
+"""Kernels and clusters of a stretch of a trajectory, and how they match the event."""
 
 import numpy as np
 import pandas as pd
 
-from mekrr.features.store import read_layer
+from mekrr.clusters import COLUMNS, clusters, scores
 from mekrr.files import write_csv
 from mekrr.job import job
-from mekrr.kernels.atom import Gaussian
-from mekrr.kernels.gram import own_gram, species_gram
-from mekrr.kernels.lengthscale import find_lengthscale
-from mekrr.kernels.store import LayerKernel, write_kernels
-from mekrr.stretch import choose_stretch, two_clusters
+from mekrr.kernels.store import write_kernels
+from mekrr.stretch import choose_stretch, cuts, part_of, stretch_kernels
+from mekrr.variables import label
 
-with job(snakemake.log[0], snakemake.threads):
-    entry, layer = snakemake.params.dataset, snakemake.params.layer
-    name = snakemake.wildcards.dataset
-    frames = pd.read_csv(snakemake.input.table)
-    stretch = choose_stretch(frames, name, **entry.get("stretch", {}))
-    split = pd.read_csv(snakemake.input.split)["split"].to_numpy()
-    features = read_layer(snakemake.input.features, layer)
-    train = np.flatnonzero(split == "train")
-    sigma = find_lengthscale(features, train, snakemake.params.lengthscale)
-    kernel, chosen = Gaussian(sigma), features.select(stretch)
-    gram = species_gram(chosen, None, kernel, threads=snakemake.threads)
-
-    series = pd.read_csv(snakemake.input.variables).loc[stretch]
-    for alpha in (0, 1):
-        series[f"cluster_{alpha}"] = two_clusters(gram.at(alpha), snakemake.params.heatmap["seed"])
-    kernels = {layer: LayerKernel(gram, own_gram(chosen, kernel), sigma)}
-    write_kernels(snakemake.output.kernels, kernels, stretch)
-    write_csv(snakemake.output.series, series)
+with job(snakemake):
+    given, output = snakemake.params.stretch, snakemake.output
+    table = pd.read_csv(snakemake.input.table).drop(columns="offset")
+    table = table.merge(pd.read_csv(snakemake.input.variables), on=["index", "frame", "run"])
+    stretch = choose_stretch(table, snakemake.wildcards.dataset, **given.get("stretch", {}))
+    truths, found = {"run": table["run"].to_numpy()}, {}
+    if "event" in given:
+        variable = table[label(given["collective_variables"][0])].to_numpy()
+        truths["event"] = variable > given["event"]["above"]
+        found = cuts(truths["run"], stretch, truths["event"])
+    frames = np.unique(np.concatenate([stretch, *found.values()]))
+    train = np.flatnonzero(pd.read_csv(snakemake.input.split)["split"] == "train")
+    kernels = stretch_kernels(
+        snakemake.input.features, frames, train, snakemake.params.lengthscale, snakemake.threads
+    )
+    tables = [pd.DataFrame(columns=COLUMNS)]
+    for cut, members in found.items():
+        grams = part_of(kernels, np.searchsorted(frames, members))
+        tables.append(scores(grams, cut, {name: of[members] for name, of in truths.items()}))
+    grams = part_of(kernels, np.searchsorted(frames, stretch))
+    write_kernels(output.kernels, kernels, frames)
+    write_csv(output.series, table.loc[stretch])
+    write_csv(output.clusters, clusters(grams, snakemake.params.heatmap["seed"]))
+    scored = pd.concat([t for t in tables if len(t)] or tables)
+    names = {key: snakemake.wildcards[key] for key in ("dataset", "backbone")}
+    write_csv(output.scores, scored.assign(**names))

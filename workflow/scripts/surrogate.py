@@ -7,7 +7,7 @@ from pathlib import Path
 from mekrr.files import atomic_path, sha256
 from mekrr.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     runs = b"".join(Path(run).read_bytes() for run in snakemake.input.runs)
     with atomic_path(snakemake.output.frames) as temporary:
         temporary.write_bytes(gzip.compress(runs, 9, mtime=0))

@@ -9,7 +9,7 @@ from mekrr.progress import progress_bar
 from mekrr.surrogates.dynamics import biases, simulate
 from mekrr.surrogates.systems import build
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     torch.manual_seed(0)
     recipe, number = snakemake.params.recipe, int(snakemake.wildcards.number)
     run = {**recipe["dynamics"], **recipe["runs"][number]}

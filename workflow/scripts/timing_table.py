@@ -1,14 +1,22 @@
 """Benchmarks of all jobs to the cost of every method."""
 
+import pandas as pd
+
 from mekrr.files import write_csv
 from mekrr.job import job
 from mekrr.printing.write import write_printed
-from mekrr.tables import read_tables
+from mekrr.tables import FIT, read_tables
 from mekrr.timing import NOTES, costs, grid, read_steps
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     datasets = {name: entry.get("title", name) for name, entry in snakemake.params.datasets.items()}
-    table = costs(read_steps(snakemake.input.benchmarks), read_tables([snakemake.input.metrics]))
+    heads = list(snakemake.input.heads)
+    table = costs(
+        read_steps(snakemake.input.benchmarks),
+        read_tables([snakemake.input.metrics]),
+        snakemake.params.networks,
+        read_tables(heads) if heads else pd.DataFrame(columns=[*FIT, "head_seconds"]),
+    )
     write_csv(snakemake.output.csv, table)
     write_printed(
         snakemake.output,

@@ -6,7 +6,7 @@ from mekrr.gap import transfer_gap
 from mekrr.job import job
 from mekrr.transfer import transfer_problem, write_transfer
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     given, wildcards = snakemake.input, snakemake.wildcards
     names = wildcards.source, wildcards.target
     source = Problem.read(given.source_frames, given.source_split, "none", names[0])

@@ -8,7 +8,7 @@ from mekrr.fits import Problem
 from mekrr.job import job
 from mekrr.transfer import join_frames, transfer, transfer_problem, write_transfer
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     given, wildcards, rule = snakemake.input, snakemake.wildcards, snakemake.params.reference_energy
     names = wildcards.source, wildcards.target
     source = Problem.read(given.source_frames, given.source_split, "none", names[0])

@@ -7,7 +7,7 @@ from mekrr.training.registry import load_network
 from mekrr.training.states import States
 from mekrr.transfer import write_transfer
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     given, wildcards, params = snakemake.input, snakemake.wildcards, snakemake.params
     names = wildcards.source, wildcards.target
     source, target = (

@@ -17,7 +17,7 @@ from mekrr.printing.grid import flat
 from mekrr.printing.write import write_printed
 from mekrr.tables import read_tables, transfer_metrics
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     backbones = snakemake.params.backbones
     places = transfer_places(snakemake.params.pairs, snakemake.params.datasets)
     published = read_published(snakemake.input.published)
@@ -34,5 +34,5 @@ with job(snakemake.log[0], snakemake.threads):
         f"Transfer from one data set to another, meV/atom{standing_in(places)}",
         transfer_comparisons(table, published, places, backbones),
         [flat(seed_by_seed(table, places, backbones), "Seed by seed")],
-        transfer_notes(places),
+        transfer_notes(places, snakemake.params.settings),
     )

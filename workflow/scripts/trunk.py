@@ -9,7 +9,7 @@ from mekrr.job import job
 from mekrr.training.registry import load_network
 from mekrr.training.states import write_states
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     given, wildcards, model = snakemake.input, snakemake.wildcards, snakemake.params.model
     network = load_network(wildcards.network, weights=next(iter(given.weights), None), **model)
     frames = load_frames(given.frames)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from mekrr.backbones.base import Backbone
@@ -28,6 +28,7 @@ def load_backbone(
     family: str,
     options: Mapping[str, object] | None = None,
     weights: str | os.PathLike | None = None,
+    species: Sequence[str] | None = None,
 ) -> Backbone:
     """Backbone ``name`` through the adapter of its ``family``, on the CPU.
 
@@ -35,6 +36,7 @@ def load_backbone(
     ----------
     options : settings of the adapter, beside its weights.
     weights : file of the weights, None if they are inside a package.
+    species : symbols in the data set, for options that say ``species: all``.
 
     Raises
     ------
@@ -49,6 +51,13 @@ def load_backbone(
     module, adapter = ADAPTERS[family]
     make = getattr(import_module(module), adapter)
     settings = dict(options or {}) | ({} if weights is None else {"weights": weights})
+    if settings.get("species") == "all":
+        if species is None:
+            raise BackboneError(
+                f"backbone {name!r}: species: all means those of a data set in the workflow; "
+                "list them here"
+            )
+        settings["species"] = species
     known = inspect.signature(make).parameters
     for key in settings:
         if key not in known:

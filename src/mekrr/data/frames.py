@@ -10,6 +10,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,8 @@ from mekrr.files import atomic_path, sha256
 MINIMUM_FRAMES = 10
 SAME_PLACE = 0.5  # Å; no two nuclei of a physical frame are closer
 ZERO_VOLUME = 1e-6  # Å³
+LARGEST = 1e4  # Å
+TOO_WIDE = re.compile(rb":\d{6,}")
 COMPRESSED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
@@ -72,6 +75,20 @@ def read_frames(source: str | os.PathLike | Mapping[str, str | os.PathLike]) -> 
     return [_normalised(*values) for values in zip(frames, numbers, runs, parts, strict=True)]
 
 
+def thin_out(frames: list[Atoms], every: int, name: str) -> list[Atoms]:
+    """The first of every so many frames of a data set, with their numbers in the source.
+
+    Raises a DataError if too few are left.
+    """
+    kept = frames[::every]
+    if len(kept) < MINIMUM_FRAMES:
+        raise DataError(
+            f"{name}: {len(kept)} of {len(frames)} frames are left; at least {MINIMUM_FRAMES} are "
+            f"needed: lower study.every, which is {every}"
+        )
+    return kept
+
+
 def verify_checksum(path: str | os.PathLike, expected: str) -> None:
     """Raise a DataError if a file is missing or not the one that the registry means."""
     _require_file(Path(path))
@@ -93,6 +110,13 @@ def check_frame(atoms: Atoms, where: str) -> None:
         raise DataError(f"{where}: position of atom {atom} is not finite; remove the frame")
     if not np.isfinite(atoms.cell.array).all():
         raise DataError(f"{where}: cell is not finite; remove the frame or correct its cell")
+    # Of other sizes the neighbour search crashes or does not end.
+    extent = max(np.abs(atoms.positions).max(), np.abs(atoms.cell.array).max())
+    if extent > LARGEST:
+        raise DataError(
+            f"{where}: a coordinate or the cell is {extent:.3g} Å; none may be beyond "
+            f"{LARGEST:g} Å: remove the frame or correct its unit"
+        )
     energy = energy_of(atoms)
     if energy is None:
         raise DataError(
@@ -107,6 +131,11 @@ def check_frame(atoms: Atoms, where: str) -> None:
     ):
         raise DataError(
             f"{where}: periodic, but its cell has no volume; set a cell or pbc to F F F"
+        )
+    if (lengths[atoms.pbc] < SAME_PLACE).any():
+        raise DataError(
+            f"{where}: cell of {lengths[atoms.pbc].min():.3g} Å, in which each atom meets its own "
+            "image; correct the cell or its unit"
         )
     close = _closest_pair(atoms)
     if close is not None:
@@ -146,7 +175,7 @@ def load_frames(path: str | os.PathLike, begin: int = 0, end: int | None = None)
 def frame_table(frames: list[Atoms]) -> pd.DataFrame:
     """Table of checked frames: index, frame, run, n_atoms, formula, energy (eV).
 
-    And part, where the data set comes divided.
+    And part, where the data set comes divided, and time_fs, where every frame states it.
     """
     table = pd.DataFrame(
         {
@@ -160,6 +189,8 @@ def frame_table(frames: list[Atoms]) -> pd.DataFrame:
     )
     if "part" in frames[0].info:
         table["part"] = [atoms.info["part"] for atoms in frames]
+    if all("time_fs" in atoms.info for atoms in frames):
+        table["time_fs"] = [atoms.info["time_fs"] for atoms in frames]
     return table
 
 
@@ -201,6 +232,7 @@ def read_unlabelled(path: str | os.PathLike) -> list[Atoms]:
     frames: list[Atoms] = []
     try:
         with _decompressed(Path(path)) as plain:
+            _require_narrow(plain)
             frames.extend(ase.io.iread(str(plain), index=":", do_not_split_by_at_sign=True))
     except Exception as error:  # ASE's readers raise whatever their parsing met
         raise DataError(
@@ -210,11 +242,22 @@ def read_unlabelled(path: str | os.PathLike) -> list[Atoms]:
     return frames
 
 
+def _require_narrow(path: Path) -> None:
+    """Raise a ValueError if an extended XYZ file states absurd numbers of columns.
+
+    ASE would make room for as many, until the memory is full.
+    """
+    with open(path, "rb") as stream:
+        for line in stream:
+            if b"Properties" in line and TOO_WIDE.search(line):
+                raise ValueError("a property has 100,000 columns or more")
+
+
 def energy_of(atoms: Atoms) -> float | None:
-    """Energy (eV) that a frame comes with, None if it has none."""
+    """Energy (eV) that a frame comes with, None if it has none that is a number."""
     try:
         return float(atoms.get_potential_energy())
-    except (RuntimeError, PropertyNotImplementedError):
+    except (RuntimeError, PropertyNotImplementedError, TypeError, ValueError):
         return None
 
 
@@ -260,12 +303,15 @@ def _labels(name: str, frames: list[Atoms]) -> tuple[list[int], list[int]]:
 
 def _normalised(atoms: Atoms, number: int, run: int, part: str | None) -> Atoms:
     """Copy with just what the study uses, so that every checked file has one form."""
+    info = {"frame": number, "run": run} | ({"part": part} if part else {})
+    if isinstance(time := atoms.info.get("time_fs"), int | float | np.number):
+        info["time_fs"] = float(time)
     clean = Atoms(
         atoms.get_chemical_symbols(),
         positions=atoms.positions,
         cell=atoms.cell,
         pbc=atoms.pbc,
-        info={"frame": number, "run": run} | ({"part": part} if part else {}),
+        info=info,
     )
     results = {"energy": energy_of(atoms)}
     if (forces := _forces(atoms)) is not None:

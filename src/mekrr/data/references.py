@@ -10,9 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from ase.formula import Formula
 
 from mekrr.errors import DataError
+
+
+def species_of(table: pd.DataFrame) -> list[str]:
+    """Symbols of all species in a table of frames, from its formulae."""
+    return sorted({s for formula in table["formula"].unique() for s in Formula(formula).count()})
 
 
 def reference_energies(

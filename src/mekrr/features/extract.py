@@ -170,7 +170,7 @@ def _passes(
             size = backbone.cpu_batch
         elif size == "auto":
             size = fitting_batch(backbone, frames[largest], device)
-    except RuntimeError as error:
+    except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
         raise _no_room(frames[largest], largest, device) from error
@@ -195,15 +195,15 @@ def _forward_if_it_fits(
 ) -> Pass | None:
     try:
         return _forward(backbone, batch, device)
-    except RuntimeError as error:
+    except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
     return None  # out here the error is gone, and with it the tensors of the failed pass
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
+def _out_of_memory(error: MemoryError | RuntimeError) -> bool:
     """By its text: TorchScript makes a torch.OutOfMemoryError a plain RuntimeError."""
-    return any(sign in str(error) for sign in OUT_OF_MEMORY)
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in OUT_OF_MEMORY)
 
 
 def _forward(backbone: Backbone, batch: Sequence[Atoms], device: torch.device) -> Pass:
@@ -234,7 +234,10 @@ def _full_precision() -> Iterator[None]:
 
 
 def _no_room(atoms: Atoms, index: int, device: torch.device) -> BackboneError:
+    remedy = "use a GPU with more, or the CPU by setting CUDA_VISIBLE_DEVICES="
+    if device.type == "cpu":
+        remedy = "run fewer jobs at once (--cores), or give the rule more memory"
     return BackboneError(
         f"frame {frame_number(atoms, index)}: {len(atoms)} atoms do not fit into the memory of "
-        f"{device}; use a GPU with more, or the CPU by setting CUDA_VISIBLE_DEVICES="
+        f"{device}; {remedy}"
     )

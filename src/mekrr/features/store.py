@@ -154,6 +154,11 @@ def read_layer(path: str | os.PathLike, layer: int) -> FrameFeatures:
     return FrameFeatures(file.read(f"layer{layer}"), species, pointer)
 
 
+def stored_layers(path: str | os.PathLike) -> list[int]:
+    """All layers of a feature file, also those that no fit uses."""
+    return sorted(_widths(TensorFile(path)))
+
+
 def read_gnn_energy(path: str | os.PathLike) -> np.ndarray | None:
     """The network's own energies (n_frames,) in eV, or None if it has none."""
     file = TensorFile(path)

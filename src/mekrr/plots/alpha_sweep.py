@@ -10,15 +10,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from mekrr.methods import STRATEGY_LABELS
-from mekrr.plots.style import (
-    TEXT,
-    backbone_colours,
-    title_of,
-    use_house_style,
-)
+from mekrr.plots.style import PAGE, TEXT, other_colours, title_of, use_house_style
+
+METRICS = {"rmse": ("RMSE", "-"), "mae": ("MAE", "--")}
 
 
 def best_of_grid(sweep: pd.DataFrame) -> pd.DataFrame:
@@ -30,23 +27,28 @@ def best_of_grid(sweep: pd.DataFrame) -> pd.DataFrame:
     return chosen.loc[chosen.groupby([*fit, "alpha"])["rmse"].idxmin()]
 
 
-def draw(sweep: pd.DataFrame, datasets: Mapping[str, Mapping]) -> Figure:
+def draw(
+    sweep: pd.DataFrame, datasets: Mapping[str, Mapping], backbones: Mapping[str, str]
+) -> Figure:
     """One row per data set, one column per way of splitting.
 
     Parameters
     ----------
     sweep : dataset, strategy, seed, backbone, layer, alpha, regularisation and the
         validation rmse and mae in meV/atom.
+    datasets : registry entries, in order.
+    backbones : titles, in order.
     """
     use_house_style()
     curves = best_of_grid(sweep)
     names = [d for d in datasets if d in set(curves["dataset"])]
     strategies = list(dict.fromkeys(sweep["strategy"]))
-    colours = backbone_colours(dict.fromkeys(sweep["backbone"]))
+    colours = other_colours(list(backbones))
+    height = min(2.1, (PAGE - 0.8) / len(names))
     figure, axes = plt.subplots(
         len(names),
         len(strategies),
-        figsize=(TEXT, 0.5 + 2.2 * len(names)),
+        figsize=(TEXT, 0.6 + height * len(names)),
         squeeze=False,
         sharex=True,
         layout="constrained",
@@ -55,44 +57,41 @@ def draw(sweep: pd.DataFrame, datasets: Mapping[str, Mapping]) -> Figure:
         for axis, strategy in zip(row, strategies, strict=True):
             panel = curves[(curves["dataset"] == dataset) & (curves["strategy"] == strategy)]
             _draw_panel(axis, panel, colours)
-            axis.set_title(f"{title_of(datasets, dataset)}\n{STRATEGY_LABELS[strategy]}")
-        row[0].set_ylabel("Validation error (meV/atom)")
+            axis.set_title(f"{title_of(datasets, dataset)}, {STRATEGY_LABELS[strategy]}")
+        row[0].set_ylabel("Validation error\n(meV/atom)")
     for axis in axes[-1]:
         axis.set_xlabel("Weight α of the species-resolved kernel")
-    handles = [Line2D([], [], color=c, label=b) for b, c in colours.items()]
-    handles += [
-        Line2D([], [], color="0.3", label="RMSE"),
-        Line2D([], [], color="0.3", ls="--", label="MAE"),
-        Line2D([], [], color="0.3", ls="", marker="*", ms=7, label="least RMSE"),
+    drawn = set(curves["backbone"])
+    handles = [
+        Line2D([], [], color=colours[b], label=t) for b, t in backbones.items() if b in drawn
     ]
+    handles += [Line2D([], [], color="0.3", ls=dash, label=name) for name, dash in METRICS.values()]
+    handles.append(Line2D([], [], color="0.3", ls="", marker="*", ms=7, label="least error"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
-def _draw_panel(axis: Axes, panel: pd.DataFrame, colours: Mapping[str, tuple]) -> None:
+def _draw_panel(axis: Axes, panel: pd.DataFrame, colours: Mapping[str, str]) -> None:
     for backbone, group in panel.groupby("backbone", sort=False):
-        for metric, dash in (("rmse", "-"), ("mae", "--")):
+        colour = colours[backbone]
+        for metric, (_, dash) in METRICS.items():
             stats = group.groupby("alpha")[metric].agg(["median", "min", "max"])
-            axis.plot(stats.index, stats["median"], dash, color=colours[backbone])
-            if metric == "rmse":
-                axis.fill_between(
-                    stats.index,
-                    stats["min"],
-                    stats["max"],
-                    color=colours[backbone],
-                    alpha=0.15,
-                    lw=0,
-                )
-                best = stats["median"].idxmin()
-                axis.plot(
-                    best,
-                    stats["median"][best],
-                    "*",
-                    color=colours[backbone],
-                    ms=8,
-                    clip_on=False,
-                    zorder=5,
-                )
+            axis.plot(stats.index, stats["median"], dash, color=colour)
+            axis.fill_between(
+                stats.index, stats["min"], stats["max"], color=colour, alpha=0.12, lw=0
+            )
+            best = stats["median"].idxmin()
+            axis.plot(
+                best,
+                stats["median"][best],
+                "*",
+                color=colour,
+                mec="white",
+                mew=0.4,
+                ms=8,
+                clip_on=False,
+                zorder=5,
+            )
     alphas = np.unique(panel["alpha"])
     smallest = alphas[alphas > 0].min()
     axis.set_xscale("symlog", linthresh=smallest, linscale=0.5)
@@ -102,6 +101,8 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, colours: Mapping[str, tuple]) -
     axis.xaxis.set_major_formatter(FuncFormatter(_alpha_label))
     axis.set_xlim(0.0, 1.0)
     axis.set_ylim(bottom=0.0)
+    axis.yaxis.set_major_locator(MaxNLocator(5))
+    axis.yaxis.set_major_formatter("{x:g}")
 
 
 def _alpha_label(value: float, _position: int) -> str:

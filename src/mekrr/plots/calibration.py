@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mekrr.methods import STRATEGY_LABELS, label
-from mekrr.plots.style import (
-    METHOD_COLOURS,
-    TEXT,
-    title_of,
-    use_house_style,
-)
+from mekrr.methods import label
+from mekrr.plots.grids import columns_of, panel_grid
+from mekrr.plots.style import METHOD_COLOURS, use_house_style
 
 METHODS = ("linear ridge", "MEKRR-alpha", "Delta-MEKRR")
-MARGIN = 0.6  # inches beside the panels
 
 
 def draw(
-    curves: pd.DataFrame, calibration: pd.DataFrame, datasets: Mapping[str, Mapping]
+    curves: pd.DataFrame,
+    calibration: pd.DataFrame,
+    datasets: Mapping[str, Mapping],
+    backbones: Mapping[str, str],
 ) -> Figure:
     """One row per data set, one column per way of splitting and backbone; a line per seed.
 
@@ -32,35 +29,25 @@ def draw(
     curves : observed coverage of central intervals at their expected one, of every fit.
     calibration : miscalibration_area of every fit.
     datasets : registry entries of the data sets, for their titles.
+    backbones : titles, in order.
     """
     use_house_style()
     curves = curves[curves["method"].isin(METHODS)]
     names = [d for d in datasets if d in set(curves["dataset"])]
-    columns = list(curves[["strategy", "backbone"]].drop_duplicates().itertuples(index=False))
-    columns.sort(key=lambda column: list(STRATEGY_LABELS).index(column.strategy))
-    width = (TEXT - MARGIN) / min(max(len(columns), 3), 4)  # more columns widen the figure
-    figure, axes = plt.subplots(
-        len(names),
-        len(columns),
-        figsize=(MARGIN + width * len(columns), 0.9 + width * len(names)),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
+    columns = columns_of(curves, backbones)
+    figure, axes = panel_grid(
+        names, columns, backbones, datasets, "Observed coverage", 0.2, sharex=True, sharey=True
     )
     for row, dataset in zip(axes, names, strict=True):
         for axis, (strategy, backbone) in zip(row, columns, strict=True):
             place = {"dataset": dataset, "strategy": strategy, "backbone": backbone}
             _draw_panel(axis, _of(curves, place), _of(calibration, place))
-        row[0].set_ylabel(f"{title_of(datasets, dataset)}\nObserved coverage")
-    for top, bottom, (strategy, backbone) in zip(axes[0], axes[-1], columns, strict=True):
-        top.set_title(f"{backbone}\n{STRATEGY_LABELS[strategy]}")
-        bottom.set_xlabel("Expected coverage")
+    for axis in axes[-1]:
+        axis.set_xlabel("Expected coverage")
     found = [m for m in METHODS if m in set(curves["method"])]
     handles = [Line2D([], [], color=METHOD_COLOURS[m], label=label(m)) for m in found]
     handles.append(Line2D([], [], color="0.5", ls="--", lw=0.8, label="as predicted"))
-    ncols = len(handles) if len(columns) > 1 else 2
-    figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
@@ -75,7 +62,7 @@ def _draw_panel(axis: Axes, curves: pd.DataFrame, calibration: pd.DataFrame) -> 
         colour = METHOD_COLOURS[method]
         axis.plot(curve["expected"], curve["observed"], color=colour, lw=0.8, alpha=0.8)
     above = (curves["observed"] - curves["expected"]).mean() > 0
-    x, y, align, step = (0.97, 0.04, "right", 0.1) if above else (0.03, 0.96, "left", -0.1)
+    x, y, align, step = (0.97, 0.04, "right", 0.11) if above else (0.03, 0.96, "left", -0.11)
     areas = calibration.groupby("method")["miscalibration_area"].mean()
     shown = [method for method in METHODS if method in areas]
     for line, method in enumerate(reversed(shown) if above else shown):
@@ -86,7 +73,7 @@ def _draw_panel(axis: Axes, curves: pd.DataFrame, calibration: pd.DataFrame) -> 
             color=METHOD_COLOURS[method],
             ha=align,
             va="bottom" if above else "top",
-            fontsize=7,
+            fontsize=6.5,
             transform=axis.transAxes,
         )
     axis.set(xlim=(0, 1), ylim=(0, 1), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])

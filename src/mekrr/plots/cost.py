@@ -4,31 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from mekrr.methods import ORDER, STRATEGY_LABELS, label
-from mekrr.plots.style import (
-    METHOD_COLOURS,
-    TEXT,
-    title_of,
-    use_house_style,
-)
+from mekrr.methods import ORDER, label
+from mekrr.plots.grids import columns_of, panel_grid
+from mekrr.plots.style import BACKBONE_MARKERS, METHOD_COLOURS, plain_log, use_house_style
 
-MARKERS = ("o", "s", "^", "D", "v", "P")
 COSTS = {"training": "Training (s)", "prediction": "Prediction (ms per frame)"}
+TITLES = {"training": "Training", "prediction": "Prediction"}
 LEGEND_COLUMNS = 5
-MANY_DECADES = 100  # a wider axis has labels at decades only
 
 
 def draw(
     table: pd.DataFrame, datasets: Mapping[str, Mapping], backbones: Mapping[str, str]
 ) -> Figure:
-    """A row per data set and way of splitting; training and prediction side by side.
+    """A row per data set; for each way of splitting, training and prediction side by side.
 
     Points are means over seeds, bars the range of the RMSE.
 
@@ -39,37 +32,33 @@ def draw(
     """
     use_house_style()
     table = table.assign(prediction=1000.0 * table["prediction"])
-    rows = [
-        (dataset, strategy)
-        for dataset in datasets
-        for strategy in dict.fromkeys(table["strategy"])
-        if ((table["dataset"] == dataset) & (table["strategy"] == strategy)).any()
-    ]
-    figure, axes = plt.subplots(
-        len(rows),
-        len(COSTS),
-        figsize=(TEXT, 0.7 + 1.9 * len(rows)),
-        squeeze=False,
-        sharex="col",
-        sharey="row",
-        layout="constrained",
-    )
+    names = [d for d in datasets if d in set(table["dataset"])]
+    columns = columns_of(table, COSTS)
     shapes = _shapes(table, backbones)
-    for line, (dataset, strategy) in zip(axes, rows, strict=True):
-        panel = table[(table["dataset"] == dataset) & (table["strategy"] == strategy)]
-        for axis, cost in zip(line, COSTS, strict=True):
-            _draw_panel(axis, panel.dropna(subset=cost), cost, shapes)
-            axis.set_title(f"{title_of(datasets, dataset)}\n{STRATEGY_LABELS[strategy]}")
-        line[0].set_ylabel("Test RMSE (meV/atom)")
-        _plain(line[0].yaxis)
-    for axis, title in zip(axes[-1], COSTS.values(), strict=True):
-        axis.set_xlabel(title)
-        _plain(axis.xaxis)
-    figure.legend(
-        handles=_handles(table, shapes, backbones),
-        loc="outside lower center",
-        ncols=LEGEND_COLUMNS,
+    handles = _handles(table, shapes, backbones)
+    lines = -(-len(handles) // LEGEND_COLUMNS)
+    figure, axes = panel_grid(
+        names,
+        columns,
+        TITLES,
+        datasets,
+        "Test RMSE (meV/atom)",
+        0.17 * lines,
+        sharey="row",
     )
+    for row, dataset in zip(axes, names, strict=True):
+        for axis, (strategy, cost) in zip(row, columns, strict=True):
+            panel = table[(table["dataset"] == dataset) & (table["strategy"] == strategy)]
+            _draw_panel(axis, panel.dropna(subset=cost), cost, shapes)
+        plain_log(row[0].yaxis)
+    for column, (_, cost) in zip(axes.T, columns, strict=True):
+        limits = [limit for axis in column for limit in axis.get_xlim()]
+        for axis in column:
+            axis.set_xlim(min(limits), max(limits))
+            plain_log(axis.xaxis)
+            axis.tick_params(labelbottom=axis is column[-1])
+        column[-1].set_xlabel(COSTS[cost])
+    figure.legend(handles=handles, loc="outside lower center", ncols=LEGEND_COLUMNS)
     return figure
 
 
@@ -88,21 +77,13 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, cost: str, shapes: Mapping[str,
             alpha=0.85,
         )
     axis.set(xscale="log", yscale="log")
-    axis.margins(0.08)
-
-
-def _plain(axis) -> None:
-    """Plain numbers, at decades alone where there are many."""
-    low, high = axis.get_data_interval()
-    axis.set_major_locator(LogLocator(subs=(1,) if high > MANY_DECADES * low else (1, 2, 5)))
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter(NullFormatter())
+    axis.margins(0.1)
 
 
 def _shapes(table: pd.DataFrame, backbones: Mapping[str, str]) -> dict[str, str]:
     """A marker for each backbone, those of the study first."""
     names = dict.fromkeys([*backbones, *table["backbone"]])
-    return {name: MARKERS[k % len(MARKERS)] for k, name in enumerate(names)}
+    return {name: BACKBONE_MARKERS[k % len(BACKBONE_MARKERS)] for k, name in enumerate(names)}
 
 
 def _handles(

@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from mekrr.methods import ORDER, STRATEGY_LABELS, label
-from mekrr.plots.style import METHOD_COLOURS, TEXT, title_of, use_house_style
+from mekrr.plots.style import METHOD_COLOURS, TEXT, plain_log, title_of, use_house_style
 
 
 def draw(history: pd.DataFrame, dataset: str, datasets: Mapping[str, Mapping]) -> Figure:
@@ -43,8 +43,9 @@ def draw(history: pd.DataFrame, dataset: str, datasets: Mapping[str, Mapping]) -
         for axis, strategy in zip(row, strategies, strict=True):
             _draw_panel(axis, trained[trained["strategy"] == strategy], METHOD_COLOURS[method])
         row[0].set_ylabel(f"{label(method)}\nRMSE (meV/atom)")
+        plain_log(row[0].yaxis)
     for axis, strategy in zip(axes[0], strategies, strict=True):
-        axis.set_title(f"{title_of(datasets, dataset)}\n{STRATEGY_LABELS[strategy]}")
+        axis.set_title(f"{title_of(datasets, dataset)}, {STRATEGY_LABELS[strategy]}")
     for axis in axes[-1]:
         axis.set_xlabel("Epoch")
     handles = [
@@ -64,8 +65,5 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, colour: tuple) -> None:
         best = run["val_rmse"].idxmin()
         axis.plot(epoch[best], run["val_rmse"][best], "*", color=colour, mec="0.2", mew=0.4, ms=7)
     axis.set_yscale("log")
-    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.yaxis.set_major_formatter("{x:g}")
-    axis.yaxis.set_minor_formatter(NullFormatter())
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.grid(axis="y", which="both", lw=0.3)
+    axis.grid(axis="y")

@@ -8,19 +8,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.lines import Line2D
 
 from mekrr.data.closeness import NEAR_REPEAT
 from mekrr.methods import STRATEGY_LABELS
 from mekrr.plots.style import (
     COLUMN,
-    PALETTE,
     TEXT,
+    other_colours,
+    plain_log,
     title_of,
     use_house_style,
 )
 
-COLOURS = dict(zip(STRATEGY_LABELS, (PALETTE[3], PALETTE[0], PALETTE[2], PALETTE[4]), strict=True))
+COLOURS = other_colours(list(STRATEGY_LABELS))
 SMALLEST = 1e-3  # Å, where exact repeats are drawn
 
 
@@ -65,14 +66,14 @@ def draw(leaks: pd.DataFrame, datasets: Mapping[str, Mapping]) -> Figure:
         axis.set_visible(False)
     nearest = leaks["rmsd"].clip(lower=SMALLEST).min()
     axes[0, 0].set(xscale="log", ylim=(0, 103), xlim=(0.7 * min(nearest, NEAR_REPEAT), None))
-    axes[0, 0].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes[0, 0].xaxis.set_major_formatter("{x:g}")
-    axes[0, 0].xaxis.set_minor_formatter(NullFormatter())
+    plain_log(axes[0, 0].xaxis)
     for column in range(columns):  # the lowest panel of each column
         lowest = (len(names) - 1 - column) // columns
         axes[lowest, column].set_xlabel("RMSD to the nearest\ntraining frame (Å)")
         axes[lowest, column].tick_params(labelbottom=True)
     for axis in axes[:, 0]:
         axis.set_ylabel("Test frames within (%)")
+    near = f"near repeat, {NEAR_REPEAT:g} Å"
+    shown[near] = Line2D([], [], color="0.5", ls=":", lw=0.8)
     figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=len(shown))
     return figure

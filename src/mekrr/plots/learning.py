@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from mekrr.methods import ORDER, STRATEGY_LABELS, TRAINED, label
-from mekrr.plots.style import (
-    METHOD_COLOURS,
-    TEXT,
-    title_of,
-    use_house_style,
-)
+from mekrr.methods import ORDER, TRAINED, label
+from mekrr.plots.grids import columns_of, panel_grid
+from mekrr.plots.style import METHOD_COLOURS, plain_log, use_house_style
 
-LEGEND_COLUMNS = 6
+LEGEND_COLUMNS = 5
 
 
 def draw(
     table: pd.DataFrame, datasets: Mapping[str, Mapping], backbones: Mapping[str, str]
 ) -> Figure:
-    """A row per data set and way of splitting, a column per backbone.
+    """A row per data set, a column per way of splitting and backbone.
 
     Lines are means over seeds, bands their range. Methods without a backbone of the study
     are drawn in every column.
@@ -36,35 +30,28 @@ def draw(
     backbones : their titles.
     """
     use_house_style()
-    rows = [
-        (dataset, strategy)
-        for dataset in datasets
-        for strategy in dict.fromkeys(table["strategy"])
-        if ((table["dataset"] == dataset) & (table["strategy"] == strategy)).any()
-    ]
-    columns = [b for b in backbones if b in set(table["backbone"])]
-    figure, axes = plt.subplots(
-        len(rows),
-        len(columns),
-        figsize=(TEXT, 0.5 + 2.0 * len(rows)),
-        squeeze=False,
+    names = [d for d in datasets if d in set(table["dataset"])]
+    titles = {b: title for b, title in backbones.items() if b in set(table["backbone"])}
+    columns = columns_of(table, titles)
+    methods = [m for m in ORDER if m in set(table["method"])]
+    figure, axes = panel_grid(
+        names,
+        columns,
+        titles,
+        datasets,
+        "Test RMSE (meV/atom)",
+        0.17 * -(-len(methods) // LEGEND_COLUMNS),
         sharex=True,
         sharey="row",
-        layout="constrained",
     )
-    for line, (dataset, strategy) in zip(axes, rows, strict=True):
-        panel = table[(table["dataset"] == dataset) & (table["strategy"] == strategy)]
-        for axis, backbone in zip(line, columns, strict=True):
-            _draw_panel(axis, panel[~panel["backbone"].isin({*columns} - {backbone})])
-            axis.set_title(
-                f"{title_of(datasets, dataset)}, {backbones[backbone]}\n{STRATEGY_LABELS[strategy]}"
-            )
-        line[0].set_ylabel("Test RMSE (meV/atom)")
-        _plain_decades(line[0].yaxis)
+    for row, dataset in zip(axes, names, strict=True):
+        for axis, (strategy, backbone) in zip(row, columns, strict=True):
+            panel = table[(table["dataset"] == dataset) & (table["strategy"] == strategy)]
+            _draw_panel(axis, panel[~panel["backbone"].isin({*titles} - {backbone})])
+        plain_log(row[0].yaxis)
     for axis in axes[-1]:
         axis.set_xlabel("Training frames")
-    _plain_decades(axes[0, 0].xaxis)
-    methods = [m for m in ORDER if m in set(table["method"])]
+    plain_log(axes[0, 0].xaxis)
     figure.legend(
         handles=[_line(method, label=label(method)) for method in methods],
         loc="outside lower center",
@@ -107,9 +94,3 @@ def _line(method: str, x: Sequence[float] = (), y: Sequence[float] = (), **style
     """Trained networks and potentials are dashed, with squares."""
     dash, marker = ("--", "s") if method in TRAINED else ("-", "o")
     return Line2D(x, y, ls=dash, marker=marker, mew=0, color=METHOD_COLOURS[method], **style)
-
-
-def _plain_decades(axis) -> None:
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter(NullFormatter())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,14 +37,15 @@ def read_checkpoint(path: str | os.PathLike, identity: Identity) -> dict | None:
         return None
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, state = found["identity"], found["state"]
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+        data, network = (found["identity"][key] for key in ("data", "network"))
+        state = found["state"]
+    except Exception as error:  # a damaged pickle stumbles anywhere
         raise DataError(
             f"{path}: damaged checkpoint ({first_line(error)}); delete it to train anew"
         ) from error
-    if theirs["data"] != identity["data"]:
+    if data != identity["data"]:
         raise DataError(f"{path}: checkpoint of another data set or split; delete it to train anew")
-    if theirs["network"] != identity["network"]:
+    if network != identity["network"]:
         log.warning("%s: checkpoint of other settings: training begins anew", path)
         return None
     return state

@@ -28,6 +28,7 @@ from mekrr.errors import DataError, TrainingError
 from mekrr.evaluation import mae, rmse
 from mekrr.progress import progress_bar
 from mekrr.training.checkpoint import read_checkpoint, write_checkpoint
+from mekrr.training.memory import keep_freed_memory
 from mekrr.training.network import Network
 from mekrr.training.sample import Sample
 from mekrr.training.settings import Settings
@@ -97,6 +98,7 @@ def train(
     DataError
         If the checkpoint is damaged or of other data, or frames lack forces to be learnt.
     """
+    keep_freed_memory()
     run = _Run(network, sample, validation, settings, seed, device)
     identity = run.identity()
     state = read_checkpoint(checkpoint, identity)

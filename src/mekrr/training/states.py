@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 import torch
 from ase import Atoms
 
+from mekrr.files import scratch_folder
 from mekrr.progress import progress_bar
 from mekrr.tensors import TensorFile, tensor_writer
 from mekrr.training.network import Network
@@ -60,7 +59,7 @@ def write_states(
     network.to(device)
     energy = np.empty(len(frames))
     counts: dict[str, list[int]] = {}
-    with tempfile.TemporaryDirectory(dir=Path(path).parent) as folder, ExitStack() as stack:
+    with scratch_folder(path) as folder, ExitStack() as stack:
         files = {}
         with progress_bar(len(frames), f"{network.name}: trunk", "frames") as bar:
             for k, atoms in enumerate(frames):
@@ -69,7 +68,7 @@ def write_states(
                     energy[k] = network.head(state).double().item()
                 for name, tensor in state.items():
                     if name not in files:
-                        file = open(Path(folder) / name, "w+b")  # noqa: SIM115
+                        file = open(folder / name, "w+b")  # noqa: SIM115
                         files[name] = stack.enter_context(file)
                         counts[name] = []
                     files[name].write(np.ascontiguousarray(tensor.cpu().numpy()))

@@ -1,0 +1,270 @@
+"""Whatever is in a file or a config: success, or a MekrrError of one line. Never a traceback."""
+
+import copy
+import io
+import json
+import tarfile
+from datetime import timedelta
+
+import ase.io
+import numpy as np
+import pytest
+import torch
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from samples import ROOT, labelled
+
+from mekrr.config import check_config, check_sources
+from mekrr.data.frames import check_frame, read_frames
+from mekrr.data.retrieval import extract_member
+from mekrr.errors import DataError, MekrrError
+from mekrr.model_file import read_model, write_model
+from mekrr.provenance import read_record, record_path
+from mekrr.tensors import TensorFile, write_tensors
+from mekrr.training.checkpoint import read_checkpoint, write_checkpoint
+
+SCHEMAS = ROOT / "workflow" / "schemas"
+
+
+def cases(count):
+    """The same cases on every machine, nothing kept between runs."""
+    return settings(
+        max_examples=count,
+        derandomize=True,
+        database=None,
+        deadline=timedelta(seconds=10),
+        phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+
+
+def one_line_or_success(read, *arguments):
+    """What ``read`` returns; None if it refused its input with one line."""
+    try:
+        return read(*arguments)
+    except MekrrError as error:
+        message = str(error)
+        assert message
+        assert "\n" not in message
+        return None
+
+
+def text_of(frames):
+    stream = io.StringIO()
+    ase.io.write(stream, frames, format="extxyz")
+    return stream.getvalue()
+
+
+VALID = text_of(labelled(10))
+TOKENS = st.one_of(
+    st.sampled_from(["nan", "inf", "-1", "1e400", "999999999999", "", '"', "'", "=", "  ", "\x00"]),
+    st.sampled_from(
+        ["Properties=", "energy=", "T T", "pos:R:0", "species:S:1", "_JSON {}", "[1, 2"]
+    ),
+    st.sampled_from(["Cu", "Xx", "118", "ü", "{"]),
+)
+DAMAGE = st.one_of(
+    st.tuples(st.just("replace"), st.integers(0, 10**4), TOKENS),
+    st.tuples(st.just("insert"), st.integers(0, 10**4), TOKENS),
+    st.tuples(st.just("cut"), st.integers(0, 10**4), st.integers(1, 40)),
+    st.tuples(st.just("end"), st.integers(0, 10**4), st.none()),
+)
+
+
+def damaged(text, damages):
+    """A text with words replaced and inserted, stretches cut out, and its end cut off."""
+    for kind, place, what in damages:
+        if kind in ("replace", "insert"):
+            words = text.split(" ")
+            place %= len(words)
+            words[place : place + (kind == "replace")] = [what]
+            text = " ".join(words)
+        else:
+            place %= max(len(text), 1)
+            text = text[:place] + ("" if kind == "end" else text[place + what :])
+    return text
+
+
+def assert_checked(frames):
+    assert len(frames) >= 10
+    for atoms in frames:
+        check_frame(atoms, "frame")
+        assert np.isfinite(atoms.get_potential_energy())
+
+
+@cases(200)
+@given(damages=st.lists(DAMAGE, min_size=1, max_size=3))
+def test_damaged_trajectory(tmp_path, damages):
+    path = tmp_path / "a.extxyz"
+    path.write_text(damaged(VALID, damages), encoding="utf-8")
+    frames = one_line_or_success(read_frames, path)
+    if frames is not None:
+        assert_checked(frames)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("forces:R:3", "forces:R:999999999999", "cannot be read .a property has 100,000 columns"),
+        ('Lattice="3.6 ', 'Lattice="1e9 ', "a coordinate or the cell is 1e[+]09 Å"),
+        ('Lattice="3.6 ', 'Lattice="1e-5 ', "cell of 1e-05 Å, in which each atom meets its own"),
+    ],
+)
+def test_values_that_would_crash_the_reader(tmp_path, old, new, words):
+    """They fill the memory, or end the process, in the libraries below."""
+    path = tmp_path / "a.extxyz"
+    assert old in VALID
+    path.write_text(VALID.replace(old, new))
+    with pytest.raises(DataError, match=f"frame 0: {words}"):
+        read_frames(path)
+
+
+VALUE = st.one_of(
+    st.text(max_size=12), st.floats().map(str), st.integers().map(str), TOKENS, st.just("T F T")
+)
+KEY = st.sampled_from(["energy", "Lattice", "pbc", "run", "frame", "Properties", "stress", "x"])
+
+
+@cases(100)
+@given(
+    comments=st.lists(
+        st.dictionaries(KEY, VALUE, max_size=5).map(
+            lambda pairs: " ".join(f'{key}="{value}"' for key, value in pairs.items())
+        ),
+        min_size=10,
+        max_size=10,
+    ),
+    count=st.sampled_from(["1", "0", "2", "-1", "1e3", "one"]),
+)
+def test_trajectory_of_odd_comments(tmp_path, comments, count):
+    path = tmp_path / "a.extxyz"
+    frames = [f"{count}\n{' '.join(c.split())}\nCu {k}.0 0.0 0.0\n" for k, c in enumerate(comments)]
+    path.write_text("".join(frames), encoding="utf-8", errors="replace")
+    found = one_line_or_success(read_frames, path)
+    if found is not None:
+        assert_checked(found)
+
+
+@cases(100)
+@given(data=st.binary(max_size=300), suffix=st.sampled_from([".extxyz", ".xyz", ".gz", ".xz", ""]))
+def test_trajectory_of_any_bytes(tmp_path, data, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(data)
+    one_line_or_success(read_frames, path)
+
+
+@pytest.fixture(scope="module")
+def config():
+    merged = {}
+    for name in ("config", "datasets", "backbones", "surrogates", "networks"):
+        merged |= yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
+    return merged
+
+
+LEAF = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**30), 10**30),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(["d2-surrogate", "sevennet-0", "../x", "a" * 300, "/", "\x00", "$(ls)"]),
+)
+ANYTHING = st.recursive(
+    LEAF,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.one_of(st.text(max_size=5), st.integers(), st.none()), inner, max_size=3
+        ),
+    ),
+    max_leaves=5,
+)
+
+
+def changed(config, steps, key, value):
+    """A copy in which one entry, some steps down, is another or new."""
+    config = place = copy.deepcopy(config)
+    for step in steps:
+        keys = list(place)
+        inner = place[keys[step % len(keys)]] if isinstance(place, dict) and keys else None
+        if not isinstance(inner, dict):
+            break
+        place = inner
+    keys = list(place)
+    if isinstance(key, int) and keys:
+        key = keys[key % len(keys)]
+    place[key] = value
+    return config
+
+
+@cases(150)
+@given(
+    steps=st.lists(st.integers(0, 50), max_size=4),
+    key=st.one_of(st.integers(0, 50), st.text(max_size=6), st.none()),
+    value=ANYTHING,
+)
+def test_any_change_of_the_configuration(config, steps, key, value):
+    new = changed(config, steps, key, value)
+
+    def check():
+        check_config(new, SCHEMAS)
+        check_sources(new)
+
+    one_line_or_success(check)
+
+
+PLACES = st.lists(
+    st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=0, max_size=5
+)
+
+
+@pytest.fixture(scope="module")
+def intact(tmp_path_factory):
+    """A whole file of each kind that is read back, with its reader."""
+    folder = tmp_path_factory.mktemp("intact")
+    identity = {"data": "a", "network": "b"}
+    state = {"weights": torch.arange(40.0), "history": [{"epoch": 1, "rmse": 0.5}]}
+    write_checkpoint(folder / "checkpoint", identity, state)
+    write_tensors(folder / "tensors", {"a": np.arange(12.0).reshape(3, 4)}, {"what": "test"})
+    write_model(folder / "model", {"a": np.arange(3.0)}, {"name": "test"})
+    with tarfile.open(folder / "archive", "w:gz") as file:
+        entry = tarfile.TarInfo("train.extxyz")
+        entry.size = 2000
+        file.addfile(entry, io.BytesIO(VALID.encode()[:2000]))
+    (folder / "record").write_text(json.dumps({"size": 1, "sha256": "0", "inputs": {}}))
+
+    def extract(path):
+        extract_member(path, "train.extxyz", path.with_name("out"))
+
+    def record(path):
+        place = record_path("results/x")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(path.read_bytes())
+        read_record("results/x")
+
+    readers = {
+        "checkpoint": lambda path: read_checkpoint(path, identity),
+        "tensors": lambda path: TensorFile(path).read("a").sum(),
+        "model": read_model,
+        "archive": extract,
+        "record": record,
+    }
+    return {name: ((folder / name).read_bytes(), read) for name, read in readers.items()}
+
+
+@cases(250)
+@given(
+    kind=st.sampled_from(["checkpoint", "tensors", "model", "archive", "record"]),
+    end=st.floats(0, 1),
+    places=PLACES,
+)
+def test_damaged_file_of_ours(intact, tmp_path, monkeypatch, kind, end, places):
+    monkeypatch.chdir(tmp_path)
+    whole, read = intact[kind]
+    data = bytearray(whole[: round(end * len(whole))] if not places else whole)
+    for place, byte in places:
+        data[int(place * len(data))] = byte
+    path = tmp_path / kind
+    path.write_bytes(data)
+    one_line_or_success(read, path)

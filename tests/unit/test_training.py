@@ -44,6 +44,7 @@ INTERPOLATED = 1e-4  # relative, energies and their gradients by filters between
 SETTINGS = Settings(
     epochs=6,
     least_steps=0,
+    validate_every=1,
     patience=100,
     batch_size=2,
     lr=1e-3,
@@ -356,6 +357,16 @@ def test_training_ends_when_validation_no_longer_gains(data, tmp_path):
     _, result = fitted(data, tmp_path, settings)
     assert len(result.history) < 300
     assert result.best == len(result.history) - 1 - 3
+
+
+def test_seldom_validation_is_the_same_training(data, tmp_path):
+    settings = dataclasses.replace(SETTINGS, epochs=7)
+    _, every = fitted(data, tmp_path, settings)
+    _, seldom = fitted(data, tmp_path, dataclasses.replace(settings, validate_every=3))
+    assert seldom.epochs == every.epochs == 7
+    assert seldom.history["epoch"].tolist() == [2, 5, 6]
+    chosen = every.history.set_index("epoch").loc[[2, 5, 6]].reset_index()
+    pd.testing.assert_frame_equal(seldom.history, chosen, check_exact=True)
 
 
 def test_few_frames_take_more_epochs():

@@ -106,7 +106,7 @@ def training(copied):
                 "num_gaussians": 8,
                 "cutoff": 3.0,
             },
-            "training": {"epochs": 3, "least_steps": 0},
+            "training": {"epochs": 3, "least_steps": 0, "validate_every": 1},
         }
     }
     loop = copied.folder / "src/mekrr/training/loop.py"

@@ -25,7 +25,7 @@ def training(project):
                 "num_gaussians": 8,
                 "cutoff": 3.0,
             },
-            "training": {"epochs": 3, "least_steps": 0},
+            "training": {"epochs": 3, "least_steps": 0, "validate_every": 1},
         }
     }
     return project

@@ -76,7 +76,7 @@ class Fitted:
         weights = [p for p in self.network.module().parameters() if p.requires_grad]
         costs = {
             "trained_weights": sum(w.numel() for w in weights),
-            "epochs": len(history),
+            "epochs": self.training.epochs,
             "best_epoch": self.training.best,
             "trunk_seconds": self.states.seconds,
             "training_seconds": self.training.seconds,

@@ -60,14 +60,16 @@ class Training:
 
     Attributes
     ----------
-    history : per epoch the errors (meV/atom) on training and validation frames after it, and
-        the learning rate at its end.
+    history : per validated epoch the errors (meV/atom) on training and validation frames after
+        it, and the learning rate at its end.
+    epochs : all epochs.
     scale : of the best epoch.
     best : epoch with the least validation RMSE.
     seconds : processor time spent, interruptions not counted.
     """
 
     history: pd.DataFrame
+    epochs: int
     scale: Scale
     best: int
     seconds: float
@@ -119,12 +121,13 @@ def train(
             if time.monotonic() - saved > SAVE_EVERY:
                 write_checkpoint(checkpoint, identity, state)
                 saved = time.monotonic()
-            error = run.history[-1]["val_rmse"]
-            bar.set_postfix_str(f"validation {error:.2f} meV/atom", refresh=False)
+            if run.history:
+                error = run.history[-1]["val_rmse"]
+                bar.set_postfix_str(f"validation {error:.2f} meV/atom", refresh=False)
             bar.update()
     network.module().load_state_dict(run.best["weights"])
     scale = Scale(run.best["shift"], run.factor)
-    return Training(pd.DataFrame(run.history), scale, run.best["epoch"], run.seconds)
+    return Training(pd.DataFrame(run.history), run.epoch, scale, run.best["epoch"], run.seconds)
 
 
 def outputs(network: Network, sample: Sample, scale: Scale, device: torch.device) -> np.ndarray:
@@ -206,7 +209,7 @@ class _Run:
         return self.history[-1]["epoch"] - self.best["epoch"] >= self._settings.patience
 
     def advance(self, total: int) -> None:
-        """One epoch of ``total``, then validation."""
+        """One epoch of ``total``, then validation if it is due."""
         start = time.process_time()
         n, size = len(self._sample), self._settings.batch_size
         order = np.arange(n)
@@ -215,7 +218,8 @@ class _Run:
         batches = np.array_split(order, -(-n // size))
         for members in batches:
             self._step(members, total * len(batches))
-        self._validate()
+        if (self.epoch + 1) % self._settings.validate_every == 0 or self.epoch + 1 == total:
+            self._validate()
         self.epoch += 1
         self.seconds += time.process_time() - start
 

@@ -57,7 +57,7 @@ def test_blocks_give_the_kernels_of_one_job(large):
     (large.folder / KERNELS).unlink()
     result = large.run(KERNELS)
     assert result.returncode != 0
-    assert "1-2-of-3.safetensors: damaged file" in result.stderr
+    assert "1-2-of-3.safetensors: has " in result.stderr  # fewer bytes than were written
     lost.unlink()
     assert large.planned(KERNELS) == {"gram_block": 1, "merge_gram": 1}
     in_blocks = computed(large)

@@ -40,7 +40,7 @@ $(VENV)/.ready: pyproject.toml envs/pins.txt | $(UV)
 figures: setup ## run the study: all tables and figures
 	$(BIN)/snakemake --cores $(CORES) $(GPUS) $(ARGS)
 
-smoke: setup ## every method once, on one split: two minutes
+smoke: setup ## every method once, on one split: a minute
 	$(BIN)/snakemake smoke --cores $(CORES) $(GPUS) $(ARGS)
 
 report: setup ## the study, and one HTML file with every table and figure

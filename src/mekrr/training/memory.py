@@ -13,7 +13,7 @@ def keep_freed_memory() -> None:
     """Let the process keep what it frees, where the C library is glibc.
 
     By default each large array is mapped from the system and given back, and the system clears
-    its pages on first use: up to 0.4 of a step's time (`python -m mekrr.benchmarks.training`).
+    its pages on first use, anew in every step.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -15,6 +15,24 @@ from samples import ROOT, labelled
 PARTS = ("Snakefile", "config", "envs", "profiles", "src", "workflow")
 
 
+def tiny_network() -> dict:
+    """A registry with one network that trains within seconds."""
+    return {
+        "tiny": {
+            "method": "SchNet",
+            "start": "scratch",
+            "architecture": {
+                "hidden_channels": 8,
+                "num_filters": 4,
+                "num_interactions": 1,
+                "num_gaussians": 8,
+                "cutoff": 3.0,
+            },
+            "training": {"epochs": 3, "least_steps": 0, "validate_every": 1},
+        }
+    }
+
+
 class Project:
     """A copy of the workflow with a tiny study: 24 frames, the analytic backbone."""
 

@@ -13,6 +13,7 @@ import ase.io
 import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
 from samples import labelled
+from studies import tiny_network
 
 FAULTS = Path(__file__).parent / "faults"
 FEATURES = "results/features/mine/toy.safetensors"
@@ -95,20 +96,7 @@ def test_a_step_is_stopped(finished, copied, target, fault):
 def training(copied):
     """A network to be trained, its checkpoint written after every epoch."""
     copied.config["study"] |= {"networks": ["tiny"]}
-    copied.config["networks"] = {
-        "tiny": {
-            "method": "SchNet",
-            "start": "scratch",
-            "architecture": {
-                "hidden_channels": 8,
-                "num_filters": 4,
-                "num_interactions": 1,
-                "num_gaussians": 8,
-                "cutoff": 3.0,
-            },
-            "training": {"epochs": 3, "least_steps": 0, "validate_every": 1},
-        }
-    }
+    copied.config["networks"] = tiny_network()
     loop = copied.folder / "src/mekrr/training/loop.py"
     text = loop.read_text()
     assert "SAVE_EVERY = 60.0" in text

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from studies import tiny_network
 
 FIT = "results/fits/mine/random-0/tiny"
 TARGETS = (
@@ -14,20 +15,7 @@ TARGETS = (
 @pytest.fixture
 def training(project):
     project.config["study"] |= {"networks": ["tiny"], "splits": ["random"], "seeds": [0]}
-    project.config["networks"] = {
-        "tiny": {
-            "method": "SchNet",
-            "start": "scratch",
-            "architecture": {
-                "hidden_channels": 8,
-                "num_filters": 4,
-                "num_interactions": 1,
-                "num_gaussians": 8,
-                "cutoff": 3.0,
-            },
-            "training": {"epochs": 3, "least_steps": 0, "validate_every": 1},
-        }
-    }
+    project.config["networks"] = tiny_network()
     return project
 
 

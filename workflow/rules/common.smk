@@ -160,10 +160,15 @@ def figure_labels(title):
     return labels
 
 
+def without_skipped(part):
+    """Data sets of the study but for those that one of its parts skips."""
+    return [name for name in STUDY["datasets"] if name not in config[part]["skip"]]
+
+
 # Data sets of the study with a collective variable, and with one that tells when the event
 # has happened.
 WITH_VARIABLE = [d for d in STUDY["datasets"] if "collective_variables" in config["datasets"][d]]
-STRETCHED = [name for name in STUDY["datasets"] if name not in config["heatmap"]["skip"]]
+STRETCHED = without_skipped("heatmap")
 EVENTFUL = [name for name in STRETCHED if "event" in config["datasets"][name]]
 
 
@@ -410,22 +415,18 @@ def split_seeds(strategy):
     return STUDY["seeds"][:1] if strategy in ("sequential", "published") else STUDY["seeds"]
 
 
-def study_splits(pattern):
+def study_splits(pattern, strategies=STUDY["splits"]):
     """``pattern`` for every split and seed; other wildcards are left as they are."""
     return [
         pattern.replace("{strategy}", strategy).replace("{seed}", str(seed))
-        for strategy in STUDY["splits"]
+        for strategy in strategies
         for seed in split_seeds(strategy)
     ]
 
 
 def first_split(pattern):
     """``pattern`` for the first way of splitting and its seeds."""
-    strategy = STUDY["splits"][0]
-    return [
-        pattern.replace("{strategy}", strategy).replace("{seed}", str(seed))
-        for seed in split_seeds(strategy)
-    ]
+    return study_splits(pattern, STUDY["splits"][:1])
 
 
 def study_fits(table):
@@ -532,7 +533,7 @@ def transfer_choices():
     )
 
 
-LEARNING = [name for name in STUDY["datasets"] if name not in config["learning"]["skip"]]
+LEARNING = without_skipped("learning")
 HAS_LEARNING = bool(LEARNING and config["learning"]["n_train"])
 
 
@@ -552,7 +553,7 @@ def study_learning():
     ]
 
 
-ABLATED = [name for name in STUDY["datasets"] if name not in config["ablation"]["skip"]]
+ABLATED = without_skipped("ablation")
 HAS_ABLATION = bool(ABLATED and config["ablation"]["seeds"])
 ABLATION_SEEDS = config["ablation"]["seeds"]
 ABLATION_SPLITS = [f"{config['ablation']['split']}-{seed}" for seed in ABLATION_SEEDS]

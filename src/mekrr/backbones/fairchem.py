@@ -9,7 +9,6 @@ them. A copy obtained in that way also works offline, by its path.
 from __future__ import annotations
 
 import os
-import pickle
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -33,7 +32,7 @@ from omegaconf.base import ContainerMetadata, Metadata
 from omegaconf.nodes import AnyNode
 
 from mekrr.backbones.base import Backbone, BackboneOutput, frame_number
-from mekrr.backbones.weights import misfit
+from mekrr.backbones.weights import misfit, unreadable, untrusted
 from mekrr.errors import BackboneError, first_line
 from mekrr.files import sha256
 from mekrr.graphs import AtomGraph, build_graph
@@ -263,15 +262,10 @@ def _read_checkpoint(path: Path) -> MLIPInferenceCheckpoint:
             checkpoint = None
             if not foreign:
                 checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except pickle.UnpicklingError as error:  # its text tells how to load the file all the same
-        raise BackboneError(f"{path}: refused, since loading it could run code; {CURE}") from error
     except Exception as error:  # a damaged file fails in many ways
-        raise BackboneError(f"{path}: cannot be read ({first_line(error)}); {CURE}") from error
+        raise unreadable(path, error, CURE) from error
     if foreign:
-        raise BackboneError(
-            f"{path}: refused, since loading it could run code: it pickles "
-            f"{', '.join(sorted(foreign))}; {CURE}"
-        )
+        raise untrusted(path, foreign, CURE)
     if not isinstance(checkpoint, MLIPInferenceCheckpoint):
         raise BackboneError(f"{path}: holds a {type(checkpoint).__name__}; {CURE}")
     return checkpoint

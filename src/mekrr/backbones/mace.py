@@ -11,7 +11,6 @@ environment for it.
 from __future__ import annotations
 
 import os
-import pickle
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -22,7 +21,7 @@ import torch
 from ase import Atoms
 
 from mekrr.backbones.base import Backbone, BackboneOutput
-from mekrr.backbones.weights import misfit
+from mekrr.backbones.weights import misfit, unreadable, untrusted
 from mekrr.errors import BackboneError, first_line
 from mekrr.files import sha256
 from mekrr.graphs import AtomGraph, build_graph
@@ -171,15 +170,10 @@ def read_inert(path: str | os.PathLike) -> Inert:
         raise BackboneError(
             f"{path}: no such file; download the model or correct its path"
         ) from None
-    except pickle.UnpicklingError as error:  # its text tells how to load the file all the same
-        raise BackboneError(f"{path}: refused, since loading it could run code; {CURE}") from error
     except Exception as error:  # a damaged file fails in many ways
-        raise BackboneError(f"{path}: cannot be read ({first_line(error)}); {CURE}") from error
+        raise unreadable(path, error, CURE) from error
     if foreign:
-        raise BackboneError(
-            f"{path}: refused, since loading it could run code: it pickles "
-            f"{', '.join(sorted(foreign))}; {CURE}"
-        )
+        raise untrusted(path, foreign, CURE)
     if getattr(type(model), "path", None) != MODEL:
         raise BackboneError(f"{path}: holds a {type(model).__name__}; {CURE}")
     return model

@@ -1,13 +1,32 @@
-"""Whether weights from a file are those of a model."""
+"""Whether weights from a file can be trusted, and are those of a model."""
 
 from __future__ import annotations
 
+import os
+import pickle
 from collections.abc import Collection, Mapping
 
 import numpy as np
 import torch
 
+from mekrr.errors import BackboneError, first_line
+
 SHOWN = 3  # names in a message
+
+
+def unreadable(path: str | os.PathLike, error: Exception, cure: str) -> BackboneError:
+    """What to raise where loading a pickled file with ``weights_only=True`` failed."""
+    if isinstance(error, pickle.UnpicklingError):  # its text tells how to load it all the same
+        return BackboneError(f"{path}: refused, since loading it could run code; {cure}")
+    return BackboneError(f"{path}: cannot be read ({first_line(error)}); {cure}")
+
+
+def untrusted(path: str | os.PathLike, foreign: Collection[str], cure: str) -> BackboneError:
+    """What to raise where a pickled file names what no such file needs."""
+    return BackboneError(
+        f"{path}: refused, since loading it could run code: it pickles "
+        f"{', '.join(sorted(foreign))}; {cure}"
+    )
 
 
 def misfit(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> str:

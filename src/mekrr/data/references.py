@@ -18,7 +18,7 @@ from mekrr.errors import DataError
 
 def species_of(table: pd.DataFrame) -> list[str]:
     """Symbols of all species in a table of frames, from its formulae."""
-    return sorted({s for formula in table["formula"].unique() for s in Formula(formula).count()})
+    return _composition(table["formula"])[1]
 
 
 def reference_energies(

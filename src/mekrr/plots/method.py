@@ -73,6 +73,20 @@ def _arrow(axis: Axes, begin: Sequence[float], end: Sequence[float], text: str =
         _note(axis, (begin[0] + end[0]) / 2, begin[1] + 0.12, text, fontsize=6.5, color=GREY)
 
 
+def _box(axis: Axes, left: float, width: float, colour: str) -> None:
+    corners = "round,pad=0,rounding_size=0.06"
+    axis.add_patch(
+        FancyBboxPatch((left, 0.6), width, 1.24, boxstyle=corners, fc=colour, ec=GREY, lw=0.6)
+    )
+
+
+def _cell(axis: Axes, x: float, y: float, colour: Sequence[float], shade: float) -> None:
+    """One number of a vector; the darker, the larger."""
+    colour = np.array(to_rgb(tuple(colour)))
+    pale = colour + (1 - shade) * (1 - colour)
+    axis.add_patch(Rectangle((x, y), CELL, CELL, fc=pale, ec="white", lw=0.3))
+
+
 def _frames(axis: Axes, atoms: Atoms, colours: dict[str, np.ndarray]) -> None:
     """The frame from the side, in front of others."""
     _heading(axis, 0.58, "Frames $x_t$")
@@ -101,17 +115,7 @@ def _frames(axis: Axes, atoms: Atoms, colours: dict[str, np.ndarray]) -> None:
 
 def _network(axis: Axes) -> None:
     _heading(axis, 1.78, "Frozen GNN")
-    axis.add_patch(
-        FancyBboxPatch(
-            (1.38, 0.6),
-            0.8,
-            1.24,
-            boxstyle="round,pad=0,rounding_size=0.06",
-            fc=FROZEN,
-            ec=GREY,
-            lw=0.6,
-        )
-    )
+    _box(axis, 1.38, 0.8, FROZEN)
     rng = np.random.default_rng(0)
     layers = np.linspace(1.5, 2.06, 4)
     nodes = [rng.permutation(np.linspace(0.74, 1.7, 5)) for _ in layers]
@@ -139,17 +143,7 @@ def _features(axis: Axes, species: list[str], colours: dict) -> dict[str, list[f
             y -= CELL
             rows[symbol].append(y + CELL / 2)
             for column, shade in enumerate(rng.uniform(0.15, 0.9, 6)):
-                colour = np.array(to_rgb(tuple(colours[symbol])))
-                axis.add_patch(
-                    Rectangle(
-                        (left + column * CELL, y),
-                        CELL,
-                        CELL,
-                        fc=colour + (1 - shade) * (1 - colour),
-                        ec="white",
-                        lw=0.3,
-                    )
-                )
+                _cell(axis, left + column * CELL, y, colours[symbol], shade)
         middle = np.mean(rows[symbol])
         _note(axis, left + 6 * CELL + 0.05, middle, symbol, ha="left", weight="bold")
         y -= gap
@@ -159,18 +153,8 @@ def _features(axis: Axes, species: list[str], colours: dict) -> dict[str, list[f
 
 
 def _vector(axis: Axes, x: float, y: float, colour: Sequence[float], seed: int) -> None:
-    colour = np.array(to_rgb(tuple(colour)))
     for row, shade in enumerate(np.random.default_rng(seed).uniform(0.15, 0.9, 4)):
-        axis.add_patch(
-            Rectangle(
-                (x, y + (row - 2) * CELL),
-                CELL,
-                CELL,
-                fc=colour + (1 - shade) * (1 - colour),
-                ec="white",
-                lw=0.3,
-            )
-        )
+        _cell(axis, x, y + (row - 2) * CELL, colour, shade)
 
 
 def _embeddings(axis: Axes, rows: dict, species: list[str], colours: dict) -> None:
@@ -213,17 +197,7 @@ def _kernels(axis: Axes, k0: np.ndarray, k1: np.ndarray) -> None:
 
 def _ridge(axis: Axes) -> None:
     _heading(axis, 6.23, "Ridge regression")
-    axis.add_patch(
-        FancyBboxPatch(
-            (5.62, 0.6),
-            1.22,
-            1.24,
-            boxstyle="round,pad=0,rounding_size=0.06",
-            fc="#fbf1dd",
-            ec=GREY,
-            lw=0.6,
-        )
-    )
+    _box(axis, 5.62, 1.22, "#fbf1dd")
     lines = (
         "$K_\\alpha = (1-\\alpha)K_0 + \\alpha K_1$",
         "$(K_\\alpha + \\lambda T I)\\,c = E$",

@@ -30,7 +30,9 @@ setup: $(VENV)/.ready ## make the environment
 
 $(VENV)/.ready: pyproject.toml envs/pins.txt | $(UV)
 	$(UV) venv --quiet --allow-existing $(if $(PYTHON),--python $(PYTHON)) $(VENV)
-	$(UV) pip install --quiet --python $(BIN)/python --editable . --group test --constraint envs/pins.txt
+	@# Compiled here, once: else every job compiles what it imports if PYTHONDONTWRITEBYTECODE is set.
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --editable . --group test \
+		--constraint envs/pins.txt
 	touch $@
 
 .uv/bin/uv:

@@ -39,6 +39,13 @@ include: "workflow/rules/surrogates.smk"
 include: "workflow/rules/targets.smk"
 
 
+# On one machine the limit of submissions per second limits nothing, but Snakemake wakes up for it
+# once more with every job that has run, until it takes a core for itself (its issue 2967).
+onstart:
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
 localrules:
     all,
     features,

@@ -24,7 +24,6 @@ from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
-from vesin import NeighborList
 
 from mekrr.errors import DataError, first_line
 from mekrr.files import atomic_path, sha256
@@ -270,6 +269,9 @@ def _forces(atoms: Atoms) -> np.ndarray | None:
 
 def _closest_pair(atoms: Atoms) -> tuple[int, int, float] | None:
     """The closest pair of atoms if closer than SAME_PLACE, periodic images included."""
+    # Imported here: it brings torch along, which costs a job that only reads frames a second.
+    from vesin import NeighborList
+
     # A generous search radius: the cost of a cell list grows as the radius shrinks.
     search = NeighborList(cutoff=2.0, full_list=False, n_threads=1)
     i, j, d = search.compute(atoms.positions, atoms.cell.complete().array, atoms.pbc, "ijd")

@@ -19,6 +19,7 @@ from torch_geometric.index import CatMetadata
 
 from mekrr.backbones import schnet
 from mekrr.backbones.schnet import MAX_NEIGHBOURS, TABLE_TOLERANCE, TIE, SchNet, exact_filters
+from mekrr.backbones.schnet_layers import SchNetLayers
 from mekrr.backbones.tabulated import HermiteTable
 from mekrr.errors import BackboneError
 from mekrr.files import sha256
@@ -166,6 +167,18 @@ def test_features_and_energy_are_those_of_torch_geometric(tmp_path, surface):
     assert_same(output.layers, layers, tol.SCHNET)
     mean, std = (float(content["normalizers"]["target"][key]) for key in ("mean", "std"))
     torch.testing.assert_close(output.energy, energy * std + mean, rtol=tol.SCHNET, atol=0)
+
+
+@pytest.mark.parametrize("size", [{}, {"hidden_channels": 24, "num_filters": 16, "cutoff": 5.0}])
+def test_a_seed_gives_the_names_and_weights_of_torch_geometric(size):
+    states = []
+    for kind in (SchNetLayers, torch_geometric.nn.SchNet):
+        torch.manual_seed(7)
+        states.append(kind(**size).state_dict())
+    ours, theirs = states
+    assert list(ours) == list(theirs)
+    for name, weights in theirs.items():
+        torch.testing.assert_close(ours[name], weights, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("prefix", ["", "module.", "module.module."])

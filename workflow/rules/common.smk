@@ -229,15 +229,17 @@ def backbone_layers(wildcards):
     return backbone_entry(wildcards)["layers"]
 
 
+def adapter_code(family):
+    """Only the adapter of one family, so that another one's change costs nothing."""
+    parts = ["schnet_layers", "tabulated"] if family == "schnet" else []
+    return code("graphs.py", *(f"backbones/{module}.py" for module in (family, *parts)))
+
+
 def feature_code(wildcards):
-    """Only the adapter that a backbone uses, so that another one's change costs nothing."""
-    family = backbone_entry(wildcards)["family"]
-    adapter = [f"backbones/{family}.py"]
-    if family == "schnet":
-        adapter.append("backbones/tabulated.py")
-    return code(
-        "graphs.py", "features/extract.py", "features/atoms.py", "backbones/base.py", *adapter
-    )
+    return [
+        *adapter_code(backbone_entry(wildcards)["family"]),
+        *code("features/extract.py", "features/atoms.py", "backbones/base.py"),
+    ]
 
 
 # What decides the kernels between frames.
@@ -658,9 +660,7 @@ def transferred_model(wildcards):
 def trunk_code(wildcards):
     family = (network_start(wildcards) or {"family": "schnet"})["family"]
     modules = ("network", "radial", "registry", "sparse", "states", family)
-    return code(
-        "graphs.py", f"backbones/{family}.py", *(f"training/{module}.py" for module in modules)
-    )
+    return [*adapter_code(family), *code(*(f"training/{module}.py" for module in modules))]
 
 
 def training_code(wildcards):

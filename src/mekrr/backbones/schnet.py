@@ -1,7 +1,7 @@
 """SchNet as trained by the Open Catalyst Project (OC20), from a checkpoint file.
 
 Equations: Schütt et al., SchNet, J. Chem. Phys. 148, 241722 (2018), with the cosine cutoff
-and the Gaussian smearing of torch_geometric, whose modules hold the weights.
+and the Gaussian smearing of torch_geometric.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-import torch_geometric.nn
 from ase import Atoms
 
 from mekrr.backbones.base import Backbone, BackboneOutput
+from mekrr.backbones.schnet_layers import SchNetLayers
 from mekrr.backbones.tabulated import HermiteTable
 from mekrr.backbones.weights import misfit, some
 from mekrr.errors import BackboneError, first_line
@@ -133,9 +133,7 @@ class SchNet(Backbone):
         return torch.nn.functional.linear(x.to_mkldnn(), weight, bias).to_dense()
 
 
-def exact_filters(
-    model: torch_geometric.nn.SchNet, distance: torch.Tensor
-) -> Iterator[torch.Tensor]:
+def exact_filters(model: SchNetLayers, distance: torch.Tensor) -> Iterator[torch.Tensor]:
     """Filters (n_edges, num_filters) of each interaction at ``distance`` (n_edges,), Å.
 
     W_t(d) = MLP_t(exp(-(d - μ)² / 2Δ²)) (cos(π d / cutoff) + 1) / 2, with Gaussians at
@@ -224,7 +222,7 @@ def read_checkpoint(path: str | os.PathLike) -> object:
         ) from error
 
 
-def _build(checkpoint: object, path: str | os.PathLike) -> torch_geometric.nn.SchNet:
+def _build(checkpoint: object, path: str | os.PathLike) -> SchNetLayers:
     """The frozen network of a checkpoint."""
     state = _entry(checkpoint, ("state_dict",), path)
     attributes = _entry(checkpoint, ("config", "model_attributes"), path)
@@ -240,9 +238,7 @@ def _build(checkpoint: object, path: str | os.PathLike) -> torch_geometric.nn.Sc
                 f"{path}: config.model_attributes has {key} = {attributes[key]!r}; this adapter "
                 f"computes {only!r} only, so use another checkpoint"
             )
-    model = torch_geometric.nn.SchNet(
-        **{key: attributes[key] for key in ARCHITECTURE if key in attributes}
-    )
+    model = SchNetLayers(**{key: attributes[key] for key in ARCHITECTURE if key in attributes})
     state = {
         key.removeprefix("module.").removeprefix("module."): value for key, value in state.items()
     }

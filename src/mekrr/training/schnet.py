@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from copy import deepcopy
 
 import torch
-import torch_geometric.nn
 from ase import Atoms
 
 from mekrr.backbones.schnet import SchNet, exact_filters
+from mekrr.backbones.schnet_layers import SchNetLayers
 from mekrr.graphs import AtomGraph, build_graph
 from mekrr.training.network import Network, check_frozen
 from mekrr.training.radial import Radial
@@ -28,7 +28,7 @@ class Head(torch.nn.Module):
     frozen : interactions that the trunk keeps, None if it keeps not even the embedding.
     """
 
-    def __init__(self, model: torch_geometric.nn.SchNet, frozen: int | None):
+    def __init__(self, model: SchNetLayers, frozen: int | None):
         super().__init__()
         self.embedding = model.embedding if frozen is None else None
         self.interactions = model.interactions[frozen or 0 :]
@@ -94,7 +94,7 @@ class SchNetFromScratch(Network):
     ----------
     name : name in the registry of networks.
     seed : of the weights.
-    architecture : arguments of `torch_geometric.nn.SchNet`: hidden_channels, num_filters,
+    architecture : arguments of `SchNetLayers`: hidden_channels, num_filters,
         num_interactions, num_gaussians, cutoff (Å).
     """
 
@@ -105,7 +105,7 @@ class SchNetFromScratch(Network):
         self.name = name
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self._head = Head(torch_geometric.nn.SchNet(**architecture), frozen=None)
+            self._head = Head(SchNetLayers(**architecture), frozen=None)
         self.species = frozenset(range(1, self._head.embedding.num_embeddings))
 
     def graph(self, frames: Sequence[Atoms]) -> AtomGraph:

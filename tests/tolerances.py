@@ -11,6 +11,7 @@ BATCH = 5e-5  # relative to the largest feature, other order of float32 sums
 OWN_ENERGY = 1e-5  # eV/atom, energies by the network's own calculator
 GRADIENT = 1e-4  # relative, central differences of a float64 network
 HALF = 1e-3  # relative and absolute, features stored as float16
+SEVENNET = 3e-6  # relative to the largest feature, float32, one order of sums against another
 SCHNET = 1e-9  # relative to the largest feature, float64 against the equations by loops
 SCHNET_FLOAT32 = 1e-5  # the same, float32
 SCHNET_TABLE = 1e-4  # relative to the largest feature, interpolated against exact filters

@@ -219,6 +219,22 @@ def test_sevennet_energy_is_that_of_its_own_calculator(name, checkpoint, load, s
         assert energy == pytest.approx(expected, abs=tol.OWN_ENERGY * len(atoms))
 
 
+@pytest.mark.parametrize("name", ["sevennet-0", "sevennet-l3i5"])
+def test_sevennet_convolutions_are_its_own(name, load, surface):
+    """Features of every layer, step by step with the modules of the package."""
+    backbone = load(name)
+    quick = run(backbone, surface)
+    steps = backbone._steps
+    backbone._steps = backbone._modules
+    try:
+        plain = run(backbone, surface)
+    finally:
+        backbone._steps = steps
+    for layer, features in plain.layers.items():
+        scale = float(features.abs().max())
+        torch.testing.assert_close(quick.layers[layer], features, rtol=0, atol=tol.SEVENNET * scale)
+
+
 def test_unknown_checkpoint_is_named():
     with pytest.raises(BackboneError, match="unknown checkpoint '7net-9'; known: 7net-0, 7net-l3i"):
         load_backbone("mine", "sevennet", {"checkpoint": "7net-9"})

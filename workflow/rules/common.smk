@@ -231,8 +231,9 @@ def backbone_layers(wildcards):
 
 def adapter_code(family):
     """Only the adapter of one family, so that another one's change costs nothing."""
-    parts = ["schnet_layers", "tabulated"] if family == "schnet" else []
-    return code("graphs.py", *(f"backbones/{module}.py" for module in (family, *parts)))
+    parts = {"schnet": ["schnet_layers", "tabulated"], "sevennet": ["sevennet_convolution"]}
+    modules = (family, *parts.get(family, []))
+    return code("graphs.py", *(f"backbones/{module}.py" for module in modules))
 
 
 def feature_code(wildcards):

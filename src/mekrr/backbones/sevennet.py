@@ -10,8 +10,10 @@ import sevenn.util
 import torch
 from ase import Atoms
 from sevenn import pretrained_potentials
+from sevenn.nn.convolution import IrrepsConvolution
 
 from mekrr.backbones.base import Backbone, BackboneOutput
+from mekrr.backbones.sevennet_convolution import Convolution
 from mekrr.errors import BackboneError
 from mekrr.files import sha256
 from mekrr.graphs import AtomGraph, build_graph
@@ -51,6 +53,9 @@ class SevenNet(Backbone):
         self._index_of = self._model.z_to_onehot_tensor
         # The last module differentiates the energy; here autograd does, where wanted.
         self._modules = [(n, m) for n, m in self._model.named_children() if n != "force_output"]
+        self._steps = [
+            (n, Convolution(m) if isinstance(m, IrrepsConvolution) else m) for n, m in self._modules
+        ]
         self._gates = {  # layer and number of scalars, which stand first
             name: (int(name.split("_")[0]), module.gate.irreps_out.count("0e"))
             for name, module in self._modules
@@ -75,8 +80,8 @@ class SevenNet(Backbone):
             KEY.NUM_ATOMS: graph.n_atoms,
         }
         layers = {}
-        for name, module in self._modules:
-            data = module(data)
+        for name, step in self._steps:
+            data = step(data)
             if name in self._gates:
                 t, scalars = self._gates[name]
                 layers[t] = data[KEY.NODE_FEATURE][:, :scalars]

@@ -51,6 +51,10 @@ def main() -> None:
 
             action()
             print(f"  {name:14s} batch {batch}: {seconds(action, 2) / len(frames):.3f}")
+        if family == "sevennet":
+            backbone._steps = backbone._modules
+            print(f"  {name:14s} batch {batch}, convolutions of the package: ", end="")
+            print(f"{seconds(action, 2) / len(frames):.3f}")
 
 
 if __name__ == "__main__":

@@ -107,6 +107,7 @@ class SchNetLayers(Module):
 
 
 def _initialise(*layers: Linear) -> None:
+    # By each part as it is made, and again by the whole: random numbers are drawn in that order.
     for layer in layers:
         torch.nn.init.xavier_uniform_(layer.weight)
         if layer.bias is not None:

@@ -70,15 +70,7 @@ class SevenNet(Backbone):
         return build_graph(frames, self._cutoff)
 
     def forward(self, graph: AtomGraph) -> BackboneOutput:
-        dtype = next(self._model.parameters()).dtype
-        data = {
-            KEY.ATOMIC_NUMBERS: graph.species,
-            KEY.NODE_FEATURE: self._index_of[graph.species],
-            KEY.EDGE_IDX: torch.stack([graph.centre, graph.neighbour]),
-            KEY.EDGE_VEC: graph.edge_vectors().to(dtype),
-            KEY.BATCH: graph.frame,
-            KEY.NUM_ATOMS: graph.n_atoms,
-        }
+        data = self._data(graph)
         layers = {}
         for name, step in self._steps:
             data = step(data)
@@ -86,6 +78,18 @@ class SevenNet(Backbone):
                 t, scalars = self._gates[name]
                 layers[t] = data[KEY.NODE_FEATURE][:, :scalars]
         return BackboneOutput(layers, data[KEY.PRED_TOTAL_ENERGY].reshape(-1))
+
+    def _data(self, graph: AtomGraph) -> dict[str, torch.Tensor]:
+        """SevenNet's input."""
+        dtype = next(self._model.parameters()).dtype
+        return {
+            KEY.ATOMIC_NUMBERS: graph.species,
+            KEY.NODE_FEATURE: self._index_of[graph.species],
+            KEY.EDGE_IDX: torch.stack([graph.centre, graph.neighbour]),
+            KEY.EDGE_VEC: graph.edge_vectors().to(dtype),
+            KEY.BATCH: graph.frame,
+            KEY.NUM_ATOMS: graph.n_atoms,
+        }
 
     def to(self, device: torch.device | str) -> SevenNet:
         self._model.to(device)

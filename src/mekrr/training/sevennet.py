@@ -98,17 +98,6 @@ class FineTunedSevenNet(SevenNet, Network):
             data = module(data)
         return data[KEY.PRED_TOTAL_ENERGY].reshape(-1)
 
-    def _data(self, graph: AtomGraph) -> dict[str, torch.Tensor]:
-        """SevenNet's input."""
-        return {
-            KEY.ATOMIC_NUMBERS: graph.species,
-            KEY.NODE_FEATURE: self._index_of[graph.species],
-            KEY.EDGE_IDX: torch.stack([graph.centre, graph.neighbour]),
-            KEY.EDGE_VEC: graph.edge_vectors().to(torch.float32),
-            KEY.BATCH: graph.frame,
-            KEY.NUM_ATOMS: graph.n_atoms,
-        }
-
     def module(self) -> torch.nn.Module:
         return self._trained
 

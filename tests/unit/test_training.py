@@ -25,7 +25,7 @@ from mekrr.training.fit import (
     beyond_start,
     fewer_frames,
     fit_network,
-    learning_point,
+    learning_curve,
     load_trained,
     other_frames,
     transfer_predictions,
@@ -395,16 +395,17 @@ def test_trained_weights_come_back(data, tmp_path):
         load_trained(tmp_path / "model", other)
 
 
-def test_learning_point(data, tmp_path):
+def test_learning_curve(data, tmp_path):
     problem, _, _ = data
     fitted = fit_toy(data, tmp_path)
-    point = learning_point(fitted, "SchNet")
+    point = learning_curve([fitted], "SchNet")
     assert point[["n_train", "n_val"]].to_numpy().tolist() == [[4, 4]]
     energy = fitted.energy()
     test = problem.members("test")
     assert point["rmse"].item() == pytest.approx(250 * rmse((energy - problem.energy)[test]))
-    assert fewer_frames(problem, 4, 0, "mean", "toy") is None
-    assert learning_point(None, "SchNet").empty
+    parts = dict(fewer_frames(problem, [4, 3, 2, 9], 0, "mean", "toy"))
+    assert {n: len(part.members("train")) for n, part in parts.items()} == {2: 2, 3: 3}
+    assert learning_curve([], "SchNet").empty
 
 
 def test_transfer_to_the_same_frames_is_no_transfer(data, tmp_path):

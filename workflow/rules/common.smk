@@ -27,7 +27,6 @@ wildcard_constraints:
     target="|".join(map(re.escape, STUDY["datasets"])),
     backbone="|".join(map(re.escape, STUDY["backbones"])),
     network="|".join(map(re.escape, STUDY["networks"])) or "(?!)",
-    n_train=r"\d+",
     strategy="random|run|sequential|published",
     seed=r"\d+",
     key="[0-9a-f]{12}",
@@ -338,6 +337,18 @@ def trunk_minutes(wildcards, attempt):
     return attempt * (10 + round(0.016 * n_frames * n_atoms / 60))
 
 
+def gram_threads(wildcards):
+    """Two for kernels that take minutes. Shorter jobs come in numbers, and two of one thread each
+    end before one of two threads and then the other."""
+    n_frames, n_atoms = data_size(wildcards)
+    return 1 if len(backbone_layers(wildcards)) * (n_frames * n_atoms) ** 2 < 1e10 else 2
+
+
+def fit_threads(wildcards):
+    """The same for fits."""
+    return 1 if len(backbone_layers(wildcards)) * train_frames(wildcards) ** 3 < 1e10 else 2
+
+
 def gram_minutes(wildcards, attempt):
     """All kernels, or one block of them: 8e7 atom pairs a second at width 1024, 2.6 times that."""
     n_frames, n_atoms = data_size(wildcards)
@@ -399,6 +410,11 @@ def training_minutes(wildcards, attempt):
     steps = max(training["epochs"] * n_train / training["batch_size"], training["least_steps"])
     per_step = 4 * 0.1 * training["batch_size"] / 8 * n_atoms / 50
     return attempt * (30 + round(steps * per_step / 60))
+
+
+def learning_minutes(wildcards, attempt):
+    """A training for each number of frames, none longer than that on all."""
+    return len(config["learning"]["n_train"]) * training_minutes(wildcards, attempt)
 
 
 def gap_memory(wildcards, attempt):
@@ -545,10 +561,7 @@ def study_learning():
 
     Under the first way of splitting.
     """
-    models = [
-        *STUDY["backbones"],
-        *(f"{name}/{n}" for name in STUDY["networks"] for n in config["learning"]["n_train"]),
-    ]
+    models = [*STUDY["backbones"], *STUDY["networks"]]
     return [
         path.replace("{model}", model)
         for path in first_split("results/learning/{dataset}/{strategy}-{seed}/{model}.csv")

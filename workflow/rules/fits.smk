@@ -28,7 +28,7 @@ rule fit_mekrr:
         "results/benchmarks/fit_mekrr/{dataset}/{strategy}-{seed}/{backbone}.tsv"
     conda:
         "../../envs/mekrr.yaml"
-    threads: 2
+    threads: fit_threads
     resources:
         mem_mb=fit_memory,
         runtime=fit_minutes,

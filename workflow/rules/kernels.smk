@@ -27,7 +27,7 @@ rule gram:
         dataset=one_of(IN_ONE_JOB),
     conda:
         "../../envs/mekrr.yaml"
-    threads: 2
+    threads: gram_threads
     resources:
         mem_mb=3000,
         runtime=gram_minutes,
@@ -82,7 +82,7 @@ rule gram_block:
         n_parts=r"\d+",
     conda:
         "../../envs/mekrr.yaml"
-    threads: 2
+    threads: gram_threads
     resources:
         mem_mb=3000,
         runtime=gram_minutes,

@@ -7,7 +7,7 @@ checkpoint that is no output: Snakemake deletes those of jobs that fail.
 in:   results/data/{dataset}/frames.extxyz, the weights of the backbone that a network starts with
 out:  results/training/{dataset}/{network}.safetensors, the trunk's, for as long as it is needed
       results/fits/{dataset}/{strategy}-{seed}/{network}/*.csv, model.safetensors
-      results/learning/{dataset}/{strategy}-{seed}/{network}/{n_train}.csv
+      results/learning/{dataset}/{strategy}-{seed}/{network}.csv
       results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.predictions.csv
       results/figures/{dataset}/history.{svg,pdf,png}
 """
@@ -75,7 +75,7 @@ rule train_network:
 
 
 rule learning_network:
-    """The same on a nested subset of the training frames, for the learning curves."""
+    """The same on nested subsets of the training frames, for the learning curves."""
     input:
         states="results/training/{dataset}/{network}.safetensors",
         table="results/data/{dataset}/frames.csv",
@@ -84,24 +84,25 @@ rule learning_network:
         weights=network_weights,
         code=learning_code,
     output:
-        errors="results/learning/{dataset}/{strategy}-{seed}/{network}/{n_train}.csv",
+        errors="results/learning/{dataset}/{strategy}-{seed}/{network}.csv",
     log:
-        "results/logs/learning_network/{dataset}/{strategy}-{seed}/{network}/{n_train}.log",
+        "results/logs/learning_network/{dataset}/{strategy}-{seed}/{network}.log",
     benchmark:
-        "results/benchmarks/learning_network/{dataset}/{strategy}-{seed}/{network}/{n_train}.tsv"
+        "results/benchmarks/learning_network/{dataset}/{strategy}-{seed}/{network}.tsv"
     conda:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
         mem_mb=training_memory,
-        runtime=training_minutes,
+        runtime=learning_minutes,
         gpu=1,
     params:
         model=network_model,
         method=network_method,
         training=network_training,
+        n_train=config["learning"]["n_train"],
         reference_energy=reference_energy,
-        checkpoint="results/training/{dataset}/{strategy}-{seed}/{network}-{n_train}.pt",
+        checkpoint="results/training/{dataset}/{strategy}-{seed}/{network}",
     script:
         "../scripts/learning_network.py"
 

@@ -1,12 +1,14 @@
-"""Train a network on some of the training frames; its test error."""
+"""Train a network on some of the training frames; its test error, for several numbers of them."""
 
 from pathlib import Path
+
+import pandas as pd
 
 from mekrr.data.frames import load_frames
 from mekrr.files import write_csv
 from mekrr.fits import Problem
 from mekrr.job import job
-from mekrr.training.fit import fewer_frames, fit_network, learning_point
+from mekrr.training.fit import fewer_frames, fit_network, learning_curve
 from mekrr.training.registry import load_network
 from mekrr.training.settings import Settings
 from mekrr.training.states import States
@@ -15,22 +17,24 @@ with job(snakemake):
     given, wildcards, params = snakemake.input, snakemake.wildcards, snakemake.params
     rule, dataset, seed = params.reference_energy, wildcards.dataset, int(wildcards.seed)
     problem = Problem.read(given.table, given.split, rule, dataset)
-    problem = fewer_frames(problem, int(wildcards.n_train), seed, rule, dataset)
-    fitted = problem and fit_network(
-        problem,
-        load_network(
-            wildcards.network, weights=next(iter(given.weights), None), seed=seed, **params.model
-        ),
-        States(given.states),
-        Settings(**params.training),
-        reference_energy=rule,
-        source=dataset,
-        seed=seed,
-        checkpoint=params.checkpoint,
-        frames=load_frames(given.frames[0]) if given.frames else None,
-    )
-    table = learning_point(fitted, params.method)
-    for position, column in enumerate(("dataset", "strategy", "seed")):
-        table.insert(position, column, wildcards[column])
-    write_csv(snakemake.output.errors, table)
-    Path(params.checkpoint).unlink(missing_ok=True)
+    states, frames = States(given.states), load_frames(given.frames[0]) if given.frames else None
+    weights = next(iter(given.weights), None)
+    fits, checkpoints = [], []
+    for n_train, part in fewer_frames(problem, params.n_train, seed, rule, dataset):
+        checkpoints.append(Path(f"{params.checkpoint}-{n_train}.pt"))
+        fitted = fit_network(
+            part,
+            load_network(wildcards.network, weights=weights, seed=seed, **params.model),
+            states,
+            Settings(**params.training),
+            reference_energy=rule,
+            source=dataset,
+            seed=seed,
+            checkpoint=checkpoints[-1],
+            frames=frames,
+        )
+        fits.append(fitted)
+    labels = pd.DataFrame([{key: wildcards[key] for key in ("dataset", "strategy", "seed")}])
+    write_csv(snakemake.output.errors, labels.merge(learning_curve(fits, params.method), "cross"))
+    for checkpoint in checkpoints:
+        checkpoint.unlink(missing_ok=True)

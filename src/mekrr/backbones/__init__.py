@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 
 from mekrr.backbones.base import Backbone
+from mekrr.backbones.imports import import_adapter
 from mekrr.errors import BackboneError
 
 # Imported on demand: each family's library takes seconds to import.
@@ -48,8 +48,7 @@ def load_backbone(
         raise BackboneError(
             f"backbone {name!r}: unknown family {family!r}; known: {', '.join(sorted(ADAPTERS))}"
         )
-    module, adapter = ADAPTERS[family]
-    make = getattr(import_module(module), adapter)
+    make = import_adapter(*ADAPTERS[family])
     settings = dict(options or {}) | ({} if weights is None else {"weights": weights})
     if settings.get("species") == "all":
         if species is None:

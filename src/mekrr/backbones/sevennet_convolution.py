@@ -12,6 +12,8 @@ from e3nn.o3 import wigner_3j
 from sevenn.nn.convolution import IrrepsConvolution
 from torch.nn.functional import embedding_bag
 
+from mekrr.backbones.rows import add_up, grouping
+
 
 class Convolution:
     """A convolution whose weights stay as they are.
@@ -49,10 +51,9 @@ class Convolution:
         module = self._module
         centre, neighbour = data[module.key_edge_idx].int()
         edges = {
-            "centre": centre,
             "neighbour": neighbour,
             "harmonics": data[module.key_filter],
-        }
+        } | grouping("centre", centre, len(data[module.key_x]))
         weights = module.weight_nn(data[module.key_weight_input])
         return self._convolve(data, edges, lambda path: weights[:, path.weights])
 
@@ -73,8 +74,8 @@ class Convolution:
         sums = []
         for _, path in self._paths:
             message = self._couple(blocks[path.block], path, edges) * radial(path)[:, None, :]
-            total = message.new_zeros(n_atoms, *message.shape[1:])
-            sums.append(total.index_add(0, edges["centre"], message).transpose(1, 2).flatten(1))
+            total = add_up(edges, "centre", message.flatten(1)).view(n_atoms, *message.shape[1:])
+            sums.append(total.transpose(1, 2).flatten(1))
         return data | {key: torch.cat(sums, dim=1) / self._module.denominator}
 
     @staticmethod
@@ -117,11 +118,10 @@ class Path:
     def backward(self, upstream: torch.Tensor, edges: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Gradient with respect to x from that with respect to the messages.
 
-        ``edges`` has edges sorted by neighbour as well: their numbers, ``by_neighbour``, and where
-        each atom's begin, ``neighbour_begin``.
+        ``edges`` has the grouping of edges by neighbour as well.
         """
         upstream = upstream.flatten(0, 1)
-        edge = edges["by_neighbour"]
+        edge = edges["neighbour_order"]
         matrix = self._matrix(edges["harmonics"].index_select(0, edge))
         grads = []
         for m, rows in enumerate(self._nonzero):

@@ -17,13 +17,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import ase.io
 import numpy as np
 import pandas as pd
 from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.constraints import FixAtoms
 
 from mekrr.errors import DataError, first_line
 from mekrr.files import atomic_path, sha256
@@ -150,12 +148,14 @@ def write_frames(path: str | os.PathLike, frames: Sequence[Atoms]) -> np.ndarray
 
     Returns the byte (n_frames,) at which each frame begins, for `load_frames`.
     """
+    from ase.io import write
+
     offsets = np.empty(len(frames), dtype=np.int64)
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         for k, atoms in enumerate(frames):
             offsets[k] = stream.tell()
             text = io.StringIO()
-            ase.io.write(text, atoms, format="extxyz")
+            write(text, atoms, format="extxyz")
             stream.write(text.getvalue().encode())
     return offsets
 
@@ -165,10 +165,12 @@ def load_frames(path: str | os.PathLike, begin: int = 0, end: int | None = None)
 
     ``begin`` and ``end`` are the bytes at which to begin and to stop: of part of the frames.
     """
+    from ase.io import iread
+
     with open(path, "rb") as stream:
         stream.seek(begin)
         text = stream.read(-1 if end is None else end - begin).decode()
-    return list(ase.io.iread(io.StringIO(text), index=":", format="extxyz"))
+    return list(iread(io.StringIO(text), index=":", format="extxyz"))
 
 
 def frame_table(frames: list[Atoms]) -> pd.DataFrame:
@@ -227,12 +229,14 @@ def read_unlabelled(path: str | os.PathLike) -> list[Atoms]:
 
     Raises a DataError if the file is missing or cannot be read to its end.
     """
+    from ase.io import iread
+
     _require_file(Path(path))
     frames: list[Atoms] = []
     try:
         with _decompressed(Path(path)) as plain:
             _require_narrow(plain)
-            frames.extend(ase.io.iread(str(plain), index=":", do_not_split_by_at_sign=True))
+            frames.extend(iread(str(plain), index=":", do_not_split_by_at_sign=True))
     except Exception as error:  # ASE's readers raise whatever their parsing met
         raise DataError(
             f"{path}: frame {len(frames)}: cannot be read ({first_line(error)}); the file is "
@@ -305,6 +309,8 @@ def _labels(name: str, frames: list[Atoms]) -> tuple[list[int], list[int]]:
 
 def _normalised(atoms: Atoms, number: int, run: int, part: str | None) -> Atoms:
     """Copy with just what the study uses, so that every checked file has one form."""
+    from ase.constraints import FixAtoms
+
     info = {"frame": number, "run": run} | ({"part": part} if part else {})
     if isinstance(time := atoms.info.get("time_fs"), int | float | np.number):
         info["time_fs"] = float(time)

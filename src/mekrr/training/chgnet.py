@@ -10,9 +10,15 @@ from chgnet.model.functions import GatedMLP
 from chgnet.model.layers import AngleUpdate, AtomConv, BondConv
 
 from mekrr.backbones.chgnet import CHGNetBackbone
+from mekrr.backbones.rows import add_up, gather, grouping, grouping_indices
 from mekrr.graphs import AtomGraph
 from mekrr.training.network import Network, check_frozen
 from mekrr.training.sparse import State
+
+# Groupings, and the tensors of a state whose rows they group.
+BONDS = {"first": "h", "second": "h"}
+ANGLES = {"corner": "h", "leg": "bond", "other_leg": "bond"}
+ANGLE_INPUTS = [("bond", "leg"), ("bond", "other_leg"), ("angle", None), ("h", "corner")]
 
 
 class FineTunedCHGNet(CHGNetBackbone, Network):
@@ -35,29 +41,30 @@ class FineTunedCHGNet(CHGNetBackbone, Network):
         self._head = _layers(self._trained, frozen, len(self.layers))
         self._head["norm"], self._head["readout"] = self._trained.readout_norm, self._trained.mlp
         self._head.requires_grad_(True)
-        self.indices = {"frame": "n_atoms", "first": "h", "second": "h"}
-        if self._head["bonds"]:
-            self.indices |= {"corner": "h", "leg": "bond", "other_leg": "bond"}
+        self.indices = {"frame": "n_atoms"}
+        for name, of in (BONDS | ANGLES if self._head["bonds"] else BONDS).items():
+            self.indices |= grouping_indices(name, of)
 
     def trunk(self, graph: AtomGraph) -> State:
         model, g = self._model, self._batched_graph(graph)
+        n_atoms, n_bonds = len(graph.species), len(graph.centre)
         state = {
             "n_atoms": graph.n_atoms.int(),
             "frame": graph.frame.int(),
             "reference": self._reference_energy(graph),
-            "first": graph.centre.int(),
-            "second": graph.neighbour.int(),
             "h": model.atom_embedding(g.atomic_numbers - 1),
             "bond": model.bond_embedding(g.bond_bases_ag),
             "bond_weight": model.bond_weights_ag(g.bond_bases_ag),
+            **grouping("first", graph.centre, n_atoms),
+            **grouping("second", graph.neighbour, n_atoms),
         }
-        corner, leg, other_leg = g.batched_bond_graph.int().unbind(1)
+        corner, leg, other_leg = g.batched_bond_graph.long().unbind(1)
         angles = {
-            "corner": corner,
-            "leg": leg,
-            "other_leg": other_leg,
             "angle": model.angle_embedding(g.angle_bases),
             "leg_weight": model.bond_weights_bg(g.bond_bases_bg),
+            **grouping("corner", corner, n_atoms),
+            **grouping("leg", leg, n_bonds),
+            **grouping("other_leg", other_leg, n_bonds),
         }
         state = _advance(self._trunk, state | angles)
         kept = state.keys() if self._head["bonds"] else state.keys() - angles.keys()
@@ -105,40 +112,31 @@ def _advance(layers: torch.nn.ModuleDict, state: State) -> State:
 
 
 def _update_atoms(layer: AtomConv, state: State) -> torch.Tensor:
-    h, n_bonds = state["h"], len(state["first"])
-    centre = torch.cat([state["first"], state["second"]])
-    neighbour = torch.cat([state["second"], state["first"]])
-    bond = torch.arange(n_bonds, device=h.device).repeat(2)
-    inputs = [(h, centre), (state["bond"], bond), (h, neighbour)]
-    message = _gated(layer.twoBody_atom, inputs)
-    message = message * state["bond_weight"].repeat(2, 1)
-    return h + layer.mlp_out(torch.zeros_like(h).index_add(0, centre, message))
+    """Each bond tells either end of the other: first all from one side, then all from the other."""
+    sides = [
+        _gated(layer.twoBody_atom, state, [("h", centre), ("bond", None), ("h", neighbour)])
+        for centre, neighbour in (("first", "second"), ("second", "first"))
+    ]
+    first, second = (side * state["bond_weight"] for side in sides)
+    return state["h"] + layer.mlp_out(
+        add_up(state, "first", first) + add_up(state, "second", second)
+    )
 
 
 def _update_bonds(layer: BondConv, state: State) -> torch.Tensor:
-    bond, weight = state["bond"], state["leg_weight"]
-    message = _gated(layer.twoBody_bond, _angle_inputs(state))
-    message = (
-        message * weight.index_select(0, state["leg"]) * weight.index_select(0, state["other_leg"])
-    )
-    return bond + layer.mlp_out(torch.zeros_like(bond).index_add(0, state["leg"], message))
+    message = _gated(layer.twoBody_bond, state, ANGLE_INPUTS)
+    for leg in ("leg", "other_leg"):
+        message = message * gather(state, leg, state["leg_weight"])
+    return state["bond"] + layer.mlp_out(add_up(state, "leg", message))
 
 
 def _update_angles(layer: AngleUpdate, state: State) -> torch.Tensor:
-    return state["angle"] + _gated(layer.twoBody_bond, _angle_inputs(state))
+    return state["angle"] + _gated(layer.twoBody_bond, state, ANGLE_INPUTS)
 
 
-def _angle_inputs(state: State) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    every = torch.arange(len(state["angle"]), device=state["angle"].device)
-    return [
-        (state["bond"], state["leg"]),
-        (state["bond"], state["other_leg"]),
-        (state["angle"], every),
-        (state["h"], state["corner"]),
-    ]
-
-
-def _gated(module: GatedMLP, inputs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+def _gated(
+    module: GatedMLP, state: State, inputs: Sequence[tuple[str, str | None]]
+) -> torch.Tensor:
     """CHGNet's gated perceptron of features side by side.
 
     Its first layer is linear: it is applied to the features of atoms and bonds, of which there
@@ -146,17 +144,19 @@ def _gated(module: GatedMLP, inputs: Sequence[tuple[torch.Tensor, torch.Tensor]]
 
     Parameters
     ----------
-    inputs : features (m, d) and the row (n,) of them that each of n results takes.
+    inputs : tensors of features (m, d) of the state and the grouping by which each of n results
+        takes one of their rows, None if there are as many.
     """
     core, gate = (
         [layer for layer in mlp.layers if not isinstance(layer, torch.nn.Dropout)]
         for mlp in (module.mlp_core, module.mlp_gate)
     )
-    widths = [features.shape[1] for features, _ in inputs]
+    widths = [state[features].shape[1] for features, _ in inputs]
     weights = torch.cat([core[0].weight, gate[0].weight]).split(widths, dim=1)
     total = torch.cat([core[0].bias, gate[0].bias])
-    for (features, row), weight in zip(inputs, weights, strict=True):
-        total = total + (features @ weight.T).index_select(0, row)
+    for (features, rows), weight in zip(inputs, weights, strict=True):
+        part = state[features] @ weight.T
+        total = total + (part if rows is None else gather(state, rows, part))
     first, second = total.chunk(2, dim=1)
     first = module.activation(module.bn1(_apply(core[1:], first)))
     return first * module.sigmoid(module.bn2(_apply(gate[1:], second)))

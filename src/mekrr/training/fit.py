@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -149,21 +149,21 @@ def beyond_start(
 
 
 def fewer_frames(
-    problem: Problem, n_train: int, seed: int, reference_energy: Rule, source: str
-) -> Problem | None:
-    """The problem with ``n_train`` training frames, None if it has no more than these."""
-    if n_train >= len(problem.members("train")):
-        return None
-    split = subset(problem.split, n_train, seed)
-    return Problem.of(problem.frames, split, reference_energy, source)
+    problem: Problem, n_train: Sequence[int], seed: int, reference_energy: Rule, source: str
+) -> Iterator[tuple[int, Problem]]:
+    """The problem with each of ``n_train`` training frames, where it has more than these."""
+    for n in sorted(n for n in n_train if n < len(problem.members("train"))):
+        split = subset(problem.split, n, seed)
+        yield n, Problem.of(problem.frames, split, reference_energy, source)
 
 
-def learning_point(fitted: Fitted | None, method: str) -> pd.DataFrame:
-    """Test error beside the numbers of frames: a row of a learning curve, none for None."""
-    if fitted is None:
-        return pd.DataFrame(columns=COLUMNS)
-    counts = {f"n_{part}": len(fitted.problem.members(part)) for part in ("train", "val")}
-    return chosen_errors(fitted.tables(method)).assign(**counts)[COLUMNS]
+def learning_curve(fits: Sequence[Fitted], method: str) -> pd.DataFrame:
+    """Test errors beside the numbers of frames: a row of a learning curve for each fit."""
+    rows = [pd.DataFrame(columns=COLUMNS)]
+    for fitted in fits:
+        counts = {f"n_{part}": len(fitted.problem.members(part)) for part in ("train", "val")}
+        rows.append(chosen_errors(fitted.tables(method)).assign(**counts)[COLUMNS])
+    return pd.concat(rows[1:] or rows, ignore_index=True)
 
 
 def load_trained(path: str | os.PathLike, network: Network) -> Scale:

@@ -30,6 +30,7 @@ from mekrr.progress import progress_bar
 from mekrr.training.checkpoint import read_checkpoint, write_checkpoint
 from mekrr.training.memory import keep_freed_memory
 from mekrr.training.network import Network
+from mekrr.training.optimiser import AdamW
 from mekrr.training.sample import Sample
 from mekrr.training.settings import Settings
 
@@ -90,8 +91,8 @@ def train(
     Parameters
     ----------
     seed : of the order of the frames.
-    checkpoint : file that is written every minute; a training that finds it goes on from it,
-        with the same result to the last bit. To be removed once the result is safe.
+    checkpoint : file that is written every minute and at the end; a training that finds it goes
+        on from it, with the same result to the last bit. To be removed once the result is safe.
 
     Raises
     ------
@@ -125,6 +126,7 @@ def train(
                 error = run.history[-1]["val_rmse"]
                 bar.set_postfix_str(f"validation {error:.2f} meV/atom", refresh=False)
             bar.update()
+    write_checkpoint(checkpoint, identity, state)
     network.module().load_state_dict(run.best["weights"])
     scale = Scale(run.best["shift"], run.factor)
     return Training(pd.DataFrame(run.history), run.epoch, scale, run.best["epoch"], run.seconds)
@@ -151,13 +153,7 @@ class _Run:
         self.factor = 1.0 if network.start != "none" else self._spread
         self._module = network.module()
         self._trained = [p for p in self._module.parameters() if p.requires_grad]
-        self._optimiser = torch.optim.AdamW(
-            self._trained,
-            lr=settings.lr,
-            amsgrad=settings.amsgrad,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+        self._optimiser = AdamW(self._trained, settings)
         self._average = [p.detach().clone() for p in self._trained]
         self._force_scale = _force_scale(sample) if settings.force_weight else None
         self.epoch, self._steps, self.seconds = 0, 0, 0.0
@@ -170,6 +166,7 @@ class _Run:
             "settings": asdict(self._settings),
             "seed": self._seed,
             "weights": self._network.weights_sha256,
+            "optimiser": self._optimiser.name,
             "shapes": {n: list(w.shape) for n, w in self._module.state_dict().items()},
         }
         data = self._sample.checksum() + self._validation.checksum()
@@ -235,7 +232,7 @@ class _Run:
                 1000.0 * rmse(errors + shift),
                 1000.0 * rmse(validation),
                 1000.0 * mae(validation),
-                self._optimiser.param_groups[0]["lr"],
+                self._optimiser.lr,
             )
             self.history.append(dict(zip(HISTORY, row, strict=True)))
             if not self.best or row[2] < self.best["val_rmse"]:
@@ -250,8 +247,7 @@ class _Run:
     def _step(self, members: np.ndarray, total: int) -> None:
         """One step of ``total`` on some frames."""
         self._steps += 1
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._settings.rate(self._steps / total)
+        self._optimiser.lr = self._settings.rate(self._steps / total)
         self._optimiser.zero_grad()
         loss = self._loss(members)
         self._require_finite(loss.item(), "loss")

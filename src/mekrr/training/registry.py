@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib import import_module
 
+from mekrr.backbones.imports import import_adapter
 from mekrr.training.network import Network
 
 # Imported on demand: each family's library takes seconds to import.
@@ -43,7 +43,6 @@ def load_network(
         from mekrr.training.schnet import SchNetFromScratch
 
         return SchNetFromScratch(name, seed, **entry["architecture"])
-    module, network = FINE_TUNED[backbone["family"]]
     options = backbone.get("options", {}) | ({} if weights is None else {"weights": weights})
-    make = getattr(import_module(module), network)
+    make = import_adapter(*FINE_TUNED[backbone["family"]])
     return make(name, entry["start"], entry["frozen"], **options)

@@ -9,6 +9,7 @@ from copy import deepcopy
 import torch
 from ase import Atoms
 
+from mekrr.backbones.rows import add_up, gather, grouping, grouping_indices
 from mekrr.backbones.schnet import SchNet, exact_filters
 from mekrr.backbones.schnet_layers import SchNetLayers
 from mekrr.graphs import AtomGraph, build_graph
@@ -48,18 +49,19 @@ class Head(torch.nn.Module):
         return {
             "n_atoms": graph.n_atoms.int(),
             "frame": graph.frame.int(),
-            "centre": (pairs // n_atoms).int(),
-            "neighbour": (pairs % n_atoms).int(),
-        } | self._radial.state("filter", distance, row, len(pairs))
+            **_edges(pairs // n_atoms, pairs % n_atoms, n_atoms),
+            **self._radial.state("filter", distance, row, len(pairs)),
+        }
 
     @staticmethod
     def indices(atoms: str) -> dict[str, str]:
         """What the tensors of `state` number; ``atoms`` is a tensor with a row for each atom."""
         return {
             "frame": "n_atoms",
-            "centre": atoms,
-            "neighbour": atoms,
-        } | Radial.indices("filter", "centre")
+            **grouping_indices("centre", atoms),
+            **grouping_indices("neighbour", atoms),
+            **Radial.indices("filter", "centre"),
+        }
 
     def forward(self, state: State) -> torch.Tensor:
         """Sum over the atoms of each frame (n_frames,) of the last layer's output."""
@@ -67,7 +69,7 @@ class Head(torch.nn.Module):
         inside = (self._radial.knots <= self.cutoff).to(self.lin1.weight)[:, None]
         filters = (sparse_product(state, "filter", f * inside) for f in knots)
         h = state["h"] if self.embedding is None else self.embedding(state["species"])
-        return self._energy(h, filters, state["centre"], state["neighbour"], state)
+        return self._energy(h, filters, state)
 
     def exact(self, graph: AtomGraph) -> torch.Tensor:
         """The same from a graph, the filters' networks evaluated for each edge.
@@ -75,16 +77,23 @@ class Head(torch.nn.Module):
         For a head that keeps the embedding.
         """
         filters = exact_filters(self, graph.edge_vectors().norm(dim=1))
-        h = self.embedding(graph.species)
-        return self._energy(h, filters, graph.centre, graph.neighbour, vars(graph))
+        state = {"n_atoms": graph.n_atoms, "frame": graph.frame} | _edges(
+            graph.centre, graph.neighbour, len(graph.species)
+        )
+        return self._energy(self.embedding(graph.species), filters, state)
 
-    def _energy(self, h, filters, centre, neighbour, owners) -> torch.Tensor:
-        for block, of_pairs in zip(self.interactions, filters, strict=True):
-            message = block.conv.lin1(h).index_select(0, neighbour) * of_pairs
-            total = message.new_zeros(len(h), message.shape[1]).index_add(0, centre, message)
+    def _energy(self, h, filters, state) -> torch.Tensor:
+        for block, of_edges in zip(self.interactions, filters, strict=True):
+            message = gather(state, "neighbour", block.conv.lin1(h)) * of_edges
+            total = add_up(state, "centre", message)
             h = h + block.lin(block.act(block.conv.lin2(total)))
         atomic = self.lin2(self.act(self.lin1(h)))[:, 0]
-        return atomic.new_zeros(len(owners["n_atoms"])).index_add(0, owners["frame"], atomic)
+        return atomic.new_zeros(len(state["n_atoms"])).index_add(0, state["frame"], atomic)
+
+
+def _edges(centre: torch.Tensor, neighbour: torch.Tensor, n_atoms: int) -> State:
+    """Both ends of edges, or of pairs of atoms."""
+    return grouping("centre", centre, n_atoms) | grouping("neighbour", neighbour, n_atoms)
 
 
 class SchNetFromScratch(Network):

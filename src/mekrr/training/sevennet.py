@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from typing import ClassVar
 
 import sevenn._keys as KEY
 import torch
 from sevenn.nn.convolution import IrrepsConvolution
 
+from mekrr.backbones.rows import grouping, grouping_indices
 from mekrr.backbones.sevennet import SevenNet
 from mekrr.backbones.sevennet_convolution import Convolution, Path
 from mekrr.graphs import AtomGraph
@@ -29,13 +30,12 @@ class FineTunedSevenNet(SevenNet, Network):
     checkpoint : option of the backbone.
     """
 
-    indices = {
+    indices: ClassVar = {
         "frame": "n_atoms",
-        "centre": "x",
-        "neighbour": "x",
-        "by_neighbour": "centre",
-        "neighbour_begin": "by_neighbour",
-    } | Radial.indices("radial", "centre")
+        **grouping_indices("centre", "x"),
+        **grouping_indices("neighbour", "x"),
+        **Radial.indices("radial", "centre"),
+    }
 
     def __init__(self, name: str, start: str, frozen: int, checkpoint: str = "7net-0"):
         super().__init__(name, checkpoint)
@@ -44,7 +44,7 @@ class FineTunedSevenNet(SevenNet, Network):
         first = [module for module, _ in self._modules].index(f"{frozen}_self_connection_intro")
         self._frozen = [module for _, module in self._modules[:first]]
         self._trunk = [step for _, step in self._steps[:first]]
-        self._trained = torch.nn.ModuleList(deepcopy([m for _, m in self._modules[first:]]))
+        self._trained = torch.nn.ModuleList(m for _, m in self._modules[first:])
         self._trained.requires_grad_(True)
         self._radial = Radial(self._cutoff, KNOT_SPACING)
         basis = self._frozen[0]
@@ -61,25 +61,17 @@ class FineTunedSevenNet(SevenNet, Network):
         for step in self._trunk:
             data = step(data)
         n_edges, n_atoms = len(graph.centre), len(graph.species)
-        by_neighbour = torch.argsort(graph.neighbour, stable=True)
-        sorted_neighbour = graph.neighbour[by_neighbour].contiguous()
-        every = torch.arange(n_atoms, device=graph.centre.device)
+        every = torch.arange(n_edges, device=graph.centre.device)
         return {
             "n_atoms": graph.n_atoms.int(),
             "frame": graph.frame.int(),
             "type": data[KEY.ATOM_TYPE].int(),
             "x": data[KEY.NODE_FEATURE],
             "harmonics": data[KEY.EDGE_ATTR],
-            "centre": graph.centre.int(),
-            "neighbour": graph.neighbour.int(),
-            "by_neighbour": by_neighbour.int(),
-            "neighbour_begin": torch.searchsorted(sorted_neighbour, every).int(),
-        } | self._radial.state(
-            "radial",
-            graph.edge_vectors().norm(dim=1),
-            torch.arange(n_edges, device=graph.centre.device),
-            n_edges,
-        )
+            **grouping("centre", graph.centre, n_atoms),
+            **grouping("neighbour", graph.neighbour, n_atoms),
+            **self._radial.state("radial", graph.edge_vectors().norm(dim=1), every, n_edges),
+        }
 
     def head(self, state: State) -> torch.Tensor:
         data = {

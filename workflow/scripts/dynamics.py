@@ -1,13 +1,12 @@
 """Facts of a surrogate's dynamics, frame by frame and run by run."""
 
-import ase.io
-
+from mekrr.data.frames import read_unlabelled
 from mekrr.files import write_csv
 from mekrr.job import job
 from mekrr.surrogates.physics import observe, summarise
 
 with job(snakemake):
-    frames = ase.io.read(snakemake.input.trajectories[0], index=":")
+    frames = read_unlabelled(snakemake.input.trajectories[0])
     bond = snakemake.params.variables[0]
     facts = observe(frames, snakemake.params.recipe, bond)
     write_csv(snakemake.output.facts, facts)

@@ -309,6 +309,15 @@ def test_a_killed_training_goes_on_to_the_same_bits(data, tmp_path, monkeypatch)
         assert torch.equal(one, other)
 
 
+def test_a_training_that_ended_is_taken_up_as_it_ended(data, tmp_path, monkeypatch):
+    """Killed in a later one of several, a job does not train the first ones again."""
+    _, ended = fitted(data, tmp_path)
+    monkeypatch.setattr(loop._Run, "advance", None)
+    _, again = fitted(data, tmp_path)
+    pd.testing.assert_frame_equal(again.history, ended.history, check_exact=True)
+    assert again.scale == ended.scale
+
+
 def test_divergence_names_the_epoch_and_keeps_the_last_good_state(data, tmp_path, monkeypatch):
     head = SchNetFromScratch.head
     calls = []

@@ -1,8 +1,8 @@
 """Rows gathered by an index and added up by it: what message passing is made of.
 
 Each is the gradient of the other, as often as wanted. Adding up the rows of each group one after
-the other, as `embedding_bag` does, is three to fifteen times faster on a CPU than index_add, which
-torch's own gradient of index_select calls (`python -m mekrr.benchmarks.training`).
+the other, as `embedding_bag` does, is faster on a CPU than index_add, which torch's own gradient
+of index_select calls as well: `python -m mekrr.benchmarks.training` times both.
 """
 
 from __future__ import annotations

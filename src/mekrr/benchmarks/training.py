@@ -1,6 +1,7 @@
 """What a step of training costs, with frozen layers computed once and with none of that.
 
-Random weights where weights cannot be had; one thread; `python -m mekrr.benchmarks.training`.
+And what adding up messages costs, by `mekrr.backbones.rows` and by torch's index_add. Random
+weights where weights cannot be had; one thread; `python -m mekrr.benchmarks.training`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import torch
 from ase import Atoms
 
 from mekrr import provenance
+from mekrr.backbones.rows import add_up, gather, grouping
 from mekrr.benchmarks.backbones import formate_on_copper
 from mekrr.benchmarks.schnet import random_model
+from mekrr.graphs import AtomGraph, build_graph
 from mekrr.training.chgnet import FineTunedCHGNet
 from mekrr.training.network import Network
 from mekrr.training.schnet import FineTunedSchNet, SchNetFromScratch
@@ -49,10 +52,14 @@ def networks(folder: Path) -> dict[str, Network]:
 def seconds_of(step: Callable[[], torch.Tensor], network: Network, repeats: int) -> float:
     """Median CPU time (s) of an energy and its gradient; CPU time, since others may compute."""
     weights = [p for p in network.module().parameters() if p.requires_grad]
+    return _seconds(lambda: torch.autograd.grad(step().sum(), weights), repeats)
+
+
+def _seconds(run: Callable[[], object], repeats: int) -> float:
     times = []
     for _ in range(repeats):
         start = time.process_time()
-        torch.autograd.grad(step().sum(), weights)
+        run()
         times.append(time.process_time() - start)
     return float(np.median(times))
 
@@ -72,6 +79,25 @@ def measure(network: Network, frames: Sequence[Atoms], folder: Path, repeats: in
     return f"{trunk:9.4f} {times['whole']:9.4f} {times['head']:9.4f} {gain:7.1f} {size / 1e3:8.0f}"
 
 
+def measure_rows(graph: AtomGraph, width: int, repeats: int) -> str:
+    """Messages of a graph's edges added up, forward and backward, and the same by torch's own."""
+    n_atoms, n_edges = len(graph.species), len(graph.centre)
+    state = grouping("centre", graph.centre, n_atoms)
+    state |= grouping("neighbour", graph.neighbour, n_atoms)
+    x = torch.randn(n_atoms, width, requires_grad=True)
+    ways = {"one pass": lambda: add_up(state, "centre", gather(state, "neighbour", x))}
+    for index in ("int32", "int64"):
+        centre, neighbour = (i.to(getattr(torch, index)) for i in (graph.centre, graph.neighbour))
+        ways[f"index_add, {index}"] = lambda c=centre, n=neighbour: torch.zeros_like(x).index_add(
+            0, c, x.index_select(0, n)
+        )
+    texts = []
+    for name, way in ways.items():
+        time_taken = _seconds(lambda w=way: w().sum().backward(), repeats)
+        texts.append(f"{name} {1e3 * time_taken:.2f} ms")
+    return f"{n_edges} messages of width {width} to {n_atoms} atoms and back: " + ", ".join(texts)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m mekrr.benchmarks.training")
@@ -88,6 +114,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, network in networks(Path(folder)).items():
             print(f"{name:32s} {measure(network, frames, Path(folder), options.repeats)}")
+    graph = build_graph(frames, cutoff=6.0)
+    for width in (64, 128):
+        print(measure_rows(graph, width, 4 * options.repeats))
 
 
 if __name__ == "__main__":

@@ -230,7 +230,7 @@ def backbone_layers(wildcards):
 
 def adapter_code(family):
     """Only the adapter of one family, so that another one's change costs nothing."""
-    parts = {"schnet": ["schnet_layers", "tabulated"], "sevennet": ["sevennet_convolution"]}
+    parts = {"schnet": ["schnet_layers", "tabulated"], "sevennet": ["rows", "sevennet_convolution"]}
     modules = (family, *parts.get(family, []))
     return code("graphs.py", *(f"backbones/{module}.py" for module in modules))
 
@@ -674,11 +674,12 @@ def transferred_model(wildcards):
 def trunk_code(wildcards):
     family = (network_start(wildcards) or {"family": "schnet"})["family"]
     modules = ("network", "radial", "registry", "sparse", "states", family)
-    return [*adapter_code(family), *code(*(f"training/{module}.py" for module in modules))]
+    files = ["backbones/rows.py", *(f"training/{module}.py" for module in modules)]
+    return [*dict.fromkeys([*adapter_code(family), *code(*files)])]
 
 
 def training_code(wildcards):
-    modules = ("fit", "loop", "sample", "settings")
+    modules = ("fit", "loop", "optimiser", "sample", "settings")
     return [
         *trunk_code(wildcards),
         *code("fits.py", "data/references.py", *(f"training/{module}.py" for module in modules)),

@@ -20,10 +20,12 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import ase.io
@@ -147,10 +149,26 @@ def predict_gap(model: str | os.PathLike, frames: Sequence[Atoms]) -> np.ndarray
     return energy
 
 
-def gap_soap(problem: Problem, frames: Sequence[Atoms], model: str | os.PathLike) -> Fit:
+@dataclass(frozen=True)
+class GapFit(Fit):
+    """The tables of a fit, `mekrr.fits`, and one more.
+
+    Attributes
+    ----------
+    costs : method, backbone, prediction_seconds (of the processor) for each frame.
+    """
+
+    costs: pd.DataFrame
+
+
+def gap_soap(problem: Problem, frames: Sequence[Atoms], model: str | os.PathLike) -> GapFit:
     """Predictions on all frames of a problem by the potential fitted on its training frames."""
-    energy = problem.reference + predict_gap(model, frames)
-    return problem.unfitted(METHOD, "none", energy)
+    begin = time.process_time()
+    energy = predict_gap(model, frames)
+    seconds = (time.process_time() - begin) / len(frames)
+    fit = problem.unfitted(METHOD, "none", problem.reference + energy)
+    cost = {"method": METHOD, "backbone": "none", "prediction_seconds": seconds}
+    return GapFit(fit.predictions, fit.choices, fit.sweep, pd.DataFrame([cost]))
 
 
 def transfer_gap(

@@ -48,8 +48,9 @@ NOTES = (
     "and seeds. Training: features and kernels of the training and validation frames, and the "
     "fit; the methods of one family are fitted in one job, which each of them carries in full. "
     "Prediction: features and kernels of one frame. Trained networks: their frozen layers are "
-    "features, computed once; prediction is these and the trained layers. Memory: the largest of "
-    "any of these jobs.",
+    "features, computed once; prediction is these and the trained layers. The time of trained "
+    "layers and of GAP-SOAP's predictions is the processor's, and not counted as training. "
+    "Memory: the largest of any of these jobs.",
 )
 
 
@@ -92,7 +93,7 @@ def costs(
     steps: pd.DataFrame,
     errors: pd.DataFrame,
     networks: Mapping[str, str],
-    heads: pd.DataFrame,
+    predictions: pd.DataFrame,
 ) -> pd.DataFrame:
     """Cost of every fit whose jobs are known, beside its test error.
 
@@ -101,7 +102,8 @@ def costs(
     steps : as from `read_steps`.
     errors : the table of errors of all fits and parts.
     networks : from the method of each trained network to its name in jobs.
-    heads : head_seconds of a frame for each fit of a network, see `mekrr.training.fit`.
+    predictions : prediction_seconds of a frame beyond its features, for each fit whose job
+        predicts at a cost that counts: of a network, see `mekrr.training.fit`, and of GAP.
 
     Returns
     -------
@@ -109,7 +111,7 @@ def costs(
     job tells), memory (MB), rmse and mae (meV/atom).
     """
     of_step = steps.set_index(KEYS)[["seconds", "memory"]].to_dict("index")
-    of_head = heads.set_index(FIT)["head_seconds"].to_dict()
+    of_frame = predictions.set_index(FIT)["prediction_seconds"].to_dict()
     rows = []
     for key, parts in errors[errors["chosen"]].groupby(FIT, sort=False):
         fit = dict(zip(FIT, key, strict=True))
@@ -133,16 +135,16 @@ def costs(
         }
         names = [*shared, *([job] if job else [])]
         found = {name: of_step[place[name]] for name in names}
-        training = sum(
-            found[name]["seconds"] * work[name][0] / work[name][1] for name in shared
-        ) + (found[job]["seconds"] if job else 0.0)
-        prediction = sum(found[name]["seconds"] / work[name][1] for name in shared)
-        prediction += of_head.get(key, 0.0)
+        own = of_frame.get(key, 0.0)
+        training = sum(found[name]["seconds"] * work[name][0] / work[name][1] for name in shared)
+        if job:  # which predicts all frames once it is done
+            training += found[job]["seconds"] - own * n.sum()
+        prediction = sum(found[name]["seconds"] / work[name][1] for name in shared) + own
         rows.append(
             fit
             | {
                 "training": training,
-                "prediction": prediction if shared else float("nan"),
+                "prediction": prediction or float("nan"),
                 "memory": max(step["memory"] for step in found.values()),
                 "rmse": parts.loc["test", "rmse"],
                 "mae": parts.loc["test", "mae"],

@@ -153,6 +153,7 @@ def test_references_are_taken_off_and_put_back(fitted, frames, energy):
     np.testing.assert_allclose(
         fit.predictions["energy_pred"] - reference, predict_gap(fitted, frames), rtol=1e-12
     )
+    assert 1e-4 < fit.costs["prediction_seconds"].item() < 10
 
 
 def test_same_fit_gives_the_same_bytes(fitted, frames, energy, tmp_path):

@@ -38,10 +38,11 @@ def paths(tmp_path):
 
 
 @pytest.fixture
-def heads():
-    """Seconds of a frame in the trained layers."""
-    fit = dict(zip(FIT, ("cu-1.5", "random", 0, "SevenNet-FT", "net-0"), strict=True))
-    return pd.DataFrame([fit | {"head_seconds": 0.02}])
+def predictions():
+    """Seconds of a frame in the trained layers, and with GAP."""
+    cells = [("SevenNet-FT", "net-0", 0.02), ("GAP-SOAP", "none", 0.03)]
+    rows = [("cu-1.5", "random", 0, *row) for row in cells]
+    return pd.DataFrame(rows, columns=[*FIT, "prediction_seconds"])
 
 
 NETWORKS = {"SevenNet-FT": "net-ft"}
@@ -83,8 +84,8 @@ def test_parts_of_a_step_add_up(paths):
     assert steps["fit_mean", "random-0", "none"] == 0.25
 
 
-def test_costs_by_hand(paths, errors, heads):
-    table = costs(read_steps(paths), errors, NETWORKS, heads).set_index("method")
+def test_costs_by_hand(paths, errors, predictions):
+    table = costs(read_steps(paths), errors, NETWORKS, predictions).set_index("method")
     training, prediction = table["training"], table["prediction"]
     # 100 frames, 80 of them in training and validation.
     assert prediction["untouched GNN"] == pytest.approx(0.5)
@@ -93,11 +94,13 @@ def test_costs_by_hand(paths, errors, heads):
     # The Gram matrix is worth 30 + 20 + 20 columns of frames: half of the symmetric part.
     assert training["MEKRR"] == pytest.approx(40.0 + 10.0 * 50 / 70 + 3.0)
     assert prediction["MEKRR"] == pytest.approx(0.5 + 10.0 / 70)
-    assert training["GAP-SOAP"] == 90.0
-    assert np.isnan(prediction["GAP-SOAP"])
+    # Less the predictions of all 100 frames, which the jobs make as well.
+    assert training["GAP-SOAP"] == pytest.approx(90.0 - 3.0)
+    assert prediction["GAP-SOAP"] == pytest.approx(0.03)
+    assert np.isnan(prediction["training mean"])
     assert table.loc["GAP-SOAP", "memory"] == 2000.0
     assert training["training mean"] == 0.25
-    assert training["SevenNet-FT"] == pytest.approx(0.8 * 10.0 + 200.0)
+    assert training["SevenNet-FT"] == pytest.approx(0.8 * 10.0 + 200.0 - 2.0)
     assert prediction["SevenNet-FT"] == pytest.approx(0.1 + 0.02)
 
 
@@ -106,12 +109,12 @@ def test_unmeasured_memory_is_no_zero(tmp_path):
     assert np.isnan(steps.loc[0, "memory"])
 
 
-def test_printed_costs(paths, errors, heads):
-    table = costs(read_steps(paths), errors, NETWORKS, heads)
+def test_printed_costs(paths, errors, predictions):
+    table = costs(read_steps(paths), errors, NETWORKS, predictions)
     made = grid(table, {"cu-1.5": "Cu", "other": "Not there"}, {"net-0": "Net"})
     rows = {row.stub: [cell.value for cell in row.cells] for row in made.rows}
     assert rows["MEKRR", "Net"] == ["50.1", "643", "100", "–", "–", "–"]
-    assert rows["GAP-SOAP", ""][:3] == ["90", "–", "2000"]
+    assert rows["GAP-SOAP", ""][:3] == ["87", "30", "2000"]
 
 
 def test_every_method_with_a_job_is_a_method():

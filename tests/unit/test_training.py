@@ -259,7 +259,8 @@ def test_predictions_are_those_of_the_best_epoch(data, tmp_path):
     errors = fitted.energy() - problem.energy
     found = 250 * rmse(errors[problem.members("val")])
     assert found == pytest.approx(fitted.training.history["val_rmse"].min(), rel=1e-6)
-    assert abs(errors[problem.members("train")].mean()) < 1e-9
+    # Energies of float32 round otherwise in batches of other frames.
+    assert abs(errors[problem.members("train")].mean()) < 1e-7
 
 
 def fit_toy(data, path):

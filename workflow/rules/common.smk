@@ -703,3 +703,9 @@ def study_network_tables(table):
         )
         for network in STUDY["networks"]
     ]
+
+
+def study_costs():
+    """What a prediction costs with every fit whose job measures that."""
+    gap = study_splits("results/fits/{dataset}/{strategy}-{seed}/gap-soap/costs.csv")
+    return [*study_network_tables("costs"), *(gap if STUDY["gap"] else [])]

@@ -1,7 +1,7 @@
 """Energies to GAP-SOAP potentials by gap_fit, and what these predict.
 
 in:   results/data/{dataset}/frames.extxyz, frames.csv, a split
-out:  results/fits/{dataset}/{strategy}-{seed}/gap-soap/{predictions,choices}.csv, model.tar.gz
+out:  results/fits/{dataset}/{strategy}-{seed}/gap-soap/{predictions,choices,costs}.csv, model.tar.gz
       results/transfer/{source}-to-{target}/{strategy}-{seed}/gap-soap.predictions.csv
 """
 
@@ -16,6 +16,7 @@ rule fit_gap:
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/gap-soap/predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/gap-soap/choices.csv",
+        costs="results/fits/{dataset}/{strategy}-{seed}/gap-soap/costs.csv",
         model="results/fits/{dataset}/{strategy}-{seed}/gap-soap/model.tar.gz",
     log:
         job="results/logs/fit_gap/{dataset}/{strategy}-{seed}.log",

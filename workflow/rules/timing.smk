@@ -11,7 +11,7 @@ rule timing_table:
     input:
         benchmarks=study_benchmarks(),
         metrics="results/tables/metrics.csv",
-        heads=collect(study_network_tables("costs"), dataset=STUDY["datasets"]),
+        predictions=collect(study_costs(), dataset=STUDY["datasets"]),
         code=[*code("timing.py"), *PRINTED_CODE],
     output:
         csv="results/tables/timing.csv",

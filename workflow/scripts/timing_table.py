@@ -10,12 +10,14 @@ from mekrr.timing import NOTES, costs, grid, read_steps
 
 with job(snakemake):
     datasets = {name: entry.get("title", name) for name, entry in snakemake.params.datasets.items()}
-    heads = list(snakemake.input.heads)
+    predictions = list(snakemake.input.predictions)
     table = costs(
         read_steps(snakemake.input.benchmarks),
         read_tables([snakemake.input.metrics]),
         snakemake.params.networks,
-        read_tables(heads) if heads else pd.DataFrame(columns=[*FIT, "head_seconds"]),
+        read_tables(predictions)
+        if predictions
+        else pd.DataFrame(columns=[*FIT, "prediction_seconds"]),
     )
     write_csv(snakemake.output.csv, table)
     write_printed(

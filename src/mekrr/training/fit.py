@@ -36,7 +36,7 @@ class NetworkFit(Fit):
     history : method, backbone, epoch, train_rmse, val_rmse, val_mae (meV/atom), lr.
     costs : method, backbone, trained_weights, epochs, best_epoch, and seconds of the
         processor: trunk_seconds for all frames of the data set, training_seconds, and
-        head_seconds for each frame.
+        prediction_seconds for each frame beyond its trunk.
     """
 
     history: pd.DataFrame
@@ -80,7 +80,7 @@ class Fitted:
             "best_epoch": self.training.best,
             "trunk_seconds": self.states.seconds,
             "training_seconds": self.training.seconds,
-            "head_seconds": seconds,
+            "prediction_seconds": seconds,
         }
         return NetworkFit(
             self.problem.predictions(method, start, None, energy),

@@ -130,7 +130,7 @@ def test_out_of_memory(project):
         frames.append(atoms)
     ase.io.write(project.data, frames, format="extxyz")
     project.config["features"] = {"batch_size": {"cpu": 24}}
-    result = run_with(project, "extract_features - 60 memory", FEATURES)
+    result = run_with(project, "extract_features frames.extxyz 45 memory", FEATURES)
     assert result.returncode == 1
     log = project.folder / "results/logs/extract_features/mine/toy/0-of-1.log"
     assert "out of memory on cpu: batches of" in log.read_text()

@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 MEMORY_SHARE = 0.6  # of the free GPU memory that a batch may take
 LARGEST_BATCH = 8192  # atoms; enough for a GPU, and main memory holds a few batches at a time
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory")  # of a GPU, of the CPU
+# Of a GPU, of the CPU, of neighbour lists.
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "could not allocate memory")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ leader        kill -9 to Snakemake alone
 group         kill -9 to Snakemake and all its steps
 wait          until the file MEKRR_GO is there
 
-``SCRIPT - MEGABYTES memory`` leaves the step so much address space once it opens its log.
+``SCRIPT FILE MEGABYTES memory`` leaves the step so much address space once it opens the file of
+that name, having imported what reads it.
 """
 
 import os
@@ -42,7 +43,7 @@ def strike(event, arguments):
 
 
 def starve(event, arguments):
-    if event == "open" and str(arguments[0]).endswith(".log"):
+    if event == "open" and os.path.basename(str(arguments[0])) == name:
         with open("/proc/self/statm") as stream:
             used = int(stream.read().split()[0]) * resource.getpagesize()
         limit = used + int(count) * 2**20

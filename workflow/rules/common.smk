@@ -341,7 +341,7 @@ def gram_threads(wildcards):
     """Two for kernels that take minutes. Shorter jobs come in numbers, and two of one thread each
     end before one of two threads and then the other."""
     n_frames, n_atoms = data_size(wildcards)
-    return 1 if len(backbone_layers(wildcards)) * (n_frames * n_atoms) ** 2 < 1e10 else 2
+    return 1 if len(backbone_layers(wildcards)) * (n_frames * n_atoms) ** 2 < 1e11 else 2
 
 
 def fit_threads(wildcards):

@@ -26,8 +26,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mekrr.errors import DataError, first_line
 from mekrr.files import atomic_path, sha256
 
-# ase.io and ase.constraints are imported where they are used: they bring parts of scipy along, which
-# costs a job that reads no frames half a second.
+# ase.io and ase.constraints are imported where they are used: they bring parts of scipy along,
+# which costs a job that reads no frames half a second.
 
 MINIMUM_FRAMES = 10
 SAME_PLACE = 0.5  # Å; no two nuclei of a physical frame are closer

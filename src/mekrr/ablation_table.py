@@ -8,7 +8,7 @@ import pandas as pd
 
 from mekrr.ablation import BASE
 from mekrr.printing.grid import FEWER, Cell, Grid, Row
-from mekrr.printing.numbers import digits, rounded
+from mekrr.printing.numbers import best, digits
 
 FACTORS = ("layer", "atom kernel", "lengthscale", "aggregation", "λ")
 PUBLISHED = ("λ", "1e-07")
@@ -16,7 +16,8 @@ ERRORS = {"validation_rmse": "validation", "test_rmse": "test"}
 NOTES = (
     "RMSE of the total energy per atom in meV/atom, mean ± standard deviation over seeds; the "
     "best of each column among the settings of one thing is bold, " + FEWER + " where some seed "
-    "has no number because rounding leaves its kernel matrix indefinite.",
+    "has no number because rounding leaves its kernel matrix indefinite: not to be compared with "
+    "the others, and not bold.",
     "One thing is changed, the rest stays as in the study: Gaussian atom kernel, median "
     "lengthscale, mean over atoms, and (but in the first block) the layer that MEKRR chooses "
     "on validation frames. λ, and α of MEKRR-α, are chosen anew on validation frames for each "
@@ -96,5 +97,5 @@ def _cell(column: pd.DataFrame, setting: str, error: str, most_seeds: int) -> Ce
         digits(row[error], row[error]),
         "" if pd.isna(row[f"{error}_std"]) else digits(row[f"{error}_std"], row[error]),
         mark=FEWER if row["n_seeds"] < most_seeds else "",
-        best=rounded(row[error]) == column[error].map(rounded).min(),
+        best=best(column[error], column["n_seeds"])[found.index[0]],
     )

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mekrr.methods import ORDER, STRATEGY_LABELS, label
 from mekrr.printing.grid import FEWER, Cell, Grid, Row
-from mekrr.printing.numbers import digits, rounded
+from mekrr.printing.numbers import best, digits
 
 METRICS = {"rmse": "RMSE", "mae": "MAE"}
 SHIFTED = {"rmse_shifted": "RMSE", "mae_shifted": "MAE"}
@@ -204,7 +204,7 @@ def _rows(
 ) -> list[Row]:
     """Of each method, a row per backbone, then the published one where there is any."""
     columns = [(place, metric) for place in places for metric in metrics]
-    least = {c: block.loc[block["place"] == c[0], c[1]].map(rounded).min() for c in columns}
+    marked = {c: _best(block[block["place"] == c[0]], c[1]) for c in columns}
     most_seeds = block["n_seeds"].max()
     rows = []
     for method in ORDER:
@@ -214,7 +214,7 @@ def _rows(
         for backbone in (*known, *sorted(found - set(known))):
             fits = of_method[of_method["backbone"] == backbone]
             by_place = {fit["place"]: fit for _, fit in fits.iterrows()}
-            cells = [_cell(by_place.get(c[0]), c[1], least[c], most_seeds) for c in columns]
+            cells = [_cell(by_place.get(c[0]), c[1], marked[c], most_seeds) for c in columns]
             rows.append(Row((label(method), backbone_title(backbone, backbones)), tuple(cells)))
         theirs = published[published["method"] == method].set_index("published")
         cells = [_quoted(theirs, places[place].published, metric) for place, metric in columns]
@@ -223,12 +223,17 @@ def _rows(
     return rows
 
 
+def _best(column: pd.DataFrame, metric: str) -> set:
+    """Labels of the rows to be bold."""
+    return set(column.index[best(column[metric], column["n_seeds"])])
+
+
 def _quoted(theirs: pd.DataFrame, place: str | None, metric: str) -> Cell:
     known = place in theirs.index and metric in theirs
     return Cell(theirs.loc[place, metric]) if known else Cell()
 
 
-def _cell(row: pd.Series | None, metric: str, least: float, most_seeds: int) -> Cell:
+def _cell(row: pd.Series | None, metric: str, marked: set, most_seeds: int) -> Cell:
     if row is None or pd.isna(row[metric]):
         return Cell()
     value, n_seeds = row[metric], row["n_seeds"]
@@ -236,8 +241,7 @@ def _cell(row: pd.Series | None, metric: str, least: float, most_seeds: int) -> 
     interval = None if n_seeds > 1 or low is None else (digits(low, value), digits(high, value))
     spread = digits(row[f"{metric}_std"], value) if n_seeds > 1 else ""
     mark = FEWER if n_seeds < most_seeds else ""
-    best = rounded(value) == least
-    return Cell(digits(value, value), spread, interval, mark, best, _detail(row))
+    return Cell(digits(value, value), spread, interval, mark, row.name in marked, _detail(row))
 
 
 def _detail(row: pd.Series) -> str:

@@ -167,6 +167,18 @@ def test_fewer_seeds_are_marked(errors, published):
     assert found["MEKRR", "Other"]["Cu/formate", "RMSE"].mark == ""
 
 
+def test_a_mean_over_fewer_seeds_is_not_the_best(published):
+    """It may lack the hard seeds; where all have as few, they are compared."""
+    rows = [fit("cu", "MEKRR", "net", 2.0, seed=seed) for seed in range(3)]
+    rows += [fit("cu", "MEKRR", "other", 1.0, seed=0)]
+    rows += [fit("d2", "MEKRR", name, 2.0, seed=0) for name in ("net", "other")]
+    (grid,) = comparisons(summary(pd.DataFrame(rows)), published, PLACES, TITLES)
+    found = cells(grid)
+    assert found["MEKRR", "Net 1"]["Cu/formate", "RMSE"].best
+    assert not found["MEKRR", "Other"]["Cu/formate", "RMSE"].best
+    assert found["MEKRR", "Other"]["D2 surrogate", "RMSE"].best
+
+
 def test_one_seed_has_an_interval_instead_of_a_spread(published):
     table = summary(pd.DataFrame([fit("cu", "MEKRR", "net", 20.0)]))
     (grid,) = comparisons(table, published, PLACES, TITLES)

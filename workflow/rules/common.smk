@@ -417,16 +417,24 @@ def learning_minutes(wildcards, attempt):
     return len(config["learning"]["n_train"]) * training_minutes(wildcards, attempt)
 
 
+def soap_width():
+    """Numbers in a SOAP vector of GAP with four species; what a fifth costs, a retry covers."""
+    functions = 4 * config["gap"]["n_max"]
+    return functions * (functions + 1) // 2 * (config["gap"]["l_max"] + 1) + 1
+
+
 def gap_memory(wildcards, attempt):
-    """SOAP vectors of all training atoms: 64 kB an atom measured with four species, twice that."""
+    """SOAP vectors of all training atoms in float64: 3 times these measured, with 250 MB."""
     atoms = train_frames(wildcards) * data_size(wildcards)[1]
-    return attempt * (2000 + round(0.13 * atoms))
+    return attempt * (1000 + round(3 * 8e-6 * soap_width() * atoms))
 
 
 def gap_minutes(wildcards, attempt):
-    """Descriptors, fit and predictions: 1.4 ms an atom measured, about fifteen times that."""
+    """Fit and predictions: per atom 1 ms and 5 ns for each number of each representative atom
+    measured; four times that."""
     n_frames, n_atoms = data_size(wildcards)
-    return attempt * (30 + round(0.02 * n_frames * n_atoms / 60))
+    seconds = 0.004 + 2e-8 * soap_width() * config["gap"]["n_sparse"]
+    return attempt * (30 + round(seconds * n_frames * n_atoms / 60))
 
 
 def split_seeds(strategy):

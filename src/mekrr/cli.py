@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -36,6 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         warnings.showwarning = _show_warning
         try:
             options.command(options)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read our output has left (mekrr backbones | head): no error to speak of.
+            # Python would meet it once more, on closing stdout.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + signal.SIGPIPE)
         except (MekrrError, OSError) as error:
             sys.exit(f"mekrr: error: {' '.join(str(error).split())}")
 

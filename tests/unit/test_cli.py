@@ -1,5 +1,10 @@
 """The command line end to end, on a small file and a backbone without weights."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import ase.io
 import numpy as np
 import pytest
@@ -115,3 +120,13 @@ def test_split_by_run_needs_runs(folder):
     ase.io.write("frames.extxyz", frames)
     with pytest.raises(SystemExit, match=r"split 'run' leaves .* empty"):
         fit("--split", "run")
+
+
+def test_a_reader_that_leaves_is_no_error():
+    """`mekrr backbones | head`: silence, and the status of a program that met SIGPIPE."""
+    read, write = os.pipe()
+    os.close(read)
+    code = "from mekrr.cli import main; main(['backbones'])"
+    done = subprocess.run([sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")

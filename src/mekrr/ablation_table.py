@@ -62,11 +62,9 @@ def grids(
         rows = []
         for factor in FACTORS:
             block = ours[ours["factor"] == factor]
+            columns = [block[(block["dataset"] == d) & (block["backbone"] == b)] for d, b in places]
             for setting in sorted(set(block["setting"]), key=_order(block)):
-                cells = []
-                for dataset, backbone in places:
-                    column = block[(block["dataset"] == dataset) & (block["backbone"] == backbone)]
-                    cells += [_cell(column, setting, error, most) for error in ERRORS]
+                cells = [_cell(column, setting, e, most) for column in columns for e in ERRORS]
                 rows.append(Row((factor, setting + _remark(factor, setting)), tuple(cells)))
         groups = tuple(
             (f"{datasets[d]}, {backbones[b]}", tuple(ERRORS.values())) for d, b in places
@@ -97,5 +95,5 @@ def _cell(column: pd.DataFrame, setting: str, error: str, most_seeds: int) -> Ce
         digits(row[error], row[error]),
         "" if pd.isna(row[f"{error}_std"]) else digits(row[f"{error}_std"], row[error]),
         mark=FEWER if row["n_seeds"] < most_seeds else "",
-        best=best(column[error], column["n_seeds"])[found.index[0]],
+        best=row.name in best(column, error),
     )

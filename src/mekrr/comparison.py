@@ -204,7 +204,7 @@ def _rows(
 ) -> list[Row]:
     """Of each method, a row per backbone, then the published one where there is any."""
     columns = [(place, metric) for place in places for metric in metrics]
-    marked = {c: _best(block[block["place"] == c[0]], c[1]) for c in columns}
+    marked = {c: best(block[block["place"] == c[0]], c[1]) for c in columns}
     most_seeds = block["n_seeds"].max()
     rows = []
     for method in ORDER:
@@ -221,11 +221,6 @@ def _rows(
         if cells != [Cell()] * len(cells):
             rows.append(Row((label(method), "published"), tuple(cells), quoted=True))
     return rows
-
-
-def _best(column: pd.DataFrame, metric: str) -> set:
-    """Labels of the rows to be bold."""
-    return set(column.index[best(column[metric], column["n_seeds"])])
 
 
 def _quoted(theirs: pd.DataFrame, place: str | None, metric: str) -> Cell:

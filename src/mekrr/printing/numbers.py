@@ -10,18 +10,19 @@ def digits(number: float, like: float) -> str:
     return f"{number:.{_decimals(like)}f}"
 
 
-def rounded(value: float) -> float:
+def best(means: pd.DataFrame, error: str) -> set:
+    """Labels of the rows whose ``error`` prints as the smallest over as many seeds as any.
+
+    The seeds that a mean lacks (``n_seeds``) may be the hard ones: it is not compared.
+    """
+    means = means[means[error].notna()]
+    compared = means.loc[means["n_seeds"] == means["n_seeds"].max(), error].map(_rounded)
+    return set(compared.index[compared == compared.min()])
+
+
+def _rounded(value: float) -> float:
     """The number that is printed for ``value``."""
     return round(value, _decimals(value))
-
-
-def best(errors: pd.Series, n_seeds: pd.Series) -> pd.Series:
-    """Which errors print as the smallest of those that are means over as many seeds as any.
-
-    The seeds that a mean lacks may be the hard ones: it is not compared.
-    """
-    compared = errors.map(rounded).where(n_seeds == n_seeds[errors.notna()].max())
-    return compared == compared.min()
 
 
 def _decimals(value: float) -> int:

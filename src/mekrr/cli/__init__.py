@@ -1,0 +1,52 @@
+"""Command line: fit a model to frames, predict frames, look into a model.
+
+`mekrr --help`, `mekrr fit --help`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+
+import mekrr
+from mekrr.cli import backbones, fit, info, predict
+from mekrr.cli.printing import show_warning
+from mekrr.errors import MekrrError
+
+# Heavy modules are imported by the commands, so that --help comes at once.
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command. An error that the user can mend is one line, and exit status 1."""
+    options = _parser().parse_args(arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.showwarning = show_warning
+        try:
+            options.command(options)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read our output has left (mekrr backbones | head): no error to speak of.
+            # Python would meet it once more, on closing stdout.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + signal.SIGPIPE)
+        except (MekrrError, OSError) as error:
+            sys.exit(f"mekrr: error: {' '.join(str(error).split())}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mekrr",
+        description="Potentials from a few hundred frames: kernel ridge regression with "
+        "mean-embedding kernels on the features of a pre-trained graph neural network.",
+    )
+    parser.add_argument("--version", action="version", version=mekrr.__version__)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for module in (fit, predict, info, backbones):
+        module.add_command(commands)
+    return parser

@@ -1,0 +1,69 @@
+"""`mekrr predict`: energies of frames by a fitted model."""
+
+from __future__ import annotations
+
+import argparse
+
+from mekrr.cli.arguments import registry, require_not_input, threads
+from mekrr.cli.printing import errors_per_atom, line, quality
+from mekrr.errors import DataError
+
+
+def add_command(commands) -> None:
+    """Add the command to the parser's subparsers."""
+    command = commands.add_parser(
+        "predict",
+        parents=[registry(), threads()],
+        help="predict the energies of frames",
+        description="Predict the energies of frames, and compare where the file has energies.",
+    )
+    command.set_defaults(command=run)
+    command.add_argument("model", metavar="MODEL", help="file that `mekrr fit` wrote")
+    command.add_argument("frames", metavar="FRAMES", help="file that ASE reads")
+    command.add_argument(
+        "--std",
+        action="store_true",
+        help="also the predictive standard deviation in eV, as energy_std",
+    )
+    command.add_argument(
+        "-o", "--output", required=True, metavar="OUT.extxyz", help="extended XYZ file to write"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Predict, write the frames, and compare where they come with energies."""
+    import ase.io
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    from mekrr.data.frames import energy_of, read_unlabelled
+    from mekrr.estimator import MEKRR
+    from mekrr.files import atomic_path
+
+    require_not_input(options.output, options.frames, options.model)
+    model = MEKRR.load(options.model, registry=options.registry)
+    model.set_params(threads=options.threads)
+    frames = read_unlabelled(options.frames)
+    try:
+        predicted = model.predict(frames, return_std=options.std)
+    except DataError as error:
+        raise DataError(f"{options.frames}: {error}") from error
+    energies, stds = predicted if options.std else (predicted, None)
+    references = [energy_of(atoms) for atoms in frames]
+    written = []
+    for index, atoms in enumerate(frames):
+        copy = atoms.copy()
+        copy.calc = SinglePointCalculator(copy, energy=float(energies[index]))
+        if stds is not None:
+            copy.info["energy_std"] = float(stds[index])
+        if references[index] is not None:
+            copy.info["energy_ref"] = references[index]
+        written.append(copy)
+    with atomic_path(options.output) as temporary:
+        ase.io.write(temporary, written, format="extxyz")
+    print(f"written: {options.output} ({len(written)} frames)")
+    known = [index for index, energy in enumerate(references) if energy is not None]
+    if known:
+        errors = errors_per_atom(
+            energies[known], [references[i] for i in known], [frames[i] for i in known]
+        )
+        print(line("errors", f"{quality(errors)} ({len(known)} frames with energies)"))

@@ -1,0 +1,60 @@
+"""What the commands print of models and errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from ase import Atoms
+
+    from mekrr.estimator import MEKRR
+
+
+def summary(model: MEKRR) -> str:
+    """What a model is, in a few lines."""
+    from ase.data import chemical_symbols
+
+    frames = f"{len(model.leave_one_out_)}"
+    if model.train_ is not None:
+        species = ", ".join(chemical_symbols[z] for z in sorted(set(model.train_.species.tolist())))
+        frames += f", {len(model.train_.species)} atoms: {species}"
+    lines = [line("training frames", frames), line("target", model.target)]
+    if model.backbone_ is not None:
+        lines.append(line("backbone", model.backbone_["name"]))
+    for name in ("layer", "alpha", "regularisation"):
+        value = getattr(model, f"{name}_")
+        if value is not None:
+            chosen = getattr(model, name) is None
+            how = f"chosen by {model.criterion_}" if chosen and model.criterion_ else "given"
+            lines.append(line(name, f"{value:.3g} ({how})"))
+    if model.lengthscale_ is not None:
+        lines.append(line("lengthscale", f"{model.lengthscale_:.4g} ({model.lengthscale})"))
+    lines.append(line("leave-one-out", quality(model.leave_one_out_)))
+    return "\n".join(lines)
+
+
+def line(label: str, value: object) -> str:
+    return f"{label:16s} {value}"
+
+
+def errors_per_atom(
+    predicted: Sequence[float], reference: Sequence[float], frames: Sequence[Atoms]
+) -> np.ndarray:
+    """Signed errors in meV/atom of energies in eV."""
+    import numpy as np
+
+    difference = np.asarray(predicted) - np.asarray(reference)
+    return 1000.0 * difference / np.array([len(atoms) for atoms in frames])
+
+
+def quality(errors: np.ndarray) -> str:
+    from mekrr.evaluation import mae, rmse
+
+    return f"RMSE {rmse(errors):.2f}, MAE {mae(errors):.2f} meV/atom"
+
+
+def show_warning(message: Warning, *_: object) -> None:
+    print(f"mekrr: warning: {message}", file=sys.stderr)

@@ -35,3 +35,7 @@ def first_line(error: Exception) -> str:
 
 class JitterWarning(UserWarning):
     """A kernel matrix needed a diagonal shift before it could be factorised."""
+
+
+class DataWarning(UserWarning):
+    """Data can be used, but may not be whole or not mean what they seem to."""

@@ -49,8 +49,11 @@ def part_of_entry(wildcards, *keys):
     return {key: entry[key] for key in keys if key in entry}
 
 
+READING = ("format", "energy_key", "forces_key")
+
+
 def source_entry(wildcards):
-    return part_of_entry(wildcards, "frames", "atoms", "runs", "energy_range")
+    return part_of_entry(wildcards, "frames", "atoms", "runs", "energy_range", *READING)
 
 
 def checked_entry(wildcards):

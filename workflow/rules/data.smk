@@ -11,7 +11,15 @@ rule check_frames:
     """Read a trajectory, refuse it with a reason or write it in one form."""
     input:
         trajectories=dataset_files,
-        code=code("data/frames.py", "data/expectations.py"),
+        code=code(
+            "data/frames.py",
+            "data/reading.py",
+            "data/extxyz.py",
+            "data/labels.py",
+            "data/structure.py",
+            "data/units.py",
+            "data/expectations.py",
+        ),
     output:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
@@ -109,7 +117,12 @@ rule check_dataset:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         leaks="results/data/{dataset}/leaks.csv",
-        code=code("data/checks.py", "data/closeness.py", "data/expectations.py"),
+        code=code(
+            "data/checks.py",
+            "data/closeness.py",
+            "data/expectations.py",
+            "data/units.py",
+        ),
     output:
         checks="results/data/{dataset}/checks.csv",
     log:

@@ -5,6 +5,7 @@ import logging
 from mekrr.config import PARTS
 from mekrr.data.expectations import energy_doubt, meet
 from mekrr.data.frames import (
+    MINIMUM_FRAMES,
     frame_table,
     read_frames,
     thin_out,
@@ -19,12 +20,17 @@ with job(snakemake):
     source = ", ".join(files)
     if snakemake.params.sha256:
         verify_checksum(files[0], snakemake.params.sha256)
-    frames = read_frames(dict(zip(PARTS, files, strict=True)) if len(files) > 1 else files[0])
-    meet(frames, snakemake.params.dataset, source)
+    entry = snakemake.params.dataset
+    frames = read_frames(
+        dict(zip(PARTS, files, strict=True)) if len(files) > 1 else files[0],
+        least=MINIMUM_FRAMES,
+        **{key: entry[key] for key in ("format", "energy_key", "forces_key") if key in entry},
+    )
+    meet(frames, entry, source)
     logging.info("%s: %d frames checked", snakemake.wildcards.dataset, len(frames))
     frames = thin_out(frames, snakemake.params.every, source)
     table = frame_table(frames)
-    doubt = energy_doubt(table, snakemake.params.dataset.get("energy_range"))
+    doubt = energy_doubt(table, entry.get("energy_range"))
     if doubt:
         TERMINAL.warning("%s: %s", source, doubt)
     table["offset"] = write_frames(snakemake.output.frames, frames)

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mekrr.cli.arguments import registry, require_not_input, threads
+from mekrr.cli.arguments import (
+    add_frames,
+    how_to_read,
+    input_files,
+    registry,
+    require_not_input,
+    threads,
+)
 from mekrr.cli.printing import errors_per_atom, line, quality, summary
 
 FRACTIONS = (0.6, 0.2, 0.2)
@@ -21,9 +28,7 @@ def add_command(commands) -> None:
         "is chosen by leave-one-out errors or, with --split, on validation frames.",
     )
     command.set_defaults(command=run)
-    command.add_argument(
-        "frames", metavar="FRAMES", help="file that ASE reads, with total energies in eV"
-    )
+    add_frames(command)
     command.add_argument(
         "--backbone", required=True, metavar="NAME", help="network; `mekrr backbones` lists them"
     )
@@ -62,12 +67,14 @@ def run(options: argparse.Namespace) -> None:
     """Fit, print what came out, and write the model."""
     import numpy as np
 
-    from mekrr.data.frames import frame_table, read_frames
+    from mekrr.data.frames import MINIMUM_FRAMES, frame_table, read_frames
     from mekrr.data.splits import split_frames
     from mekrr.estimator import MEKRR
 
-    require_not_input(options.output, options.frames)
-    frames = read_frames(options.frames)
+    require_not_input(options.output, *input_files(options))
+    frames = read_frames(
+        options.frames, least=MINIMUM_FRAMES if options.split else 2, **how_to_read(options)
+    )
     model = MEKRR(
         options.backbone,
         layer=options.layer,
@@ -81,7 +88,8 @@ def run(options: argparse.Namespace) -> None:
         model.fit(frames)
     else:
         table = frame_table(frames)
-        split = split_frames(table, options.split, FRACTIONS, options.seed, options.frames)["split"]
+        source = ", ".join(options.frames)
+        split = split_frames(table, options.split, FRACTIONS, options.seed, source)["split"]
         known = np.flatnonzero(split != "test")
         validation = np.flatnonzero(split[known] == "val")
         model.fit([frames[index] for index in known], validation=validation)

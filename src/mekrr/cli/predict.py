@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 
-from mekrr.cli.arguments import registry, require_not_input, threads
+from mekrr.cli.arguments import (
+    add_frames,
+    how_to_read,
+    input_files,
+    registry,
+    require_not_input,
+    threads,
+)
 from mekrr.cli.printing import errors_per_atom, line, quality
 from mekrr.errors import DataError
 
@@ -19,7 +27,7 @@ def add_command(commands) -> None:
     )
     command.set_defaults(command=run)
     command.add_argument("model", metavar="MODEL", help="file that `mekrr fit` wrote")
-    command.add_argument("frames", metavar="FRAMES", help="file that ASE reads")
+    add_frames(command)
     command.add_argument(
         "--std",
         action="store_true",
@@ -36,19 +44,27 @@ def run(options: argparse.Namespace) -> None:
     from ase.calculators.singlepoint import SinglePointCalculator
 
     from mekrr.data.frames import energy_of, read_unlabelled
+    from mekrr.data.labels import energy_fault
     from mekrr.estimator import MEKRR
     from mekrr.files import atomic_path
 
-    require_not_input(options.output, options.frames, options.model)
+    require_not_input(options.output, *input_files(options), options.model)
     model = MEKRR.load(options.model, registry=options.registry)
     model.set_params(threads=options.threads)
-    frames = read_unlabelled(options.frames)
+    frames = read_unlabelled(options.frames, **how_to_read(options))
     try:
         predicted = model.predict(frames, return_std=options.std)
     except DataError as error:
-        raise DataError(f"{options.frames}: {error}") from error
+        raise DataError(f"{', '.join(options.frames)}: {error}") from error
     energies, stds = predicted if options.std else (predicted, None)
     references = [energy_of(atoms) for atoms in frames]
+    faults = {k: fault for k, atoms in enumerate(frames) if (fault := energy_fault(atoms))}
+    if faults:
+        index, fault = next(iter(faults.items()))
+        warnings.warn(
+            f"energies of {len(faults)} frames are not compared: frame {index}: {fault}",
+            stacklevel=1,
+        )
     written = []
     for index, atoms in enumerate(frames):
         copy = atoms.copy()

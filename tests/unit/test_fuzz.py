@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from ase.calculators.singlepoint import SinglePointCalculator
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from samples import ROOT, labelled
 
 from mekrr.config import check_config, check_sources
-from mekrr.data.frames import check_frame, read_frames
+from mekrr.data.frames import check_frame, energy_of, read_frames
 from mekrr.data.retrieval import extract_member
 from mekrr.errors import DataError, MekrrError
 from mekrr.model_file import read_model, write_model
@@ -101,6 +102,103 @@ def test_damaged_trajectory(tmp_path, damages):
     frames = one_line_or_success(read_frames, path)
     if frames is not None:
         assert_checked(frames)
+
+
+def written(count, n_atoms, seed):
+    """Extended XYZ of many frames, with forces and other columns, and the energies in it."""
+    frames = labelled(count, seed=seed)
+    for atoms in frames:
+        del atoms[n_atoms:]
+        energy = float(np.random.default_rng(seed + len(atoms)).normal())
+        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=np.ones((n_atoms, 3)))
+        atoms.new_array("tag", np.arange(n_atoms))
+    return [text_of([atoms]).splitlines() for atoms in frames], frames
+
+
+def _count(lines, by):
+    lines[0] = str(int(lines[0]) + by)
+
+
+def _column(lines, row, change):
+    row = 2 + row % (len(lines) - 2)
+    words = lines[row].split()
+    lines[row] = " ".join(words[:-1] if change < 0 else [*words, "7"])
+
+
+def _surplus(lines, row):
+    lines.append(lines[2 + row % (len(lines) - 2)])
+
+
+def _less(lines, row):
+    del lines[2 + row % (len(lines) - 2)]
+
+
+STRUCTURE = {  # how the lines of a frame are damaged; True where it may still be read
+    "count": (lambda lines, k: _count(lines, (-1, 1)[k % 2]), False),
+    "huge count": (lambda lines, k: lines.__setitem__(0, str(10 ** (7 + k % 20 + 1))), False),
+    "column missing": (lambda lines, k: _column(lines, k, -1), False),
+    "column more": (lambda lines, k: _column(lines, k, 1), False),
+    "atom more": (_surplus, False),
+    "atom less": (_less, False),
+    "comment missing": (lambda lines, _: lines.pop(1), False),
+    "blank inside": (lambda lines, k: lines.insert(2 + k % (len(lines) - 2), ""), False),
+    "key twice": (lambda lines, _: lines.__setitem__(1, lines[1] + " energy=3.0"), False),
+    "open quote": (lambda lines, _: lines.__setitem__(1, lines[1].replace('"', "", 1)), False),
+    "D exponent": (
+        lambda lines, _: lines.__setitem__(1, lines[1].replace("energy=", "energy=1.0D+0")),
+        False,
+    ),
+    "rubbish between": (
+        lambda lines, k: lines.append(("x", "--", "4 4", "VEC1 1 0 0")[k % 4]),
+        False,
+    ),
+    "blank between": (lambda lines, k: lines.extend(["", "  ", "\t"][: 1 + k % 3]), True),
+    "byte order mark": (lambda lines, _: lines.__setitem__(0, "\ufeff" + lines[0]), True),
+    "stress of six": (
+        lambda lines, _: lines.__setitem__(1, lines[1] + ' stress="1 1 1 0 0 0"'),
+        True,
+    ),
+    "odd keys": (
+        lambda lines, k: lines.__setitem__(
+            1, lines[1] + (' note="a = b"', " flag", " ü='é'")[k % 3]
+        ),
+        True,
+    ),
+    "space before": (lambda lines, _: lines.__setitem__(0, f"  {lines[0]}  "), True),
+}
+
+
+@cases(120)
+@given(
+    count=st.integers(2, 6),
+    n_atoms=st.integers(1, 4),
+    damages=st.lists(
+        st.tuples(st.sampled_from(sorted(STRUCTURE)), st.integers(0, 40), st.integers(0, 40)),
+        max_size=3,
+        unique_by=lambda damage: damage[0],
+    ),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    encoding=st.sampled_from(["utf-8", "utf-8", "latin-1"]),
+)
+def test_damaged_structure_of_a_trajectory(tmp_path, count, n_atoms, damages, end, encoding):
+    """All frames come out as written, or one line: never fewer frames, never other values."""
+    texts, frames = written(count, n_atoms, seed=count)
+    for name, place, detail in damages:
+        STRUCTURE[name][0](texts[place % count], detail)
+    path = tmp_path / "a.xyz"
+    text = end.join(line for lines in texts for line in lines) + end
+    path.write_bytes(text.encode(encoding, errors="replace"))
+    found = one_line_or_success(read_frames, path)
+    if found is None:
+        assert damages
+        return
+    assert len(found) == count
+    for ours, theirs in zip(found, frames, strict=True):
+        assert energy_of(ours) == energy_of(theirs)
+        np.testing.assert_allclose(ours.positions, theirs.positions, atol=1e-8)
+        np.testing.assert_array_equal(ours.numbers, theirs.numbers)
+    if encoding == "utf-8":
+        assert all(STRUCTURE[name][1] for name, _, _ in damages)
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,8 @@ def _read_by_ase(stream: BinaryIO, name: str, form: str) -> Iterator[Atoms]:
             if Path(name).is_file() and _is(stream, name)
             else f"/proc/self/fd/{stream.fileno()}"
         )
+        if form == "db" and place != name:
+            raise DataError("a data base is read by its name only; unpack it first")
         yield from iread(place, index=":", format=form, do_not_split_by_at_sign=True)
     elif kind.isbinary:
         yield from iread(stream, index=":", format=form)
@@ -246,10 +248,10 @@ def _is(stream: BinaryIO, path: str) -> bool:
 
 
 def _require_read(text: io.TextIOWrapper, kind) -> None:
-    try:
-        rest = text.read()
-    except ValueError:  # the reader has closed it, at its end
+    """Refuse, or of a format of one frame warn of, lines that a reader left unread."""
+    if text.closed or text.buffer.tell() == 0:  # closed at its end; or opened anew, by its name
         return
+    rest = text.read()
     left = [line for line in rest.splitlines() if line.strip()]
     if not left:
         return

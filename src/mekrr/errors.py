@@ -16,6 +16,10 @@ class DataError(MekrrError):
     """A data file, a frame of it or a split cannot be used."""
 
 
+class OutputError(MekrrError):
+    """A file cannot be written where, or in the format that, it was asked for."""
+
+
 class BackboneError(MekrrError):
     """A backbone is unknown or does not apply to the frames given."""
 

@@ -16,12 +16,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from samples import ROOT, labelled
 
-from mekrr.config import check_config, check_sources
+from mekrr.config import check_config
 from mekrr.data.archives import extract_member
 from mekrr.data.frames import check_frame, read_frames
 from mekrr.errors import DataError, MekrrError
 from mekrr.model_file import read_model, write_model
 from mekrr.provenance import read_record, record_path
+from mekrr.sources import check_sources
 from mekrr.tensors import TensorFile, write_tensors
 from mekrr.training.checkpoint import read_checkpoint, write_checkpoint
 

@@ -4,6 +4,7 @@ import copy
 import io
 import json
 import tarfile
+import zipfile
 from datetime import timedelta
 
 import ase.io
@@ -16,12 +17,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from samples import ROOT, labelled
 
-from mekrr.config import check_config, check_sources
+from mekrr.config import check_config
+from mekrr.data.archives import extract_member
 from mekrr.data.frames import check_frame, energy_of, read_frames
-from mekrr.data.retrieval import extract_member
 from mekrr.errors import DataError, MekrrError
 from mekrr.model_file import read_model, write_model
 from mekrr.provenance import read_record, record_path
+from mekrr.sources import check_sources
 from mekrr.tensors import TensorFile, write_tensors
 from mekrr.training.checkpoint import read_checkpoint, write_checkpoint
 
@@ -319,14 +321,7 @@ def intact(tmp_path_factory):
     write_checkpoint(folder / "checkpoint", identity, state)
     write_tensors(folder / "tensors", {"a": np.arange(12.0).reshape(3, 4)}, {"what": "test"})
     write_model(folder / "model", {"a": np.arange(3.0)}, {"name": "test"})
-    with tarfile.open(folder / "archive", "w:gz") as file:
-        entry = tarfile.TarInfo("train.extxyz")
-        entry.size = 2000
-        file.addfile(entry, io.BytesIO(VALID.encode()[:2000]))
     (folder / "record").write_text(json.dumps({"size": 1, "sha256": "0", "inputs": {}}))
-
-    def extract(path):
-        extract_member(path, "train.extxyz", path.with_name("out"))
 
     def record(path):
         place = record_path("results/x")
@@ -338,7 +333,6 @@ def intact(tmp_path_factory):
         "checkpoint": lambda path: read_checkpoint(path, identity),
         "tensors": lambda path: TensorFile(path).read("a").sum(),
         "model": read_model,
-        "archive": extract,
         "record": record,
     }
     return {name: ((folder / name).read_bytes(), read) for name, read in readers.items()}
@@ -346,7 +340,7 @@ def intact(tmp_path_factory):
 
 @cases(250)
 @given(
-    kind=st.sampled_from(["checkpoint", "tensors", "model", "archive", "record"]),
+    kind=st.sampled_from(["checkpoint", "tensors", "model", "record"]),
     end=st.floats(0, 1),
     places=PLACES,
 )
@@ -359,3 +353,52 @@ def test_damaged_file_of_ours(intact, tmp_path, monkeypatch, kind, end, places):
     path = tmp_path / kind
     path.write_bytes(data)
     one_line_or_success(read, path)
+
+
+@pytest.fixture(scope="module")
+def packed():
+    """An archive of each kind that tests its content by checksums, and that content."""
+    body = VALID.encode()[:3000]
+    members = {"a/val.extxyz": b"x" * 700, "a/train.extxyz": body}
+    archives = {}
+    for kind in ("gz", "bz2", "xz"):
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode=f"w:{kind}") as file:
+            for name, content in members.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                file.addfile(entry, io.BytesIO(content))
+        archives[kind] = stream.getvalue()
+    for kind, method in {"zip": zipfile.ZIP_DEFLATED, "stored": zipfile.ZIP_STORED}.items():
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", method) as file:
+            for name, content in members.items():
+                file.writestr(name, content)
+        archives[kind] = stream.getvalue()
+    return archives, body
+
+
+@cases(250)
+@given(
+    kind=st.sampled_from(["gz", "bz2", "xz", "zip", "stored"]),
+    end=st.floats(0, 1),
+    places=PLACES,
+    more=st.binary(max_size=20),
+)
+def test_damaged_archive(packed, tmp_path, kind, end, places, more):
+    """The exact content, or an error: never another content."""
+    archives, body = packed
+    whole = archives[kind]
+    data = bytearray(whole if places or more else whole[: round(end * len(whole))])
+    for place, byte in places:
+        data[int(place * len(data))] = byte
+    path, target = tmp_path / "archive", tmp_path / "out"
+    target.unlink(missing_ok=True)
+    path.write_bytes(data + more)
+
+    def extract():
+        extract_member(path, "train.extxyz", target)
+        return target.read_bytes()
+
+    assert one_line_or_success(extract) in (None, body)
+    assert target.exists() == (one_line_or_success(extract) is not None)

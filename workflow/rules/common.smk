@@ -4,11 +4,20 @@ import sys
 from itertools import combinations_with_replacement
 from pathlib import Path
 
-from mekrr.config import check_config, check_sources, download_folder, download_key, in_parts
+from mekrr.config import check_config
 from mekrr.errors import ConfigError
+from mekrr.sources import (
+    check_sources,
+    download_folder,
+    download_key,
+    expand_paths,
+    in_parts,
+    member_file,
+)
 
 try:
     check_config(config, Path(workflow.basedir) / "workflow" / "schemas")
+    expand_paths(config)
     check_sources(config)
 except ConfigError as error:
     sys.exit(f"mekrr: error: config: {error}")
@@ -79,11 +88,6 @@ def source_files(entry):
     if "member" in download:
         return [f"{folder}/members/{member_file(m)}" for m in in_parts(download["member"])]
     return [f"{folder}/{download['file']}"]
-
-
-def member_file(member):
-    """A member's path inside its archive as one file name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "__", member)
 
 
 ARCHIVES = {

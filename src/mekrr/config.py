@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from referencing import Registry, Resource
 
-from mekrr.errors import ConfigError
+from mekrr.errors import ConfigError, printable
+from mekrr.printing.escapes import CONTROL
 
 PARTS = ("train", "val", "test")
 REGISTRIES = ("datasets", "backbones", "surrogates", "networks")
@@ -35,6 +36,7 @@ def check_config(config: dict, schemas: Path) -> None:
     _check_schema(config, schemas / "config.schema.yaml", "")
     for registry in REGISTRIES:
         _check_schema(config[registry], schemas / f"{registry}.schema.yaml", registry)
+    _require_no_control(config, "config")
     for registry in ("datasets", "backbones", "networks"):
         for name in config["study"][registry]:
             _require_known(f"study.{registry}", name, config[registry], registry)
@@ -106,6 +108,26 @@ def check_sources(config: dict) -> None:
             )
 
 
+def _require_no_control(value: object, key: str) -> None:
+    """Raise a ConfigError for a key or text of the configuration with a control character.
+
+    Titles, names and paths go into tables, figures, logs and terminals, each of which reads
+    line breaks, escape sequences or changes of direction in its own way.
+    """
+    if isinstance(value, dict):
+        for name, entry in value.items():
+            _require_no_control(str(name), key)
+            _require_no_control(entry, f"{key}.{name}".removeprefix("config."))
+    elif isinstance(value, list):
+        for number, entry in enumerate(value):
+            _require_no_control(entry, f"{key}.{number}")
+    elif isinstance(value, str) and (found := CONTROL.search(value)):
+        raise ConfigError(
+            f"{key}: {printable(value[:80])!r} holds the control character "
+            f"{printable(found[0])} (U+{ord(found[0]):04X}); remove it"
+        )
+
+
 def _require_no_braces(key: str, path: str) -> None:
     if "{" in path or "}" in path:
         raise ConfigError(f"{key}: {path}: Snakemake takes braces for wildcards; rename the file")
@@ -169,7 +191,7 @@ def _check_schema(instance: object, path: Path, prefix: str) -> None:
     )
     error = best_match(Draft202012Validator(schema, registry=registry).iter_errors(instance))
     if error is not None:
-        raise ConfigError(_one_line(error, prefix))
+        raise ConfigError(printable(_one_line(error, prefix)))
 
 
 def _one_line(error: ValidationError, prefix: str) -> str:

@@ -30,7 +30,12 @@ class TrainingError(MekrrError):
 
 def first_line(error: Exception) -> str:
     """An error's message cut to one line; its repr if it has none."""
-    return (str(error).strip().splitlines() or [repr(error)])[0]
+    return printable((str(error).strip().splitlines() or [repr(error)])[0])
+
+
+def printable(text: str) -> str:
+    """A text of others with what could steer a terminal escaped: ESC as \\x1b."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class JitterWarning(UserWarning):

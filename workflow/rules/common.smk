@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mekrr.config import check_config, check_sources, download_folder, download_key, in_parts
 from mekrr.errors import ConfigError
+from mekrr.printing.escapes import for_label
 
 try:
     check_config(config, Path(workflow.basedir) / "workflow" / "schemas")
@@ -150,11 +151,12 @@ def figure_labels(title):
 
     def labels(wildcards):
         dataset, backbone = (getattr(wildcards, key, None) for key in ("dataset", "backbone"))
-        return {
+        shown = {
             "figure": title,
             "data set": config["datasets"][dataset].get("title", dataset) if dataset else "all",
             "backbone": backbone_title(wildcards) if backbone else "all",
         }
+        return {column: for_label(text) for column, text in shown.items()}
 
     return labels
 
@@ -497,6 +499,7 @@ PRINTED_CODE = code(
     "comparison.py",
     "methods.py",
     "notes.py",
+    "printing/escapes.py",
     "printing/grid.py",
     "printing/latex.py",
     "printing/markdown.py",

@@ -21,7 +21,7 @@ from mekrr.plots.style import (
 )
 
 LINE = 0.155  # inches
-LABELS = 2.0  # inches of the methods' names
+LABELS = 2.4  # inches of the methods' names
 MOST_WIDE = 3  # columns that have room for a data set's title on one line
 MOST_LINES = 2  # spaces in a title that is broken at each of them
 

@@ -63,7 +63,10 @@ def draw(
             )
             shares = part[["share_1", "share_2"]].iloc[0]
             title_panel(
-                axis, f"{TITLES[alpha]}, {title},\nlayer {part['layer'].iloc[0]}", fontsize=7
+                axis,
+                f"{TITLES[alpha]}, {title},\nlayer {part['layer'].iloc[0]}",
+                0.9 * TEXT / len(columns),
+                fontsize=7,
             )
             axis.set_xlabel(f"Component 1 ({shares.iloc[0]:.0%})", fontsize=7)
             axis.set_ylabel(f"Component 2 ({shares.iloc[1]:.0%})", fontsize=7)

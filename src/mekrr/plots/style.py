@@ -32,7 +32,8 @@ TEXT = 6.9  # inches: both columns
 DPI = 200
 PAGE = 9.4  # inches: height of a page that leaves room for a caption
 LONGEST = 48  # characters of a title, more are cut out of its middle
-LONGEST_LABEL = 26  # where a title shares a line with other text
+LONGEST_LABEL = 20  # where a title shares a line with other text
+ROOM = 0.86  # share of a column or row of panels that a title may take
 
 BLUE, ORANGE, GREEN, RED, PINK, BROWN, ROSE, GREY, YELLOW, SKY = PALETTE = (
     "#0173b2",
@@ -182,22 +183,22 @@ def plain(text: str) -> str:
 
 
 def title_panel(axis: Axes, text: str, width: float | None = None, **style) -> None:
-    """Set a panel's title, in lines of at most ``width`` inches, by default its column's."""
+    """Set a panel's title, in lines that fit a column of ``width`` inches, by default its own."""
     width = width or axis.figure.get_figwidth() / axis.get_subplotspec().get_gridspec().ncols
-    axis.set_title("", **style)
-    axis.set_title(in_lines(text, width, axis.title))
+    title = axis.set_title("", **style)
+    title.set_text(in_lines(text, ROOM * width, title))
 
 
 def title_row(axis: Axes, title: str, quantity: str) -> None:
     """Label a vertical axis, in lines that fit its row of panels: what is drawn above its unit."""
     height = axis.figure.get_figheight() / axis.get_subplotspec().get_gridspec().nrows
-    axis.set_ylabel(in_lines(f"{title}\n{quantity}", height, axis.yaxis.label))
+    axis.set_ylabel(in_lines(f"{title}\n{quantity}", ROOM * height, axis.yaxis.label))
 
 
 def title_figure(figure: Figure, text: str, **style) -> None:
     """Set a figure's title, in lines that fit."""
     title = figure.suptitle("", **style)
-    title.set_text(in_lines(text, figure.get_figwidth(), title))
+    title.set_text(in_lines(text, 0.97 * figure.get_figwidth(), title))
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist], columns: int) -> Legend:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mekrr.config import check_config
 from mekrr.errors import ConfigError
+from mekrr.printing.escapes import for_label
 from mekrr.sources import (
     check_sources,
     download_folder,
@@ -157,11 +158,12 @@ def figure_labels(title):
 
     def labels(wildcards):
         dataset, backbone = (getattr(wildcards, key, None) for key in ("dataset", "backbone"))
-        return {
+        shown = {
             "figure": title,
             "data set": config["datasets"][dataset].get("title", dataset) if dataset else "all",
             "backbone": backbone_title(wildcards) if backbone else "all",
         }
+        return {column: for_label(text) for column, text in shown.items()}
 
     return labels
 
@@ -504,6 +506,7 @@ PRINTED_CODE = code(
     "comparison.py",
     "methods.py",
     "notes.py",
+    "printing/escapes.py",
     "printing/grid.py",
     "printing/latex.py",
     "printing/markdown.py",

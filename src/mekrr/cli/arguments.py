@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
+import sys
+from collections.abc import Callable
+from typing import TextIO
 
-from mekrr.errors import DataError
+from mekrr.files import STANDARD_OUTPUT, check_output
 
 
 def registry() -> argparse.ArgumentParser:
@@ -25,7 +27,7 @@ def threads() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument(
         "--threads",
-        type=int,
+        type=at_least(1),
         default=len(os.sched_getaffinity(0)),
         metavar="N",
         help="threads (default: all cores, here %(default)s)",
@@ -66,8 +68,35 @@ def input_files(options: argparse.Namespace) -> list[str]:
     return [split_index(source)[0] for source in options.frames]
 
 
-def require_not_input(output: str, *inputs: str) -> None:
-    """Raise a DataError if writing ``output`` would overwrite an input."""
-    for path in inputs:
-        if Path(output).resolve() == Path(path).resolve():
-            raise DataError(f"{output}: is an input; write to another file")
+def add_output(command: argparse.ArgumentParser, metavar: str, help: str) -> None:
+    """Add `--output`; "-" becomes the path of standard output."""
+    command.add_argument(
+        "-o", "--output", required=True, type=_output, metavar=metavar, help=f"{help}; - for stdout"
+    )
+
+
+def require_writable(options: argparse.Namespace, *inputs: str | None) -> None:
+    """Raise an OutputError, before any work, if the output cannot be written or is an input."""
+    given = [*input_files(options), options.registry, *inputs]
+    check_output(options.output, [path for path in given if path is not None])
+
+
+def summary_stream(output: str) -> TextIO:
+    """Where a command tells what it did: not among what it writes to standard output."""
+    return sys.stderr if output == str(STANDARD_OUTPUT) else sys.stdout
+
+
+def at_least(smallest: int) -> Callable[[str], int]:
+    """Argparse's type of an integer that is not below ``smallest`` nor above 2³² - 1."""
+
+    def integer(text: str) -> int:
+        value = int(text)
+        if not smallest <= value < 2**32:
+            raise argparse.ArgumentTypeError(f"{text} should be from {smallest} to {2**32 - 1}")
+        return value
+
+    return integer
+
+
+def _output(text: str) -> str:
+    return str(STANDARD_OUTPUT) if text == "-" else text

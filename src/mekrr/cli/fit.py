@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import sys
 
 from mekrr.cli.arguments import (
     add_frames,
+    add_output,
+    at_least,
     how_to_read,
-    input_files,
     registry,
-    require_not_input,
+    require_writable,
+    summary_stream,
     threads,
 )
 from mekrr.cli.printing import errors_per_atom, line, quality, summary
+from mekrr.errors import OutputError
 
 FRACTIONS = (0.6, 0.2, 0.2)
 
@@ -56,11 +59,13 @@ def add_command(commands) -> None:
         "whole runs (default: fit to all)",
     )
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of --split (default: %(default)s)"
+        "--seed",
+        type=at_least(0),
+        default=0,
+        metavar="N",
+        help="of --split (default: %(default)s)",
     )
-    command.add_argument(
-        "-o", "--output", required=True, metavar="MODEL", help="file to write, safetensors"
-    )
+    add_output(command, "MODEL", "file to write, safetensors")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -71,7 +76,10 @@ def run(options: argparse.Namespace) -> None:
     from mekrr.data.splits import split_frames
     from mekrr.estimator import MEKRR
 
-    require_not_input(options.output, *input_files(options))
+    require_writable(options)
+    out = summary_stream(options.output)
+    if out is sys.stderr and sys.stdout.isatty():
+        raise OutputError("-o -: a model is no text for a terminal; name a file or pipe it on")
     frames = read_frames(
         options.frames, least=MINIMUM_FRAMES if options.split else 2, **how_to_read(options)
     )
@@ -93,10 +101,11 @@ def run(options: argparse.Namespace) -> None:
         known = np.flatnonzero(split != "test")
         validation = np.flatnonzero(split[known] == "val")
         model.fit([frames[index] for index in known], validation=validation)
-    print(summary(model))
+    print(summary(model), file=out)
     if options.split is not None:
         test = [frames[index] for index in np.flatnonzero(split == "test")]
         errors = errors_per_atom(model.predict(test), table["energy"][split == "test"], test)
-        print(line("test", f"{quality(errors)} ({len(test)} frames, split {options.split})"))
+        told = f"{quality(errors)} ({len(test)} frames, split {options.split})"
+        print(line("test", told), file=out)
     model.save(options.output)
-    print(f"written: {options.output} ({Path(options.output).stat().st_size / 1e6:.1f} MB)")
+    print(f"written: {options.output}", file=out)

@@ -189,3 +189,23 @@ def test_what_a_network_needs_depends_on_its_start(config):
 def test_network_named_as_a_backbone(config):
     config["networks"]["sevennet-0"] = config["networks"]["sevennet-ft"]
     refused(config, "networks.sevennet-0: is the name of a backbone too")
+
+
+@pytest.mark.parametrize(
+    "sign", ["\x1b", "\n", "\x00", "\x7f", "\x9b", "\u2028", "\u202e", "\u2066", "\ud800"]
+)
+def test_control_characters_are_refused(config, sign):
+    code = f"(U+{ord(sign):04X}); remove it"
+    changed = copy.deepcopy(config)
+    changed["datasets"]["d1-surrogate"]["title"] = f"a{sign}b"
+    refused(changed, "datasets.d1-surrogate.title: ", code)
+    changed = copy.deepcopy(config)
+    changed["backbones"]["soap"]["options"][f"k{sign}"] = 1
+    refused(changed, "backbones.soap.options: ", code)
+    config["study"]["datasets"] = [f"d1-surrogate{sign}"]
+    refused(config, "study.datasets.0: ")
+
+
+def test_any_printable_title_is_accepted(config):
+    config["datasets"]["d1-surrogate"]["title"] = "</script> a|b $x_1$ {d} 金 👩\u200d🔬\u00a0é \\"
+    check_config(config, SCHEMAS)

@@ -376,3 +376,23 @@ def test_code_in_a_configuration(tmp_path):
     path.write_text("__use_yte__: true\nstudy: {}\n")
     with pytest.raises(ConfigError, match="__use_yte__: no code runs in a configuration"):
         check_files([path])
+
+
+@pytest.mark.parametrize(
+    "sign", ["\x1b", "\n", "\x00", "\x7f", "\x9b", "\u2028", "\u202e", "\u2066", "\ud800"]
+)
+def test_control_characters_are_refused(config, sign):
+    code = f"(U+{ord(sign):04X}); remove it"
+    changed = copy.deepcopy(config)
+    changed["datasets"]["d1-surrogate"]["title"] = f"a{sign}b"
+    refused(changed, "datasets.d1-surrogate.title: ", code)
+    changed = copy.deepcopy(config)
+    changed["backbones"]["soap"]["options"][f"k{sign}"] = 1
+    refused(changed, "backbones.soap.options: ", code)
+    config["study"]["datasets"] = [f"d1-surrogate{sign}"]
+    refused(config, "study.datasets.0: ")
+
+
+def test_any_printable_title_is_accepted(config):
+    config["datasets"]["d1-surrogate"]["title"] = "</script> a|b $x_1$ {d} 金 👩\u200d🔬\u00a0é \\"
+    check_config(config, SCHEMAS)

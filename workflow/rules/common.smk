@@ -672,12 +672,12 @@ def network_weights(wildcards):
 def forces_file(wildcards):
     """The frames of a data set, where a network learns forces."""
     learns = network_training(wildcards)["force_weight"] > 0
-    return f"results/data/{wildcards.dataset}/frames.extxyz" if learns else []
+    return [f"results/data/{wildcards.dataset}/frames.extxyz"] if learns else []
 
 
 def source_forces_file(wildcards):
     learns = network_training(wildcards)["force_weight"] > 0
-    return f"results/data/{wildcards.source}/frames.extxyz" if learns else []
+    return [f"results/data/{wildcards.source}/frames.extxyz"] if learns else []
 
 
 def transferred_model(wildcards):

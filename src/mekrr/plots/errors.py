@@ -75,6 +75,9 @@ def draw(
             axis.tick_params(axis="y", length=0)
             axis.tick_params(labelbottom=True)
         row[0].set_ylabel(STRATEGY_LABELS[strategy].capitalize())
+    broken = max(axis.get_title().count("\n") for axis in axes[0])
+    more = max(0, broken - 1) * len(strategies)  # lines of titles that the height has no room for
+    figure.set_figheight(figure.get_figheight() + LINE * more)
     axes[0, 0].set_yticks(range(len(lines)), [fit_label(*line, backbones) for line in lines])
     axes[0, 0].set_ylim(len(lines) - 0.4, -0.6)
     for axis in axes[-1]:

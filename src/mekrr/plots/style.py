@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
@@ -33,7 +34,8 @@ DPI = 200
 PAGE = 9.4  # inches: height of a page that leaves room for a caption
 LONGEST = 48  # characters of a title, more are cut out of its middle
 LONGEST_LABEL = 20  # where a title shares a line with other text
-ROOM = 0.86  # share of a column or row of panels that a title may take
+ROOM = 0.86  # share of a column of panels that a title may take
+ROOM_OF_ROW = 0.75
 
 BLUE, ORANGE, GREEN, RED, PINK, BROWN, ROSE, GREY, YELLOW, SKY = PALETTE = (
     "#0173b2",
@@ -192,7 +194,7 @@ def title_panel(axis: Axes, text: str, width: float | None = None, **style) -> N
 def title_row(axis: Axes, title: str, quantity: str) -> None:
     """Label a vertical axis, in lines that fit its row of panels: what is drawn above its unit."""
     height = axis.figure.get_figheight() / axis.get_subplotspec().get_gridspec().nrows
-    axis.set_ylabel(in_lines(f"{title}\n{quantity}", ROOM * height, axis.yaxis.label))
+    axis.set_ylabel(in_lines(f"{title}\n{quantity}", ROOM_OF_ROW * height, axis.yaxis.label))
 
 
 def title_figure(figure: Figure, text: str, **style) -> None:
@@ -229,7 +231,8 @@ def _broken(line: str, width: float, font: FontProperties) -> list[str]:
         return [line]
     lines, rest = [], line
     while rest:
-        count = next((n for n in range(len(rest), 1, -1) if fits(rest[:n])), 1)
+        lengths = range(1, len(rest) + 1)
+        count = max(1, bisect_left(lengths, True, key=lambda n: not fits(rest[:n])))
         space = rest.rfind(" ", 1, count + 1) if count < len(rest) else -1
         lines.append(rest[: space if space > 0 else count].rstrip())
         rest = rest[space if space > 0 else count :].lstrip()

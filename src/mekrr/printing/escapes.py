@@ -16,9 +16,9 @@ from mekrr.errors import MekrrError, printable
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 _MARKDOWN = re.compile(
-    r"""[\\`*|<\[\]~$]              # emphasis, cells, tags, links, strikethrough, formulas
+    r"""(?P<tag> <) | (?P<reference> &(?=\#|\w+;))
+    | [\\`*|\[\]~$]               # emphasis, cells, links, strikethrough, formulas
     | (?<![^\W_])_ | _(?![^\W_])   # emphasis, but not within a word
-    | &(?=\#|\w+;)                 # character references
     """,
     re.VERBOSE,
 )
@@ -89,7 +89,14 @@ def for_html(text: str) -> str:
 
 def for_markdown(text: str) -> str:
     """``text`` as Markdown shows it, also in a cell of a table."""
-    return _MARKDOWN.sub(r"\\\g<0>", _one_line(text))
+    return _MARKDOWN.sub(_markdown_sign, _one_line(text))
+
+
+def _markdown_sign(found: re.Match) -> str:
+    """Not every reader of Markdown takes a backslash before what HTML reads."""
+    if found.lastgroup:
+        return html.escape(found[0])
+    return f"\\{found[0]}"
 
 
 def for_latex(text: str) -> str:

@@ -66,17 +66,17 @@ def check_config(config: dict, schemas: Path) -> None:
 
 
 def _check_schema(instance: object, path: Path, prefix: str) -> None:
-    shared = _shared_schemas(path.parent)
-    error = best_match(Validator(read_yaml(path), registry=shared).iter_errors(instance))
+    error = best_match(_validator(path).iter_errors(instance))
     if error is not None:
         raise ConfigError(_one_line(error, prefix))
 
 
 @cache
-def _shared_schemas(folder: Path) -> Registry:
-    return Registry().with_resources(
-        (name, Resource.from_contents(read_yaml(folder / name))) for name in SHARED_SCHEMAS
+def _validator(path: Path) -> Validator:
+    shared = Registry().with_resources(
+        (name, Resource.from_contents(read_yaml(path.with_name(name)))) for name in SHARED_SCHEMAS
     )
+    return Validator(read_yaml(path), registry=shared)
 
 
 @cache

@@ -88,17 +88,17 @@ def _require_no_control(value: object, key: str) -> None:
 
 
 def _check_schema(instance: object, path: Path, prefix: str) -> None:
-    shared = _shared_schemas(path.parent)
-    error = best_match(Validator(read_yaml(path), registry=shared).iter_errors(instance))
+    error = best_match(_validator(path).iter_errors(instance))
     if error is not None:
         raise ConfigError(printable(_one_line(error, prefix)))
 
 
 @cache
-def _shared_schemas(folder: Path) -> Registry:
-    return Registry().with_resources(
-        (name, Resource.from_contents(read_yaml(folder / name))) for name in SHARED_SCHEMAS
+def _validator(path: Path) -> Validator:
+    shared = Registry().with_resources(
+        (name, Resource.from_contents(read_yaml(path.with_name(name)))) for name in SHARED_SCHEMAS
     )
+    return Validator(read_yaml(path), registry=shared)
 
 
 @cache

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from samples import ROOT, labelled
 
+from mekrr.backbones.registry import registered, weights_path
 from mekrr.config import check_config
 from mekrr.data.archives import extract_member
 from mekrr.data.frames import check_frame, energy_of, read_frames
@@ -26,6 +27,7 @@ from mekrr.provenance import read_record, record_path
 from mekrr.sources import check_sources
 from mekrr.tensors import TensorFile, write_tensors
 from mekrr.training.checkpoint import read_checkpoint, write_checkpoint
+from mekrr.yaml_file import read_yaml
 
 SCHEMAS = ROOT / "workflow" / "schemas"
 
@@ -305,6 +307,61 @@ def test_any_change_of_the_configuration(config, steps, key, value):
         check_sources(new)
 
     one_line_or_success(check)
+
+
+SHIPPED = (ROOT / "config/config.yaml").read_text()
+PIECES = st.one_of(
+    st.sampled_from(["&a ", "*a", "<<: *a", "{", "}", "[", "]", "? ", "- ", "--- ", "# ", "|\n"]),
+    st.sampled_from(["!!python/object:os.system", "!!set", "!!binary", "!x ", "%YAML 1.1\n---\n"]),
+    st.sampled_from(["0x_", "1:60", ".nan", "-.inf", "2020-13-01", "1e30", "~", "'", '"', "  "]),
+    st.sampled_from(["\nstudy: {}\n", "every: 3\n  every: 4", "\n...\n"]),
+    st.sampled_from(["\t", "\r", "\x00", "\x07", "\ufeff"]),
+    st.text(max_size=8),
+)
+
+
+@cases(200)
+@given(
+    damages=st.lists(
+        st.one_of(
+            st.tuples(st.just("insert"), st.integers(0, 10**4), PIECES),
+            st.tuples(st.just("replace"), st.integers(0, 10**4), PIECES),
+            st.tuples(st.just("cut"), st.integers(0, 10**4), st.integers(1, 40)),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_damaged_file_of_the_configuration(config, tmp_path, damages):
+    """Read as YAML reads it, or refused; and then checked as a whole."""
+    path = tmp_path / "config.yaml"
+    text = damaged(SHIPPED, damages)
+    path.write_text(text, encoding="utf-8", errors="replace")
+    read = one_line_or_success(read_yaml, path)
+    if read is not None:
+        # `.nan` is unequal to itself, but written as it was read.
+        assert repr(read) == repr(yaml.safe_load(path.read_text(encoding="utf-8-sig")))
+        one_line_or_success(check_config, config | read, SCHEMAS)
+
+
+@cases(150)
+@given(
+    entry=st.dictionaries(
+        st.sampled_from(["family", "layers", "options", "weights", "title", "x"]), ANYTHING
+    ),
+    text=st.one_of(st.none(), st.text(max_size=60)),
+)
+def test_any_registry_of_backbones(tmp_path, entry, text):
+    path = tmp_path / "backbones.yaml"
+    path.write_text(
+        yaml.safe_dump({"backbones": {"b": entry}}) if text is None else text,
+        encoding="utf-8",
+        errors="replace",
+    )
+    found = one_line_or_success(registered, path)
+    if found is not None and "b" in found:
+        assert found["b"] == entry
+        weights_path(entry.get("weights", {}))
 
 
 PLACES = st.lists(

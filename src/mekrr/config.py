@@ -12,10 +12,9 @@ from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
 from referencing import Registry, Resource
 
-from mekrr.config_rules import check_rules, require_finite, suggestion
+from mekrr.config_rules import check_rules, require_finite, require_no_control, suggestion
 from mekrr.errors import ConfigError, printable
 from mekrr.names import check_names
-from mekrr.printing.escapes import CONTROL
 from mekrr.sources import PARTS, download_key
 from mekrr.yaml_file import read_yaml
 
@@ -62,29 +61,9 @@ def check_config(config: dict, schemas: Path) -> None:
     _check_schema(config, schemas / "config.schema.yaml", "")
     for registry in REGISTRIES:
         _check_schema(config[registry], schemas / f"{registry}.schema.yaml", registry)
-    _require_no_control(config, "config")
+    require_no_control(config)
     check_rules(config, _symbols(schemas))
     check_names(config)
-
-
-def _require_no_control(value: object, key: str) -> None:
-    """Raise a ConfigError for a key or text of the configuration with a control character.
-
-    Titles, names and paths go into tables, figures, logs and terminals, each of which reads
-    line breaks, escape sequences or changes of direction in its own way.
-    """
-    if isinstance(value, dict):
-        for name, entry in value.items():
-            _require_no_control(str(name), key)
-            _require_no_control(entry, f"{key}.{name}".removeprefix("config."))
-    elif isinstance(value, list):
-        for number, entry in enumerate(value):
-            _require_no_control(entry, f"{key}.{number}")
-    elif isinstance(value, str) and (found := CONTROL.search(value)):
-        raise ConfigError(
-            f"{key}: {printable(value[:80])!r} holds the control character "
-            f"{printable(found[0])} (U+{ord(found[0]):04X}); remove it"
-        )
 
 
 def _check_schema(instance: object, path: Path, prefix: str) -> None:

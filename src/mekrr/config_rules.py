@@ -9,6 +9,7 @@ from collections.abc import Container, Iterator, Mapping
 from itertools import pairwise
 
 from mekrr.errors import ConfigError, printable
+from mekrr.printing.escapes import CONTROL
 from mekrr.sources import download_key, in_parts, member_file
 
 TRAINABLE = ("chgnet", "schnet", "sevennet")  # families of backbones that can be fine-tuned
@@ -18,18 +19,39 @@ PERHAPS_WITH_WEIGHTS = (*WITH_WEIGHTS, "fairchem")
 LARGEST = 2**31 - 2  # integer that everything here can count to
 
 
-def require_finite(value: object, key: str = "") -> None:
+def require_finite(config: Mapping) -> None:
     """Refuse numbers that no setting can mean, wherever they stand."""
+    for key, value in _walk(config):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{printable(key)}: {value} is no finite number; correct it")
+        if isinstance(value, int) and abs(value) > LARGEST:
+            raise ConfigError(f"{printable(key)}: is beyond ±{LARGEST}; correct it")
+
+
+def require_no_control(config: Mapping) -> None:
+    """Refuse a key or text with a control character, wherever it stands.
+
+    Titles, names and paths go into tables, figures, logs and terminals, each of which reads
+    line breaks, escape sequences or changes of direction in its own way.
+    """
+    for key, value in _walk(config):
+        for text in map(str, value) if isinstance(value, Mapping) else [value]:
+            if isinstance(text, str) and (found := CONTROL.search(text)):
+                raise ConfigError(
+                    f"{key or 'config'}: {printable(text[:80])!r} holds the control character "
+                    f"{printable(found[0])} (U+{ord(found[0]):04X}); remove it"
+                )
+
+
+def _walk(value: object, key: str = "") -> Iterator[tuple[str, object]]:
+    """Every entry of a configuration under its full key, what holds others before them."""
+    yield key, value
     if isinstance(value, Mapping):
-        for name, entry in value.items():
-            require_finite(entry, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, (list, tuple)):
-        for index, entry in enumerate(value):
-            require_finite(entry, f"{key}.{index}")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"{printable(key)}: {value} is no finite number; correct it")
-    elif isinstance(value, int) and abs(value) > LARGEST:
-        raise ConfigError(f"{printable(key)}: is beyond ±{LARGEST}; correct it")
+        inner = value.items()
+    else:
+        inner = enumerate(value) if isinstance(value, (list, tuple)) else ()
+    for name, entry in inner:
+        yield from _walk(entry, f"{key}.{name}" if key else str(name))
 
 
 def check_rules(config: Mapping, symbols: Container[str]) -> None:

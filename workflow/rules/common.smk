@@ -59,11 +59,12 @@ def part_of_entry(wildcards, *keys):
     return {key: entry[key] for key in keys if key in entry}
 
 
-READING = ("format", "energy_key", "forces_key")
+def how_to_read(wildcards):
+    return part_of_entry(wildcards, "format", "energy_key", "forces_key")
 
 
 def source_entry(wildcards):
-    return part_of_entry(wildcards, "frames", "atoms", "runs", "energy_range", *READING)
+    return part_of_entry(wildcards, "frames", "atoms", "runs", "energy_range")
 
 
 def checked_entry(wildcards):

@@ -14,6 +14,7 @@ rule check_frames:
         code=code(
             "data/frames.py",
             "data/reading.py",
+            "data/compression.py",
             "data/extxyz.py",
             "data/labels.py",
             "data/structure.py",
@@ -36,6 +37,7 @@ rule check_frames:
     params:
         sha256=trajectory_sha256,
         dataset=source_entry,
+        reading=how_to_read,
         every=STUDY["every"],
     script:
         "../scripts/check_frames.py"

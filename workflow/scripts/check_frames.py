@@ -24,7 +24,7 @@ with job(snakemake):
     frames = read_frames(
         dict(zip(PARTS, files, strict=True)) if len(files) > 1 else files[0],
         least=MINIMUM_FRAMES,
-        **{key: entry[key] for key in ("format", "energy_key", "forces_key") if key in entry},
+        **snakemake.params.reading,
     )
     meet(frames, entry, source)
     logging.info("%s: %d frames checked", snakemake.wildcards.dataset, len(frames))

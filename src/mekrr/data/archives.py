@@ -6,8 +6,6 @@ are tested: those of gzip, bzip2 and xz stand at the end. A plain tar has none.
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import lzma
 import os
 import posixpath
@@ -19,6 +17,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import IO
 
+from mekrr.data.compression import opener_of
 from mekrr.errors import DataError, first_line, printable
 from mekrr.files import atomic_path
 
@@ -26,7 +25,6 @@ CHUNK = 1 << 16
 ALWAYS_TAKEN = 64 << 20  # bytes that an archive of any size may unpack to,
 TIMES_ITS_SIZE = 250  # and what one may beyond. Texts of numbers shrink to a tenth at best.
 
-COMPRESSIONS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 ZIP = b"PK"
 FAULTS = (  # what the libraries raise for archives that are damaged, or made to break readers
     EOFError,
@@ -87,8 +85,7 @@ def _content(archive: str | os.PathLike, member: str) -> Iterator[bytes]:
     if beginning.startswith(ZIP):
         yield from _zip_content(archive, member, limit)
         return
-    opened = (how for magic, how in COMPRESSIONS.items() if beginning.startswith(magic))
-    with next(opened, open)(archive, "rb") as stream:
+    with (opener_of(beginning) or open)(archive, "rb") as stream:
         _read_to_the_end(stream, archive, limit)
         stream.seek(0)
         yield from _tar_content(stream, archive, member, limit)

@@ -5,11 +5,8 @@ Nothing is dropped: what a reader leaves unread is refused or warned of.
 
 from __future__ import annotations
 
-import bz2
 import difflib
-import gzip
 import io
-import lzma
 import os
 import re
 import shutil
@@ -24,6 +21,7 @@ from typing import BinaryIO
 
 from ase import Atoms
 
+from mekrr.data.compression import opener_of
 from mekrr.data.extxyz import is_extxyz, read_extxyz
 from mekrr.errors import DataError, DataWarning, first_line
 
@@ -32,7 +30,6 @@ from mekrr.errors import DataError, DataWarning, first_line
 HEAD = 50_000  # bytes by which a format is recognised; as many as ASE looks at
 INDEX = re.compile(r"-?\d+|-?\d*:-?\d*(:-?\d*)?")
 STANDARD_INPUT = "-"
-COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 SUFFIXES = (".gz", ".bz2", ".xz")
 PACKED = {  # what is not unpacked here, and how a user does it
     b"PK\x03\x04": ("a zip archive", "unzip"),
@@ -150,7 +147,7 @@ def _opened(path: str, name: str) -> Iterator[BinaryIO]:
 def _decompressed(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
     head = _head(file)
     _require_plain(head, name)
-    opened = next((o for magic, o in COMPRESSED.items() if head.startswith(magic)), None)
+    opened = opener_of(head)
     if opened is None:
         yield file
         return

@@ -16,6 +16,10 @@ class DataError(MekrrError):
     """A data file, a frame of it or a split cannot be used."""
 
 
+class InputError(DataError, ValueError):
+    """What the estimator was given cannot be used; a ValueError, as scikit-learn has it."""
+
+
 class OutputError(MekrrError):
     """A file cannot be written where, or in the format that, it was asked for."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -14,6 +15,8 @@ PRODUCTS = (
     (torch.backends.mkldnn.matmul, torch.backends.mkldnn),
     (torch.backends.mkldnn.conv, torch.backends.mkldnn),
 )
+_forks: list[int] = []  # this process, if it is the fork of one that had torch
+os.register_at_fork(after_in_child=lambda: _forks.append(os.getpid()))
 
 
 @contextmanager
@@ -28,7 +31,8 @@ def own_torch_settings(threads: int | None = None) -> Iterator[None]:
 
     Parameters
     ----------
-    threads : threads of torch; None for as many as it has.
+    threads : threads of torch; None for as many as it has. A fork has one: torch waits without
+        end for those that only its parent has.
     """
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
@@ -40,6 +44,8 @@ def own_torch_settings(threads: int | None = None) -> Iterator[None]:
             stack.enter_context(torch.device("cpu"))
         stack.callback(torch.set_default_dtype, torch.get_default_dtype())
         torch.set_default_dtype(torch.float32)
+        if _forks:
+            threads = 1
         if threads is not None:
             stack.callback(torch.set_num_threads, torch.get_num_threads())
             torch.set_num_threads(threads)

@@ -284,6 +284,8 @@ class MEKRR(RegressorMixin, BaseEstimator):
         y = take_energies(kind, X, y)
         if sample_weight is not None:
             sample_weight = take_weights(sample_weight, len(y), "sample_weight")
+            if not sample_weight.any():
+                raise InputError("sample_weight is 0 for all frames; leave it out")
         return super().score(X, y, sample_weight)
 
     def save(self, path: str | os.PathLike) -> None:

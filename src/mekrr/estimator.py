@@ -371,13 +371,14 @@ class MEKRR(RegressorMixin, BaseEstimator):
     @contextmanager
     def _own_settings(self) -> Iterator[None]:
         """As many threads as the model may use, and torch, where networks need it, set for them."""
+        threads = int(self.threads)  # numpy's integers are none to the libraries
         with ExitStack() as stack:
             if self.input_ == "frames":
                 from mekrr.torch_settings import own_torch_settings
 
-                stack.enter_context(own_torch_settings(self.threads))
+                stack.enter_context(own_torch_settings(threads))
             # Not of OpenMP, which is torch's.
-            stack.enter_context(threadpool_limits(self.threads, "blas"))
+            stack.enter_context(threadpool_limits(threads, "blas"))
             yield
 
     def _take_new(

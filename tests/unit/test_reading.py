@@ -333,6 +333,8 @@ def test_numbers_of_frames_are_whole(tmp_path):
         (np.diag([9000.0, 9000, 10]), True, "needle or plate"),
         (np.diag([1.5, 600, 1000.0]), True, "needle or plate"),
         (np.diag([10.0, 3000, 3000]), (True, False, False), "needle or plate"),
+        (np.diag([800.0, 4, 200]), (False, True, False), "needle or plate"),
+        ([[1000, 0, 0], [0, 1000, 0], [990, 990, 1]], (True, True, False), "needle or plate"),
         ([[10, 0, 0], [0, 10, 0], [5, 5, 0.01]], True, "faces of the cell are 0.01 Å apart"),
         ([[10, 0, 0], [9000, 1, 0], [9000, 9000, 10]], True, "faces of the cell are"),
     ],

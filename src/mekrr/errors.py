@@ -37,6 +37,11 @@ def first_line(error: Exception) -> str:
     return printable((str(error).strip().splitlines() or [repr(error)])[0])
 
 
+def one_line(text: object) -> str:
+    """A message as one line that no terminal takes for orders."""
+    return printable(" ".join(str(text).split()))
+
+
 def printable(text: str) -> str:
     """A text of others with what could steer a terminal escaped: ESC as \\x1b."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

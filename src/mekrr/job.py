@@ -14,7 +14,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from mekrr.errors import MekrrError, printable
+from mekrr.errors import MekrrError, one_line, printable
 from mekrr.provenance import require_whole, write_records
 
 TERMINAL = logging.getLogger("mekrr")  # what a user must see: goes to the terminal as well
@@ -110,7 +110,7 @@ def _without_place(message, category, filename, lineno, _line=None) -> str:
 
 
 def _fail(message: str, stream) -> None:
-    line = printable(" ".join(message.split()))
+    line = one_line(message)
     print(line, file=sys.__stderr__, flush=True)
     print(line, file=stream)
     sys.exit(1)

@@ -35,3 +35,19 @@ def first_line(error: Exception) -> str:
 
 class JitterWarning(UserWarning):
     """A kernel matrix needed a diagonal shift before it could be factorised."""
+
+
+class MekrrWarning(UserWarning):
+    """Base of the warnings that bear on results: a job shows them on the terminal too."""
+
+
+class CompositionWarning(MekrrWarning):
+    """Training frames leave the reference energies of a frame's composition undetermined."""
+
+
+class IsolatedAtomWarning(MekrrWarning):
+    """Isolated atoms among the frames are not used."""
+
+
+class ConstantTargetWarning(MekrrWarning):
+    """All that was to be learnt is the same number: nothing was learnt."""

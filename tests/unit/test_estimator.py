@@ -392,5 +392,5 @@ def test_threads_reach_the_network(analytic, frames, monkeypatch):
     monkeypatch.setattr(
         estimator, "selected", lambda *_: seen.append(torch.get_num_threads()) or np.ones(4, bool)
     )
-    analytic.set_params(threads=2).fit(frames[:1])
-    assert seen == [2]
+    analytic.set_params(threads=2).fit(frames[:2])
+    assert seen == [2, 2]

@@ -38,3 +38,19 @@ def require_not_input(output: str, *inputs: str) -> None:
     for path in inputs:
         if Path(output).resolve() == Path(path).resolve():
             raise DataError(f"{output}: is an input; write to another file")
+
+
+def reference_rule(text: str) -> str | dict[str, float]:
+    """A rule of reference energies: its name, or an energy (eV) of each species, Cu=-3.7,O=-1.9."""
+    if "=" not in text:
+        return text
+    try:
+        pairs = [pair.split("=") for pair in text.split(",")]
+        energies = {species.strip(): float(energy) for species, energy in pairs}
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no list of energies in eV, as Cu=-3.7,O=-1.9"
+        ) from None
+    if len(energies) < len(pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} names a species twice")
+    return energies

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mekrr.cli.arguments import registry, require_not_input, threads
+from mekrr.cli.arguments import reference_rule, registry, require_not_input, threads
 from mekrr.cli.printing import errors_per_atom, line, quality, summary
 
 FRACTIONS = (0.6, 0.2, 0.2)
@@ -45,6 +45,15 @@ def add_command(commands) -> None:
         "(default: %(default)s)",
     )
     command.add_argument(
+        "--reference-energy",
+        type=reference_rule,
+        default="least-squares",
+        metavar="RULE",
+        help="what is subtracted for each atom: least-squares, mean, none, isolated-atoms (frames "
+        "with config_type=IsolatedAtom) or energies in eV, as Cu=-3.7,O=-1.9 (default: "
+        "%(default)s)",
+    )
+    command.add_argument(
         "--split",
         choices=("random", "run"),
         help="fit to 60 %% of the frames, choose on 20 %%, test on 20 %%, divided at random or by "
@@ -63,6 +72,7 @@ def run(options: argparse.Namespace) -> None:
     import numpy as np
 
     from mekrr.data.frames import frame_table, read_frames
+    from mekrr.data.references import is_isolated
     from mekrr.data.splits import split_frames
     from mekrr.estimator import MEKRR
 
@@ -74,17 +84,20 @@ def run(options: argparse.Namespace) -> None:
         alpha=options.alpha,
         regularisation=options.regularisation,
         target=options.target,
+        reference_energy=options.reference_energy,
         registry=options.registry,
         threads=options.threads,
     )
     if options.split is None:
         model.fit(frames)
     else:
+        isolated = [atoms for atoms in frames if is_isolated(atoms)]
+        frames = [atoms for atoms in frames if not is_isolated(atoms)]
         table = frame_table(frames)
         split = split_frames(table, options.split, FRACTIONS, options.seed, options.frames)["split"]
         known = np.flatnonzero(split != "test")
         validation = np.flatnonzero(split[known] == "val")
-        model.fit([frames[index] for index in known], validation=validation)
+        model.fit([*(frames[index] for index in known), *isolated], validation=validation)
     print(summary(model))
     if options.split is not None:
         test = [frames[index] for index in np.flatnonzero(split == "test")]

@@ -23,6 +23,7 @@ from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.singlepoint import SinglePointCalculator
 
+from mekrr.data.references import is_isolated
 from mekrr.errors import DataError, first_line
 from mekrr.files import atomic_path, sha256
 
@@ -317,6 +318,8 @@ def _normalised(atoms: Atoms, number: int, run: int, part: str | None) -> Atoms:
     info = {"frame": number, "run": run} | ({"part": part} if part else {})
     if isinstance(time := atoms.info.get("time_fs"), int | float | np.number):
         info["time_fs"] = float(time)
+    if is_isolated(atoms):
+        info["config_type"] = "IsolatedAtom"
     clean = Atoms(
         atoms.get_chemical_symbols(),
         positions=atoms.positions,

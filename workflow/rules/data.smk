@@ -11,7 +11,7 @@ rule check_frames:
     """Read a trajectory, refuse it with a reason or write it in one form."""
     input:
         trajectories=dataset_files,
-        code=code("data/frames.py", "data/expectations.py"),
+        code=code("data/frames.py", "data/expectations.py", "data/references.py"),
     output:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
@@ -86,7 +86,7 @@ rule leaks:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         splits=study_splits("results/data/{dataset}/splits/{strategy}-{seed}.csv"),
-        code=code("data/closeness.py"),
+        code=code("data/closeness.py", "data/copies.py"),
     output:
         leaks="results/data/{dataset}/leaks.csv",
     log:
@@ -109,7 +109,12 @@ rule check_dataset:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         leaks="results/data/{dataset}/leaks.csv",
-        code=code("data/checks.py", "data/closeness.py", "data/expectations.py"),
+        code=code(
+            "data/checks.py",
+            "data/closeness.py",
+            "data/copies.py",
+            "data/expectations.py",
+        ),
     output:
         checks="results/data/{dataset}/checks.csv",
     log:

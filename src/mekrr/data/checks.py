@@ -15,10 +15,12 @@ from ase import Atoms
 from ase.geometry import find_mic
 
 from mekrr.data.closeness import EXACT_REPEAT, NEAR_REPEAT, Closeness
+from mekrr.data.copies import COPY, Copies
 from mekrr.data.expectations import energy_doubt
 
 TOLERATED_LEAK = 0.1  # share of test frames
 OUTLIER_MAD = 8.0
+SAME_ENERGY = 1e-6  # meV/atom, from the median of their composition
 MIN_FORCE_PAIRS = 20
 SHOWN = 6  # frames named in a row of the table
 
@@ -45,7 +47,7 @@ def check_dataset(
     Parameters
     ----------
     frames, table : checked frames and their table, in file order.
-    leaks : of `mekrr.data.closeness.leaks`, for every split of the study.
+    leaks : of `mekrr.data.copies.leaks`, for every split of the study.
     energy_range : lowest and highest expected energy in eV/atom, if the registry says.
     time_ordered : whether frames of a run follow each other in time.
     """
@@ -56,8 +58,9 @@ def check_dataset(
         _energy_unit(table, energy_range),
         _energy_outliers(table),
         *_repeats(closeness, table),
+        _copies(Copies(frames, closeness), table),
         _forces(frames, table),
-        *(_leak(name, part["rmsd"]) for name, part in leaks.groupby("split", sort=False)),
+        *(_leak(name, part) for name, part in leaks.groupby("split", sort=False)),
     ]
 
 
@@ -98,6 +101,10 @@ def _energy_outliers(table: pd.DataFrame) -> Finding:
     distance = (per_atom - per_atom.groupby(table["formula"]).transform("median")).abs()
     mad = distance.groupby(table["formula"]).transform("median")
     far = distance > OUTLIER_MAD * mad
+    if len(table) > 1 and distance.max() <= SAME_ENERGY:
+        return Finding(
+            "energies", "warning", "the same in all frames of a composition: nothing to learn"
+        )
     text = f"{int(far.sum())} further than {OUTLIER_MAD:g} MAD from their composition's median"
     if far.any():
         worst = distance[far].sort_values(ascending=False).index
@@ -118,12 +125,32 @@ def _repeats(closeness: Closeness, table: pd.DataFrame) -> list[Finding]:
     return findings
 
 
-def _leak(name: str, rmsd: pd.Series) -> Finding:
-    share = float(np.mean(rmsd < NEAR_REPEAT))
+def _copies(copies: Copies, table: pd.DataFrame) -> Finding:
+    everything = np.arange(len(table))
+    found = copies.nearest(everything, everything) < COPY
+    text = (
+        f"{int(found.sum())} frames that another repeats with its atoms permuted, shifted, rotated "
+        f"or its cell multiplied, within {COPY:g} Å in the distances between atoms"
+    )
+    if found.any():
+        text += f": frames {_shown(table.loc[found, 'frame'])}"
+    return Finding("copies", "note" if found.any() else "ok", text)
+
+
+def _leak(name: str, nearest: pd.DataFrame) -> Finding:
+    """Of one split's rows of the table of leaks."""
+    close, copied = nearest["rmsd"] < NEAR_REPEAT, nearest["copy"] < COPY
+    share, more = float(np.mean(close | copied)), float(np.mean(copied & ~close))
+    text = (
+        f"{100 * np.mean(close):.0f} % of test frames have a training frame within "
+        f"{NEAR_REPEAT:g} Å RMSD"
+    )
+    if more:
+        text += f", and {100 * more:.0f} % more one that is a copy (permuted, rotated, …)"
     return Finding(
         f"leak, split {name}",
         "warning" if share > TOLERATED_LEAK else "note" if share else "ok",
-        f"{100 * share:.0f} % of test frames have a training frame within {NEAR_REPEAT:g} Å RMSD",
+        text,
     )
 
 

@@ -161,12 +161,12 @@ def test_copies_of_every_kind_are_found(rng, noise):
 
 
 def test_frames_of_a_run_are_no_copies(rng):
-    frames = crystal(60, rng, 0.2)
+    frames = crystal(60, rng, 0.25)
     everything = np.arange(60)
     rmsd = Closeness(frames).nearest(everything, everything)
-    assert 0.1 < rmsd.min() < 0.2
+    assert 0.15 < rmsd.min() < 0.2
     # Neither by coordinates nor with these out of the way, all atoms being in another order.
-    other = [atoms[rng.permutation(len(atoms))] for atoms in crystal(60, rng, 0.2)]
+    other = [atoms[rng.permutation(len(atoms))] for atoms in crystal(60, rng, 0.25)]
     every = frames + other
     assert np.isinf(Copies(every, Closeness(every)).nearest(np.arange(120), np.arange(120))).all()
 

@@ -58,6 +58,7 @@ if TYPE_CHECKING:  # importing torch takes seconds, and kernels and features nee
 # What config/config.yaml has.
 ALPHAS = alpha_grid(smallest=1e-4, count=21)
 REGULARISATIONS = regularisation_grid(smallest=1e-11, largest=1e-3, count=9)
+SAME_KERNEL = 1e-7  # relative; closer than its rounding, float32, a kernel tells nothing apart
 BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
 
 ATOM_KERNELS = {
@@ -635,7 +636,7 @@ def _require_learnable(kernel: np.ndarray, target: np.ndarray) -> None:
 
     Warns if all targets (T,) are the same.
     """
-    if np.ptp(kernel) <= 1e-12 * np.abs(kernel).max():
+    if np.ptp(kernel) <= SAME_KERNEL * np.abs(kernel).max():
         what = f"all {len(target)} training frames are alike"
         if len(target) == 1:
             what = "one training frame"

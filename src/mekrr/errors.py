@@ -16,6 +16,10 @@ class DataError(MekrrError):
     """A data file, a frame of it or a split cannot be used."""
 
 
+class OutputError(MekrrError):
+    """A file cannot be written where, or in the format that, it was asked for."""
+
+
 class BackboneError(MekrrError):
     """A backbone is unknown or does not apply to the frames given."""
 
@@ -30,7 +34,12 @@ class TrainingError(MekrrError):
 
 def first_line(error: Exception) -> str:
     """An error's message cut to one line; its repr if it has none."""
-    return (str(error).strip().splitlines() or [repr(error)])[0]
+    return printable((str(error).strip().splitlines() or [repr(error)])[0])
+
+
+def printable(text: str) -> str:
+    """A text of others with what could steer a terminal escaped: ESC as \\x1b."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class JitterWarning(UserWarning):
@@ -39,6 +48,10 @@ class JitterWarning(UserWarning):
 
 class MekrrWarning(UserWarning):
     """Base of the warnings that bear on results: a job shows them on the terminal too."""
+
+
+class DataWarning(MekrrWarning):
+    """Data can be used, but may not be whole or not mean what they seem to."""
 
 
 class CompositionWarning(MekrrWarning):

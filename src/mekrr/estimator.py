@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
 from ase.symbols import Symbols
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from mekrr import provenance
-from mekrr.data.frames import check_frame
+from mekrr.data.labels import check_energy
 from mekrr.data.references import (
     ALONE,
     References,
@@ -28,6 +27,7 @@ from mekrr.data.references import (
     separate_isolated,
     warn_of_isolated,
 )
+from mekrr.data.structure import check_structure
 from mekrr.errors import (
     BackboneError,
     CompositionWarning,
@@ -592,17 +592,20 @@ class _Gram:
 def _checked(frames: Sequence[Atoms], energies: np.ndarray | None) -> np.ndarray:
     """Energies (n,) in eV, given or the frames' own; a DataError for an unusable frame.
 
-    The check asks for an energy. Frames to be predicted have none: one is lent to a copy.
+    Frames with given energies need none of their own.
     """
     if len(frames) == 0:
         raise DataError("no frames; give at least one")
-    if energies is not None:
-        frames = [atoms.copy() for atoms in frames]
-        for atoms, energy in zip(frames, energies, strict=True):
-            atoms.calc = SinglePointCalculator(atoms, energy=energy)
     for index, atoms in enumerate(frames):
-        check_frame(atoms, f"frame {index}")
-    return np.array([atoms.get_potential_energy() for atoms in frames])
+        check_structure(atoms, f"frame {index}")
+    if energies is None:
+        return np.array([check_energy(atoms, f"frame {k}") for k, atoms in enumerate(frames)])
+    energies = np.asarray(energies, dtype=np.float64)
+    for index in np.flatnonzero(~np.isfinite(energies)):
+        raise DataError(
+            f"frame {index}: energy is {energies[index]}; remove or recompute the frame"
+        )
+    return energies
 
 
 def _numbers(X: Sequence[Atoms] | FrameFeatures) -> list[np.ndarray]:

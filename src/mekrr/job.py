@@ -14,7 +14,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from mekrr.errors import MekrrError, MekrrWarning
+from mekrr.errors import MekrrError, MekrrWarning, printable
 from mekrr.provenance import require_whole, write_records
 
 TERMINAL = logging.getLogger("mekrr")  # what a user must see: goes to the terminal as well
@@ -50,7 +50,7 @@ def job(step) -> Iterator[None]:
         logging.basicConfig(stream=stream, level=logging.INFO, format="%(levelname)s: %(message)s")
         terminal = logging.StreamHandler(sys.__stderr__)
         terminal.setLevel(logging.WARNING)
-        terminal.setFormatter(logging.Formatter("mekrr: warning: %(message)s"))
+        terminal.setFormatter(_Printable("mekrr: warning: %(message)s"))
         TERMINAL.addHandler(terminal)
         logging.captureWarnings(True)
         warnings.showwarning = _showing(warnings.showwarning)
@@ -94,6 +94,13 @@ def job(step) -> Iterator[None]:
             sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
 
 
+class _Printable(logging.Formatter):
+    """Lines for a terminal, which reads some characters as orders."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 def _stop(_number, _frame) -> None:
     raise _Stopped
 
@@ -116,7 +123,7 @@ def _without_place(message, category, filename, lineno, _line=None) -> str:
 
 
 def _fail(message: str, stream) -> None:
-    line = " ".join(message.split())
+    line = printable(" ".join(message.split()))
     print(line, file=sys.__stderr__, flush=True)
     print(line, file=stream)
     sys.exit(1)

@@ -12,7 +12,7 @@ _READING = (
     "RMSE / MAE of the total energy per atom on test frames, in meV/atom; ± is the standard "
     "deviation over seeds, a range the 95 % bootstrap interval of a single fit. The best of each "
     "column among our own is bold; – was not run, "
-    f"{FEWER} not on every seed and not compared. Rows `published` are the paper's numbers, "
+    f"{FEWER} not on every seed and not compared. Rows “published” are the paper's numbers, "
     "MEKRR and SchNet-FT there on OC20's SchNet."
 )
 _INTERVALS = (

@@ -130,3 +130,106 @@ def test_a_reader_that_leaves_is_no_error():
     done = subprocess.run([sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE)
     os.close(write)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+def run(arguments, **options):
+    """The command in a process of its own, with what it says and its status."""
+    command = [sys.executable, "-m", "mekrr", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", ""], "the name of the file to write is empty"),
+        (["-o", "."], "is a folder"),
+        (["-o", "link"], "is an input"),
+        (["-o", "mine.yaml"], "is an input"),
+        (["-o", "mine.yaml/model"], "cannot be written"),
+    ],
+)
+def test_output_is_refused_before_the_work(folder, monkeypatch, arguments, message):
+    """Hard links too, and the registry, which is read before the model is written."""
+    os.link("frames.extxyz", "link")
+    monkeypatch.setattr(MEKRR, "fit", lambda *_: pytest.fail("the work began"))
+    with pytest.raises(SystemExit, match=message):
+        fit(*arguments)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--threads", "0"), ("--seed", "-1")])
+def test_numbers_out_of_range(folder, capsys, option, value):
+    with pytest.raises(SystemExit) as error:
+        fit(option, value)
+    assert error.value.code == 2
+    assert f"argument {option}: {value} should be from" in capsys.readouterr().err
+
+
+def test_output_to_a_link_a_fifo_and_in_other_formats(folder):
+    fit("--layer", "1")
+    os.symlink("real.xyz", "link.xyz")
+    main(["predict", "model", "frames.extxyz", "-o", "link.xyz"])
+    assert os.path.islink("link.xyz")
+    os.mkfifo("pipe")
+    reader = subprocess.Popen(["cat", "pipe"], stdout=subprocess.PIPE, text=True)
+    main(["predict", "model", "frames.extxyz", "-o", "pipe"])
+    text, _ = reader.communicate(timeout=60)
+    assert text == (folder / "real.xyz").read_text()
+    assert not os.path.isfile("pipe")
+    with pytest.raises(SystemExit, match="cif is no format to write"):
+        main(["predict", "model", "frames.extxyz", "-o", "out.cif"])
+    main(["predict", "model", "frames.extxyz", "-o", "out.traj"])
+    assert len(ase.io.read("out.traj", ":")) == 20
+
+
+def test_labels_of_the_input_are_references(folder):
+    """Forces are kept, and an older model's results are not passed on as this one's."""
+    fit("--layer", "1")
+    frames = labelled(3)
+    for atoms in frames:
+        atoms.info |= {"energy_std": 9.0, "energy_ref": 8.0}
+    ase.io.write("old.extxyz", frames)
+    main(["predict", "model", "old.extxyz", "-o", "new.extxyz"])
+    for atoms, old in zip(ase.io.read("new.extxyz", ":"), frames, strict=True):
+        assert "energy_std" not in atoms.info
+        assert atoms.info["energy_ref"] == old.get_potential_energy()
+        np.testing.assert_allclose(atoms.arrays["forces_ref"], old.get_forces(), atol=1e-7)
+
+
+def test_standard_output(folder):
+    """What is written is there alone; what is told goes to standard error."""
+    fit("--layer", "1")
+    arguments = ["predict", "model", "plain.extxyz", "--registry", "mine.yaml", "-o", "-"]
+    done = run(arguments, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("4\nLattice=")
+    assert len(done.stdout.splitlines()) == 3 * 6
+    assert "(3 frames)" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_help_on_a_terminal_of_few_characters(encoding):
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "LC_ALL": "C"}
+    done = run(["fit", "--help"], env=environment, encoding=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--regularisation" in done.stdout
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
+def test_closed_streams(folder, closed):
+    """The model holds nothing of what is printed."""
+    command = f"exec {sys.executable} -m mekrr fit frames.extxyz --layer 1 -o model {closed}"
+    command += " --backbone analytic --registry mine.yaml"
+    assert subprocess.run(command, shell=True).returncode == 0
+    assert MEKRR.load("model").layer_ == 1
+
+
+def test_ctrl_c_is_quiet(folder, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MEKRR, "fit", interrupted)
+    with pytest.raises(SystemExit) as error:
+        fit()
+    assert error.value.code == 130
+    assert capsys.readouterr() == ("", "")
+    assert not (folder / "model").exists()

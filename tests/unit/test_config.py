@@ -1,23 +1,31 @@
 """The configuration: the shipped one is valid, each mistake is one line that names the key."""
 
 import copy
+import re
 
 import pytest
 import yaml
+from ase.data import chemical_symbols
 from samples import ROOT
 
-from mekrr.config import check_config, download_key
+from mekrr.config import check_config, check_files, download_key
 from mekrr.errors import ConfigError
+from mekrr.sources import expand_paths
 
 SCHEMAS = ROOT / "workflow" / "schemas"
 
 
-@pytest.fixture
-def config():
+@pytest.fixture(scope="module")
+def shipped():
     merged = {}
     for name in ("config", "datasets", "backbones", "surrogates", "networks"):
         merged |= yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
-    return copy.deepcopy(merged)
+    return merged
+
+
+@pytest.fixture
+def config(shipped):
+    return copy.deepcopy(shipped)
 
 
 def refused(config, *words):
@@ -189,3 +197,202 @@ def test_what_a_network_needs_depends_on_its_start(config):
 def test_network_named_as_a_backbone(config):
     config["networks"]["sevennet-0"] = config["networks"]["sevennet-ft"]
     refused(config, "networks.sevennet-0: is the name of a backbone too")
+
+
+def at(config, path):
+    """The mapping or list at a path such as ``study.seeds``, and the last key of it."""
+    *above, last = path.split(".")
+    for key in above:
+        config = config[int(key)] if isinstance(config, list) else config.setdefault(key, {})
+    return config, last
+
+
+def put(config, path, value):
+    place, key = at(config, path)
+    place[key] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("study.seeds", [], "non-empty"),
+        ("study.seeds", [0, 0], "non-unique"),
+        ("study.seeds", [0.0], "study.seeds.0: 0.0 should be of type integer"),
+        ("study.seeds", [1e30], "study.seeds.0: 1e+30 should be of type integer"),
+        ("study.seeds", [True], "study.seeds.0: True should be of type integer"),
+        ("study.seeds", [10**30], "study.seeds.0: is beyond"),
+        ("study.seeds", [2**31 - 1], "study.seeds.0: is beyond"),
+        ("study.seeds", [-1], "less than the minimum of 0"),
+        ("study.datasets", [], "non-empty"),
+        ("study.datasets", ["d1-surrogate", "d1-surrogate"], "non-unique"),
+        ("study.backbones", [], "non-empty"),
+        ("study.splits", [], "non-empty"),
+        ("study.transfer", [["d1-surrogate", "d1-surrogate"]], "non-unique"),
+        ("study.gap", 1, "should be of type boolean"),
+        ("study.every", True, "should be of type integer"),
+        ("heatmap.seed", 0.0, "should be of type integer"),
+        ("ablation.seeds", [1, 1], "non-unique"),
+        ("learning.n_train", [10.0], "should be of type integer"),
+        ("grid.alpha.count", True, "should be of type integer"),
+        ("grid.alpha.count", 10**6, "maximum of 1000"),
+        ("grid.alpha.smallest", float("nan"), "nan is no finite number"),
+        ("grid.regularisation.largest", float("inf"), "inf is no finite number"),
+        ("split.fractions.train", 0.0, "minimum of 0"),
+        ("split.fractions.train", -0.2, "minimum of 0"),
+        ("training.lr", float("nan"), "nan is no finite number"),
+        ("features.atoms", {"species": ["Xx"]}, "features.atoms.species.0: 'Xx' is no chemical"),
+        ("features.atoms", {"species": []}, "non-empty"),
+        ("features.atoms", {"species": [False]}, 'in YAML write "No", as No is false'),
+        ("features.atoms", {"within": 3.0, "of": ["FE"]}, "'FE' is no chemical symbol"),
+        ("features.atoms", {"within": float("inf"), "of": ["N"]}, "inf is no finite number"),
+        ("features.atoms", "fe", "give all, mobile, {species: [N, O]}, or {within: 4.0, of: [N]}"),
+        ("datasets.cuformate.reference_energy", {"Xx": 1.0}, "'Xx' is no chemical symbol"),
+        ("datasets.cuformate.reference_energy", {"N": float("nan")}, "N: nan is no finite number"),
+        ("datasets.cuformate.collective_variables", [{"distance": ["N", "Xx"]}], "'Xx' is no chem"),
+        ("datasets.cuformate.energy_range", [1.0, -1.0], "must rise"),
+        ("datasets.cuformate.runs", [0, 5, 5], "must rise"),
+        ("datasets.cuformate.runs", [1, 5], "the first run begins with frame 0"),
+        ("datasets.cuformate.stretch", {"frames": [9, 2]}, "must rise"),
+        ("datasets.mine", {"path": {"train": "a", "val": "a", "test": "b"}}, "the same file"),
+        ("datasets.mine", {"path": "a", "sha256": "ab" * 32 + "\n"}, "does not match"),
+        ("datasets.mine", {"download": {"url": "file:///a", "file": "a"}}, "begins with https://"),
+        ("datasets.mine", {"download": {"url": "https://a", "file": "members"}}, "rename it"),
+        ("datasets.mine", {"download": {"url": "https://a", "file": "a.part"}}, "rename it"),
+        ("backbones.soap.options", {"species": ["Xx"]}, "'Xx' is no chemical symbol"),
+        ("backbones.soap.options", {"speces": ["N"]}, "did you mean 'species'?"),
+        ("backbones.soap.heatmap_layer", 2, "is none of `layers`"),
+        ("backbones.soap.weights", {"path": "a"}, "family soap takes none"),
+        ("backbones.mine", {"family": "mace", "layers": [1], "heatmap_layer": 1}, "`weights`"),
+        ("backbones.diep.options", {"model": "a"}, "options.model: unknown key; known: none"),
+        ("surrogates.d1-surrogate.system.adsorbate", "Xx2", "'Xx2' is no formula"),
+        ("surrogates.d1-surrogate.system.adsorbate", "N3", "2 positions for N3, which has 3 atoms"),
+        ("surrogates.d1-surrogate.runs.0.start", "side", "did you mean 'side-on'?"),
+        ("surrogates.d1-surrogate.system.fixed_layers", 9, "the slab has 5 only"),
+        ("surrogates.d2-surrogate.biases.metadynamics.widths", [0.1], "one for each"),
+        ("study.splits", ["published"], "does not come divided into train, val and test"),
+        ("heatmap.split", "published", "does not come divided"),
+    ],
+)
+def test_refused_before_anything_runs(config, path, value, words):
+    put(config, path, value)
+    refused(config, ".".join(path.split(".")[:2]), words)
+
+
+def test_two_networks_of_one_method(config):
+    config["networks"]["wide"] = config["networks"]["schnet"]
+    check_config(config, SCHEMAS)
+    config["study"]["networks"] = ["schnet", "wide"]
+    refused(config, "study.networks: schnet and wide have one method, 'SchNet'")
+
+
+@pytest.mark.parametrize("registry", ["datasets", "backbones"])
+def test_two_of_one_title(config, registry):
+    name, other = list(config[registry])[:2]
+    config["study"][registry] = [name, other]
+    config["study"]["transfer"] = []
+    config[registry][other]["title"] = config[registry][name]["title"]
+    refused(config, f"study.{registry}: {name} and {other} have one title")
+
+
+NAMES = {
+    "NA": "a number or a missing value",
+    "none": "a number or a missing value",
+    "1e5": "a number or a missing value",
+    "12": "a number or a missing value",
+    "True": "a number or a missing value",
+    "x.csv": "ends as files of results do",
+    "x.safetensors": "ends as files of results do",
+    "a" * 81: "up to 80 letters",
+    "line\n": "up to 80 letters",
+}
+
+
+@pytest.mark.parametrize("name", [*NAMES, "gap-soap", "Training-Mean", "SOAP"])
+def test_names_that_results_could_not_tell_apart(config, name):
+    config["backbones"][name] = config["backbones"]["soap"] | {"title": "another"}
+    config["study"]["backbones"] = ["soap", name]
+    words = NAMES.get(name, "differ only in case" if name == "SOAP" else "a fit of its own")
+    refused(config, "backbones", words)
+
+
+def test_pairs_that_paths_could_not_tell_apart(config):
+    entry = {"path": "a"}
+    for names in (("a", "b-to-c", "a-to-b", "c"), ("a", "b", "a-to-b")):
+        config["datasets"] |= {name: entry for name in names}
+        config["study"] |= {"datasets": list(names), "transfer": []}
+        refused(config, "study.datasets: a-to-b", "rename a data set")
+
+
+def test_transfer_to_the_same_file(config):
+    config["datasets"]["again"] = config["datasets"]["d1-surrogate"] | {"title": "again"}
+    config["study"]["datasets"].append("again")
+    config["study"]["transfer"] = [["d1-surrogate", "again"]]
+    refused(config, "study.transfer: d1-surrogate and again are the same file")
+
+
+def test_members_that_would_be_one_file(config):
+    member = {"train": "a/b", "val": "a b", "test": "c"}
+    config["datasets"]["mine"] = {"download": {"url": "https://a", "file": "a", "member": member}}
+    refused(config, "datasets.mine.download.member: 'a b' and 'a/b' would both be kept as a__b")
+
+
+def test_time_order_of_heatmaps_and_ablations(config):
+    config["datasets"]["d2-surrogate"]["time_ordered"] = False
+    for part in ("heatmap", "ablation"):
+        split, config[part]["split"] = config[part]["split"], "sequential"
+        refused(config, f"{part}.split: sequential, but datasets.d2-surrogate.time_ordered")
+        config[part]["split"] = split
+
+
+def test_symbols_are_all_elements():
+    known = yaml.safe_load((SCHEMAS / "species.schema.yaml").read_text())["enum"]
+    assert known == chemical_symbols[1:]
+
+
+def test_paths_of_the_home_folder_and_of_variables(config, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("DATA", "/scratch/data")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    parts = {"train": "$DATA/a", "val": "${DATA}/b", "test": "c$(d)"}
+    config["datasets"] |= {"one": {"path": "~/a.xyz"}, "three": {"path": parts}}
+    config["backbones"]["mine"] = {"weights": {"path": "$HOME/weights.pt"}}
+    expand_paths(config)
+    assert config["datasets"]["one"]["path"] == "/home/me/a.xyz"
+    assert list(config["datasets"]["three"]["path"].values()) == [
+        "/scratch/data/a",
+        "/scratch/data/b",
+        "c$(d)",
+    ]
+    assert config["backbones"]["mine"]["weights"]["path"] == "/home/me/weights.pt"
+    for path in ("$NOWHERE/a", "${NOWHERE}/a"):
+        config["datasets"]["one"]["path"] = path
+        words = rf"datasets\.one\.path: {re.escape(path)}: the environment has no .* \$NOWHERE"
+        with pytest.raises(ConfigError, match=words):
+            expand_paths(config)
+
+
+def test_code_in_a_configuration(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("__use_yte__: true\nstudy: {}\n")
+    with pytest.raises(ConfigError, match="__use_yte__: no code runs in a configuration"):
+        check_files([path])
+
+
+@pytest.mark.parametrize(
+    "sign", ["\x1b", "\n", "\x00", "\x7f", "\x9b", "\u2028", "\u202e", "\u2066", "\ud800"]
+)
+def test_control_characters_are_refused(config, sign):
+    code = f"(U+{ord(sign):04X}); remove it"
+    changed = copy.deepcopy(config)
+    changed["datasets"]["d1-surrogate"]["title"] = f"a{sign}b"
+    refused(changed, "datasets.d1-surrogate.title: ", code)
+    changed = copy.deepcopy(config)
+    changed["backbones"]["soap"]["options"][f"k{sign}"] = 1
+    refused(changed, "backbones.soap.options.k\\", ": unknown key")
+    config["study"]["datasets"] = [f"d1-surrogate{sign}"]
+    refused(config, "study.datasets.0: ")
+
+
+def test_any_printable_title_is_accepted(config):
+    config["datasets"]["d1-surrogate"]["title"] = "</script> a|b $x_1$ {d} 金 👩\u200d🔬\u00a0é \\"
+    check_config(config, SCHEMAS)

@@ -10,6 +10,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from samples import labelled
 
 from mekrr.data.frames import (
+    MINIMUM_FRAMES,
     frame_table,
     load_frames,
     read_frames,
@@ -96,7 +97,7 @@ def test_three_parts(tmp_path):
 
 
 def test_missing_file(tmp_path):
-    refused(tmp_path / "absent.extxyz", "no such file", "correct the data set's path")
+    refused(tmp_path / "absent.extxyz", "no such file", "correct its path")
 
 
 def test_truncated_extxyz(tmp_path):
@@ -172,7 +173,12 @@ def test_molecule_without_cell_is_accepted(tmp_path):
 
 
 def test_fewer_than_ten_frames(tmp_path):
-    refused(write(tmp_path / "a.extxyz", labelled(9)), "9 frames; at least 10")
+    path = write(tmp_path / "a.extxyz", labelled(9))
+    with pytest.raises(DataError, match="9 frames; at least 10 are needed to train, validate"):
+        read_frames(path, least=MINIMUM_FRAMES)
+    assert len(read_frames(path)) == 9
+    write(path, labelled(1))
+    refused(path, "1 frames; at least 2 are needed to fit a model")
 
 
 def test_empty_file(tmp_path):

@@ -4,6 +4,7 @@ import copy
 import io
 import json
 import tarfile
+import zipfile
 from datetime import timedelta
 
 import ase.io
@@ -11,18 +12,22 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from ase.calculators.singlepoint import SinglePointCalculator
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from samples import ROOT, labelled
 
-from mekrr.config import check_config, check_sources
-from mekrr.data.frames import check_frame, read_frames
-from mekrr.data.retrieval import extract_member
+from mekrr.backbones.registry import registered, weights_path
+from mekrr.config import check_config
+from mekrr.data.archives import extract_member
+from mekrr.data.frames import check_frame, energy_of, read_frames
 from mekrr.errors import DataError, MekrrError
 from mekrr.model_file import read_model, write_model
 from mekrr.provenance import read_record, record_path
+from mekrr.sources import check_sources
 from mekrr.tensors import TensorFile, write_tensors
 from mekrr.training.checkpoint import read_checkpoint, write_checkpoint
+from mekrr.yaml_file import read_yaml
 
 SCHEMAS = ROOT / "workflow" / "schemas"
 
@@ -87,7 +92,7 @@ def damaged(text, damages):
 
 
 def assert_checked(frames):
-    assert len(frames) >= 10
+    assert len(frames) >= 2
     for atoms in frames:
         check_frame(atoms, "frame")
         assert np.isfinite(atoms.get_potential_energy())
@@ -101,6 +106,96 @@ def test_damaged_trajectory(tmp_path, damages):
     frames = one_line_or_success(read_frames, path)
     if frames is not None:
         assert_checked(frames)
+
+
+def written(count, n_atoms, seed):
+    """Extended XYZ of many frames, with forces and other columns, and the energies in it."""
+    frames = labelled(count, seed=seed)
+    for atoms in frames:
+        del atoms[n_atoms:]
+        energy = float(np.random.default_rng(seed + len(atoms)).normal())
+        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=np.ones((n_atoms, 3)))
+        atoms.new_array("tag", np.arange(n_atoms))
+    return [text_of([atoms]).splitlines() for atoms in frames], frames
+
+
+def _row(lines, k):
+    """Some line of an atom."""
+    return min(2 + k % max(len(lines) - 2, 1), len(lines) - 1)
+
+
+def _column(lines, k, words):
+    row = _row(lines, k)
+    lines[row] = " ".join([*lines[row].split(), *words] if words else lines[row].split()[:-1])
+
+
+STRUCTURE = {  # how the lines of a frame are damaged; True where it may still be read
+    "count": (lambda lines, k: lines.__setitem__(0, str(len(lines) - 2 + (-1, 1)[k % 2])), False),
+    "huge count": (lambda lines, k: lines.__setitem__(0, str(10 ** (7 + k % 20 + 1))), False),
+    "column missing": (lambda lines, k: _column(lines, k, []), False),
+    "column more": (lambda lines, k: _column(lines, k, ["7"]), False),
+    "atom more": (lambda lines, k: lines.append(lines[_row(lines, k)]), False),
+    "atom less": (lambda lines, k: lines.pop(_row(lines, k)), False),
+    "comment missing": (lambda lines, _: lines.pop(1), False),
+    "blank inside": (lambda lines, k: lines.insert(_row(lines, k), ""), False),
+    "key twice": (lambda lines, _: lines.__setitem__(1, lines[1] + " energy=3.0"), False),
+    "open quote": (lambda lines, _: lines.__setitem__(1, lines[1].replace('"', "", 1)), False),
+    "D exponent": (
+        lambda lines, _: lines.__setitem__(1, lines[1].replace("energy=", "energy=1.0D+0")),
+        False,
+    ),
+    "rubbish between": (
+        lambda lines, k: lines.append(("x", "--", "4 4", "VEC1 1 0 0")[k % 4]),
+        False,
+    ),
+    "blank between": (lambda lines, k: lines.extend(["", "  ", "\t"][: 1 + k % 3]), True),
+    "byte order mark": (lambda lines, _: lines.__setitem__(0, "\ufeff" + lines[0]), True),
+    "stress of six": (
+        lambda lines, _: lines.__setitem__(1, lines[1] + ' stress="1 1 1 0 0 0"'),
+        True,
+    ),
+    "odd keys": (
+        lambda lines, k: lines.__setitem__(
+            1, lines[1] + (' note="a = b"', " flag", " ü='é'")[k % 3]
+        ),
+        True,
+    ),
+    "space before": (lambda lines, _: lines.__setitem__(0, f"  {lines[0]}  "), True),
+}
+
+
+@cases(120)
+@given(
+    count=st.integers(2, 6),
+    n_atoms=st.integers(1, 4),
+    damages=st.dictionaries(
+        st.integers(0, 5),
+        st.tuples(st.sampled_from(sorted(STRUCTURE)), st.integers(0, 40)),
+        max_size=3,
+    ),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    encoding=st.sampled_from(["utf-8", "utf-8", "latin-1"]),
+)
+def test_damaged_structure_of_a_trajectory(tmp_path, count, n_atoms, damages, end, encoding):
+    """All frames come out as written, or one line: never fewer frames, never other values."""
+    texts, frames = written(count, n_atoms, seed=count)
+    damages = {place: damage for place, damage in damages.items() if place < count}
+    for place, (name, detail) in damages.items():
+        STRUCTURE[name][0](texts[place], detail)
+    path = tmp_path / "a.xyz"
+    text = end.join(line for lines in texts for line in lines) + end
+    path.write_bytes(text.encode(encoding, errors="replace"))
+    found = one_line_or_success(read_frames, path)
+    if found is None:
+        assert damages
+        return
+    assert len(found) == count
+    for ours, theirs in zip(found, frames, strict=True):
+        assert energy_of(ours) == energy_of(theirs)
+        np.testing.assert_allclose(ours.positions, theirs.positions, atol=1e-8)
+        np.testing.assert_array_equal(ours.numbers, theirs.numbers)
+    if encoding == "utf-8":
+        assert all(STRUCTURE[name][1] for name, _ in damages.values())
 
 
 @pytest.mark.parametrize(
@@ -214,6 +309,61 @@ def test_any_change_of_the_configuration(config, steps, key, value):
     one_line_or_success(check)
 
 
+SHIPPED = (ROOT / "config/config.yaml").read_text()
+PIECES = st.one_of(
+    st.sampled_from(["&a ", "*a", "<<: *a", "{", "}", "[", "]", "? ", "- ", "--- ", "# ", "|\n"]),
+    st.sampled_from(["!!python/object:os.system", "!!set", "!!binary", "!x ", "%YAML 1.1\n---\n"]),
+    st.sampled_from(["0x_", "1:60", ".nan", "-.inf", "2020-13-01", "1e30", "~", "'", '"', "  "]),
+    st.sampled_from(["\nstudy: {}\n", "every: 3\n  every: 4", "\n...\n"]),
+    st.sampled_from(["\t", "\r", "\x00", "\x07", "\ufeff"]),
+    st.text(max_size=8),
+)
+
+
+@cases(200)
+@given(
+    damages=st.lists(
+        st.one_of(
+            st.tuples(st.just("insert"), st.integers(0, 10**4), PIECES),
+            st.tuples(st.just("replace"), st.integers(0, 10**4), PIECES),
+            st.tuples(st.just("cut"), st.integers(0, 10**4), st.integers(1, 40)),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_damaged_file_of_the_configuration(config, tmp_path, damages):
+    """Read as YAML reads it, or refused; and then checked as a whole."""
+    path = tmp_path / "config.yaml"
+    text = damaged(SHIPPED, damages)
+    path.write_text(text, encoding="utf-8", errors="replace")
+    read = one_line_or_success(read_yaml, path)
+    if read is not None:
+        # `.nan` is unequal to itself, but written as it was read.
+        assert repr(read) == repr(yaml.safe_load(path.read_text(encoding="utf-8-sig")))
+        one_line_or_success(check_config, config | read, SCHEMAS)
+
+
+@cases(150)
+@given(
+    entry=st.dictionaries(
+        st.sampled_from(["family", "layers", "options", "weights", "title", "x"]), ANYTHING
+    ),
+    text=st.one_of(st.none(), st.text(max_size=60)),
+)
+def test_any_registry_of_backbones(tmp_path, entry, text):
+    path = tmp_path / "backbones.yaml"
+    path.write_text(
+        yaml.safe_dump({"backbones": {"b": entry}}) if text is None else text,
+        encoding="utf-8",
+        errors="replace",
+    )
+    found = one_line_or_success(registered, path)
+    if found is not None and "b" in found:
+        assert found["b"] == entry
+        weights_path(entry.get("weights", {}))
+
+
 PLACES = st.lists(
     st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=0, max_size=5
 )
@@ -228,14 +378,7 @@ def intact(tmp_path_factory):
     write_checkpoint(folder / "checkpoint", identity, state)
     write_tensors(folder / "tensors", {"a": np.arange(12.0).reshape(3, 4)}, {"what": "test"})
     write_model(folder / "model", {"a": np.arange(3.0)}, {"name": "test"})
-    with tarfile.open(folder / "archive", "w:gz") as file:
-        entry = tarfile.TarInfo("train.extxyz")
-        entry.size = 2000
-        file.addfile(entry, io.BytesIO(VALID.encode()[:2000]))
     (folder / "record").write_text(json.dumps({"size": 1, "sha256": "0", "inputs": {}}))
-
-    def extract(path):
-        extract_member(path, "train.extxyz", path.with_name("out"))
 
     def record(path):
         place = record_path("results/x")
@@ -247,7 +390,6 @@ def intact(tmp_path_factory):
         "checkpoint": lambda path: read_checkpoint(path, identity),
         "tensors": lambda path: TensorFile(path).read("a").sum(),
         "model": read_model,
-        "archive": extract,
         "record": record,
     }
     return {name: ((folder / name).read_bytes(), read) for name, read in readers.items()}
@@ -255,7 +397,7 @@ def intact(tmp_path_factory):
 
 @cases(250)
 @given(
-    kind=st.sampled_from(["checkpoint", "tensors", "model", "archive", "record"]),
+    kind=st.sampled_from(["checkpoint", "tensors", "model", "record"]),
     end=st.floats(0, 1),
     places=PLACES,
 )
@@ -268,3 +410,52 @@ def test_damaged_file_of_ours(intact, tmp_path, monkeypatch, kind, end, places):
     path = tmp_path / kind
     path.write_bytes(data)
     one_line_or_success(read, path)
+
+
+@pytest.fixture(scope="module")
+def packed():
+    """An archive of each kind that tests its content by checksums, and that content."""
+    body = VALID.encode()[:3000]
+    members = {"a/val.extxyz": b"x" * 700, "a/train.extxyz": body}
+    archives = {}
+    for kind in ("gz", "bz2", "xz"):
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode=f"w:{kind}") as file:
+            for name, content in members.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                file.addfile(entry, io.BytesIO(content))
+        archives[kind] = stream.getvalue()
+    for kind, method in {"zip": zipfile.ZIP_DEFLATED, "stored": zipfile.ZIP_STORED}.items():
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", method) as file:
+            for name, content in members.items():
+                file.writestr(name, content)
+        archives[kind] = stream.getvalue()
+    return archives, body
+
+
+@cases(250)
+@given(
+    kind=st.sampled_from(["gz", "bz2", "xz", "zip", "stored"]),
+    end=st.floats(0, 1),
+    places=PLACES,
+    more=st.binary(max_size=20),
+)
+def test_damaged_archive(packed, tmp_path, kind, end, places, more):
+    """The exact content, or an error: never another content."""
+    archives, body = packed
+    whole = archives[kind]
+    data = bytearray(whole if places or more else whole[: round(end * len(whole))])
+    for place, byte in places:
+        data[int(place * len(data))] = byte
+    path, target = tmp_path / "archive", tmp_path / "out"
+    target.unlink(missing_ok=True)
+    path.write_bytes(data + more)
+
+    def extract():
+        extract_member(path, "train.extxyz", target)
+        return target.read_bytes()
+
+    assert one_line_or_success(extract) in (None, body)
+    assert target.exists() == (one_line_or_success(extract) is not None)

@@ -3,16 +3,18 @@
 Drawn for five data sets, two backbones, all methods: what is to fit on a page.
 """
 
+import re
 from itertools import combinations, product
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from mekrr.methods import ORDER, TRAINED
 from mekrr.plots import alpha_sweep, calibration, cost, errors, heatmap, learning, parity, reaction
-from mekrr.plots.style import METHOD_COLOURS, PAGE, TEXT, plain_log, save
+from mekrr.plots.style import METHOD_COLOURS, PAGE, TEXT, cut, plain_log, save, use_house_style
 
 DATASETS = {f"d{k}": {"title": f"D{k} surrogate"} for k in range(1, 5)}
 DATASETS["cu"] = {"title": "Cu/formate surrogate"}
@@ -212,6 +214,62 @@ def test_time_where_frames_state_it_else_their_number():
     assert clock.end == pytest.approx(0.59)
     joined = series.assign(time_fs=[*range(10), *range(20)])  # time begins anew
     assert heatmap.Clock.of(joined).title == "Frame"
+
+
+ODD = "a|b $x_1$ %#&{}~^\\ <b>é 金 😀"
+LONG = "The adsorption of formate on a copper surface at four hundred kelvin, run number 12"
+ODD_DATASETS = {"d1": {"title": ODD}, "d2": {"title": LONG}, "cu": {"title": "W" * 80}}
+ODD_BACKBONES = {"sevennet-0": f"$a$ {LONG}", "chgnet-0.3.0": ODD}
+
+
+def formulas(figure):
+    """Texts with a part of a title that are set as formulas."""
+    texts = [text for text in figure.findobj(Text) if re.search("x_1|run n|W", text.get_text())]
+    assert texts
+    return [t.get_text() for t in texts if t.get_parse_math() and is_math_text(t.get_text())]
+
+
+def is_math_text(text):
+    """As matplotlib counts: an even number of dollars without a backslash."""
+    dollars = len(re.findall(r"(?<!\\)\$", text))
+    return dollars > 0 and dollars % 2 == 0
+
+
+def test_odd_and_long_titles_are_drawn_as_they_are(rng):
+    table = fits().assign(chosen=True, split="test", miscalibration_area=0.07)
+    table = table[table["method"].isin(["SchNet", "linear ridge", "MEKRR-alpha"])]
+    table = table[table["dataset"].isin(ODD_DATASETS)]
+    for column in ("rmse", "mae"):
+        table[column] = 10 ** rng.uniform(-0.3, 1.3, len(table))
+    curves = table.merge(pd.DataFrame({"expected": [0, 0.5, 1]}), how="cross")
+    curves["observed"] = curves["expected"]
+    along = table[table["dataset"] == "d2"].assign(variable=1.1)
+    drawn = [
+        errors.draw(table, ODD_DATASETS, ODD_BACKBONES),
+        calibration.draw(curves, table, ODD_DATASETS, ODD_BACKBONES),
+        reaction.draw(along, VARIABLE, None, "d2", ODD_DATASETS, ODD_BACKBONES),
+    ]
+    series, panel = stretch()
+    drawn.append(heatmap.draw([[panel, panel]], series, VARIABLE, None, f"{ODD}, {LONG}, {LONG}"))
+    for figure in drawn:
+        assert formulas(figure) == []
+        assert overlaps(figure) == []
+
+
+def test_long_titles_keep_their_ends():
+    assert cut("short") == "short"
+    assert cut(LONG) == "The adsorption of formate on a c…, run number 12"
+
+
+def test_signs_that_the_font_lacks_are_told_once(tmp_path, caplog, recwarn):
+    use_house_style()
+    figure, axis = plt.subplots()
+    axis.set_title("金 é 金 銀")
+    save(figure, [tmp_path / "one.png", tmp_path / "one.svg", tmp_path / "one.pdf"])
+    (record,) = caplog.records
+    assert record.getMessage().startswith("DejaVu Sans has no 金 銀: boxes stand for them")
+    assert not [w for w in recwarn if "Glyph" in str(w.message)]
+    assert "金 é 金 銀" in (tmp_path / "one.svg").read_text(encoding="utf-8")
 
 
 def test_saved_files_have_the_size_asked_for(tmp_path):

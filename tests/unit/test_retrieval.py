@@ -1,14 +1,13 @@
 """Downloads from a server on loopback that behaves well, badly and maliciously."""
 
 import hashlib
-import io
-import tarfile
-import zipfile
+from types import SimpleNamespace
 
 import pytest
 from servers import BODY, serving
 
-from mekrr.data.retrieval import download, extract_member
+from mekrr.data import retrieval
+from mekrr.data.retrieval import download
 from mekrr.errors import DataError
 
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -33,7 +32,10 @@ def test_good(address, tmp_path):
     assert [p.name for p in target.parent.iterdir()] == ["file.xyz"]
 
 
-@pytest.mark.parametrize("kind", ["redirect", "busy", "breaks-no-range"])
+@pytest.mark.parametrize(
+    "kind",
+    ["redirect", "busy", "busy-429", "being-made", "breaks-no-range", "no-length", "odd-length"],
+)
 def test_comes_through(address, tmp_path, kind):
     download(f"{address}/{kind}", tmp_path / "f", SHA256, **FAST)
     assert (tmp_path / "f").read_bytes() == BODY
@@ -112,49 +114,100 @@ def test_unknown_checksum_is_recorded_then_enforced(address, tmp_path):
     assert target.read_bytes() == BODY
 
 
-@pytest.fixture(params=["tgz", "zip"])
-def archive(request, tmp_path):
-    path = tmp_path / f"data.{request.param}"
-    if request.param == "zip":
-        with zipfile.ZipFile(path, "w") as file:
-            file.writestr("split/train.extxyz", BODY)
-            file.writestr("../../evil", b"x")
-        return path
-    with tarfile.open(path, "w:gz") as file:
-        for name, body in (("split/train.extxyz", BODY), ("../../evil", b"x")):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(body)
-            file.addfile(entry, io.BytesIO(body))
-        link = tarfile.TarInfo("link.extxyz")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        file.addfile(link)
-    return path
+@pytest.mark.parametrize(
+    "kind", ["good", "breaks", "capped", "chunked", "chunked-cut", "being-made"]
+)
+def test_comes_through_without_a_checksum(address, tmp_path, kind):
+    download(f"{address}/{kind}", tmp_path / "f", **FAST)
+    assert (tmp_path / "f").read_bytes() == BODY
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["f", "f.sha256"]
 
 
-def test_member_is_extracted_to_the_target_alone(archive, tmp_path):
-    target = tmp_path / "out" / "train.extxyz"
-    extract_member(archive, "split/train.extxyz", target)
-    assert target.read_bytes() == BODY
-    extract_member(archive, "train.extxyz", target)  # its name alone will do
-    assert target.read_bytes() == BODY
-    extract_member(archive, "../../evil", tmp_path / "out" / "harmless")
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["harmless", "train.extxyz"]
+@pytest.mark.parametrize("kind", ["changes", "changes-unseen"])
+@pytest.mark.parametrize("sha256", [None, hashlib.sha256(BODY[::-1]).hexdigest()])
+def test_two_versions_are_never_joined(address, server, tmp_path, kind, sha256):
+    download(f"{address}/{kind}", tmp_path / "f", sha256, **FAST)
+    assert (tmp_path / "f").read_bytes() == BODY[::-1]
+    assert server.seen[1][1] is not None, "the rest was asked for"
 
 
-def test_missing_member_is_named_with_what_there_is(archive, tmp_path):
-    with pytest.raises(DataError, match=r"no members 'val'; .*: split/train\.extxyz"):
-        extract_member(archive, "val", tmp_path / "out")
+def test_what_nothing_tells_from_another_version_is_not_continued(address, server, tmp_path):
+    (tmp_path / "f.part").write_bytes(BODY[::-1][:777])
+    download(f"{address}/good", tmp_path / "f", **FAST)
+    assert (tmp_path / "f").read_bytes() == BODY
+    assert server.seen == [("/good", None)]
 
 
-def test_links_are_refused(archive, tmp_path):
-    if archive.suffix == ".zip":
-        pytest.skip("zip members are bytes")
-    with pytest.raises(DataError, match=r"'link\.extxyz' is not a regular file"):
-        extract_member(archive, "link.extxyz", tmp_path / "out")
+def test_a_part_of_another_version_is_found_by_the_checksum(address, server, tmp_path):
+    (tmp_path / "f.part").write_bytes(BODY[::-1][:777])
+    download(f"{address}/good", tmp_path / "f", SHA256, **FAST)
+    assert (tmp_path / "f").read_bytes() == BODY
+    assert server.seen == [("/good", "bytes=777-"), ("/good", None)]
 
 
-def test_damaged_archive(archive, tmp_path):
-    archive.write_bytes(archive.read_bytes()[:-3000])
-    with pytest.raises(DataError, match="damaged archive"):
-        extract_member(archive, "split/train.extxyz", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+@pytest.mark.parametrize("kind", ["whole-as-rest", "whole-as-rest-unsaid", "another-rest"])
+def test_another_part_than_asked_for_is_not_appended(address, tmp_path, kind):
+    """The version is right and the checksum unknown: only Content-Range tells."""
+    (tmp_path / "f.part").write_bytes(BODY[:777])
+    (tmp_path / "f.part.version").write_text('"1"')
+    with pytest.raises(DataError, match="another part than it was asked for"):
+        download(f"{address}/{kind}", tmp_path / "f", attempts=1, **FAST)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("empty", "the answer is empty"),
+        ("no-content", "the server answers 204 No Content; get it by hand"),
+        ("page", "the server sends text/html, not the file; it may want a login"),
+        ("page-unsaid", "the server sends a web page, not the file"),
+        ("encoded", r"sends the file encoded \(gzip\), though asked not to"),
+        ("no-length", "does not say how long the file is, .* give its `sha256`, or get it by"),
+        ("odd-length", "does not say how long the file is"),
+        ("length-too-long", "no download after 1 attempts"),
+        ("chunked-cut", "no download after 1 attempts"),
+        ("redirect-to-file", "no valid address"),
+        ("rude", r"answers 403 go\\x1b\[31m away"),
+    ],
+)
+def test_what_is_not_the_file_is_not_taken_for_it(address, tmp_path, kind, words):
+    with pytest.raises(DataError, match=words) as caught:
+        download(f"{address}/{kind}", tmp_path / "f", attempts=1, **FAST)
+    assert "\n" not in str(caught.value)
+    assert not {"f", "f.sha256"} & {p.name for p in tmp_path.iterdir()}
+
+
+def test_length_too_short_is_found_by_the_checksum(address, tmp_path):
+    with pytest.raises(DataError, match="sha256 of what arrived is"):
+        download(f"{address}/length-too-short", tmp_path / "f", SHA256, **FAST)
+
+
+def test_damaged_record_of_a_checksum(address, tmp_path):
+    (tmp_path / "f.sha256").write_bytes(b"\xff\x00")
+    with pytest.raises(DataError, match=r"f\.sha256: damaged record .*delete it"):
+        download(f"{address}/good", tmp_path / "f", **FAST)
+
+
+def test_damaged_version_of_a_part_is_unknown(address, server, tmp_path):
+    (tmp_path / "f.part").write_bytes(BODY[:777])
+    (tmp_path / "f.part.version").write_bytes(b'"1"\r\nHost: evil')
+    download(f"{address}/good", tmp_path / "f", **FAST)
+    assert server.seen == [("/good", None)]
+
+
+def test_a_file_larger_than_the_disk(address, tmp_path, monkeypatch):
+    monkeypatch.setattr(retrieval.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(DataError, match=f"{len(BODY)} bytes to come, 1000 are free .*make room"):
+        download(f"{address}/good", tmp_path / "f", **FAST)
+
+
+def test_https_is_not_left_without_a_checksum(tmp_path):
+    hops = [SimpleNamespace(url="https://a.org/f"), SimpleNamespace(url="http://b.org/f")]
+    answer = SimpleNamespace(
+        url="https://c.org/f", history=hops, headers={"Content-Length": "5", "Content-Type": ""}
+    )
+    with pytest.raises(DataError, match="leads to an address without https"):
+        retrieval._require_trustworthy(answer, "https://a.org/f", tmp_path / "f.part", "by hand")
+    hops.pop()
+    retrieval._require_trustworthy(answer, "https://a.org/f", tmp_path / "f.part", "by hand")

@@ -24,8 +24,9 @@ from mekrr.comparison import (
 )
 from mekrr.methods import ORDER, label
 from mekrr.notes import effort, same_dataset_notes, transfer_notes
+from mekrr.printing.escapes import for_latex
 from mekrr.printing.grid import FEWER, MISSING, Cell, Grid, Row, flat
-from mekrr.printing.latex import escaped, latex
+from mekrr.printing.latex import latex
 from mekrr.printing.markdown import markdown
 from mekrr.printing.page import page
 from mekrr.tables import all_metrics, transfer_metrics
@@ -339,7 +340,7 @@ def grid_of(text, best=True):
 
 
 def test_latex_escapes_what_tex_would_read():
-    assert escaped("a_b & 5 % $x {y} #1 ~ ^ \\") == (
+    assert for_latex("a_b & 5 % $x {y} #1 ~ ^ \\") == (
         r"a\_b \& 5 \% \$x \{y\} \#1 \textasciitilde{} \textasciicircum{} \textbackslash{}"
     )
     text = latex(NASTY, [grid_of(NASTY)], [NASTY], "t")

@@ -179,8 +179,8 @@ def test_what_a_killed_process_left_is_reported_then_removed(chain):
     """Of a file that is written again; a live process's file stays."""
     killed = subprocess.Popen([sys.executable, "-c", ""])
     killed.wait()
-    left = f"results/tables/.{killed.pid}-t.csv"
-    live = f"results/tables/.{os.getppid()}-t.csv"
+    left = f"results/tables/.{killed.pid}-{16 * '0'}-t.csv"
+    live = f"results/tables/.{os.getppid()}-{16 * '0'}-t.csv"
     for path in (left, live):
         write_text(path, "half")
     os.mkdir(f"{left}.parts")

@@ -11,6 +11,14 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from samples import labelled
 from studies import Project
 
+HOSTILE = (
+    "</script><script>window.pwned=1</script><img src=x onerror=window.pwned=1><!--<script> a|b "
+    "$x_1$ %#&{dataset}~^\\ é 金 😀"
+)
+HOSTILE_RST = "`x <javascript:window.pwned=1>`_ |s| *b* {backbone} {unknown}"
+LONG = "The adsorption of formate on a copper surface at four hundred kelvin, run number 12"
+FORMULA = "=cmd|' /C calc'!A0"
+
 
 @pytest.fixture
 def project(tmp_path):
@@ -63,9 +71,13 @@ def pair(project):
 
 @pytest.fixture(scope="session")
 def finished_pair(tmp_path_factory):
-    """The same, run once; tests only read it."""
+    """The same under hostile titles, run once; tests only read it."""
     project = add_large(Project(tmp_path_factory.mktemp("pair") / "project"))
     project.config["study"]["splits"] = ["random"]
+    facts = dict.fromkeys(("theory", "licence", "citation", "system"), HOSTILE)
+    project.config["datasets"]["mine"] |= {"title": HOSTILE} | facts
+    project.config["datasets"]["large"] |= {"title": LONG, "citation": FORMULA}
+    project.config["backbones"]["toy"]["title"] = HOSTILE_RST
     project.config |= {"learning": {"n_train": []}, "ablation": {"seeds": []}}
     result = project.run()
     assert result.returncode == 0, result.stdout + result.stderr

@@ -76,7 +76,7 @@ def test_empty_split(project):
 
 
 def test_layer_that_the_backbone_lacks(project):
-    project.config["backbones"]["toy"]["layers"] = [1, 9]
+    project.config["backbones"]["toy"]["layers"] = [1, 2, 9]
     refused(project, "has no layer 9, only 1, 2")
 
 

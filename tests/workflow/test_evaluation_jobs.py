@@ -1,5 +1,7 @@
 """Learning curves, ablations and costs in the workflow: run when asked for, and only then."""
 
+import shutil
+
 LEARNING = {"learning_kernels": 2, "learning_table": 1, "fig_learning": 1}
 
 
@@ -19,7 +21,9 @@ def test_what_is_not_asked_for_is_not_run(project):
 
 
 def test_transfer_has_its_table(project):
-    project.config["datasets"]["other"] = project.config["datasets"]["mine"]
+    shutil.copy(project.data, project.folder / "other.extxyz")
+    other = project.config["datasets"]["mine"] | {"path": "other.extxyz"}
+    project.config["datasets"]["other"] = other
     project.config["study"] |= {"datasets": ["mine", "other"], "transfer": [["mine", "other"]]}
     jobs = project.planned("tables")
     assert jobs["transfer_table"] == 1

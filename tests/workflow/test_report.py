@@ -1,19 +1,23 @@
-"""The report in a real browser: whole, offline, searchable."""
+"""The report in a real browser: whole, offline, searchable, whatever the titles are."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
+import pandas as pd
 import pytest
+from conftest import FORMULA, HOSTILE, HOSTILE_RST, LONG
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 SECONDS = 30
 SWITCHES = ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1500,950")
+JOINER = "\u2060"  # keeps Snakemake from taking a brace in a label for a wildcard
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +32,7 @@ def browser(tmp_path_factory):
         subprocess.run(["apt-get", "install", "-y", "-q", *missing], check=True)
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     profile = tmp_path_factory.mktemp("chromium")
     for switch in (*SWITCHES, f"--user-data-dir={profile}"):
         options.add_argument(switch)
@@ -48,7 +52,8 @@ def report(finished_pair):
 
 @pytest.fixture
 def page(browser, report):
-    browser.get_log("performance")  # empties it
+    for log in ("performance", "browser"):
+        browser.get_log(log)  # empties it
     browser.get(report.as_uri())
     wait(browser, "//*[normalize-space()='Workflow']")
     return browser
@@ -94,10 +99,85 @@ def test_every_result_shows(page):
 def test_results_read_as_results(page):
     """Labels name what is to be seen, not files."""
     labels = page.execute_script("return Object.values(results).map(r => Object.values(r.labels))")
+    titles = {HOSTILE, HOSTILE_RST, LONG}
     for texts in labels:
+        texts = {text.replace(JOINER, "") for text in texts} - titles
         assert not any("_" in text or "/" in text or text.endswith("svg") for text in texts), texts
     categories = page.execute_script("return Object.keys(categories)")
     assert all(category[0].isdigit() for category in categories), "in reading order"
+
+
+def assert_nothing_ran(browser):
+    assert browser.execute_script("return window.pwned === undefined")
+    assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
+
+
+def test_titles_show_in_the_report_and_run_nothing(page):
+    assert not page.find_elements(By.XPATH, "//img[@src='x']")
+    described = page.execute_script(
+        "const part = document.createElement('div'); part.innerHTML = workflow_desc;"
+        "return [part.textContent, part.querySelectorAll('a, img, script').length]"
+    )
+    assert f"Data sets: {HOSTILE}, {LONG}." in described[0]
+    assert described[1] == 0
+    wait(page, "//span[contains(normalize-space(), 'Figures')]")[0].click()
+    wait(page, "//td")
+    cells = {cell.text.replace(JOINER, "") for cell in page.find_elements(By.XPATH, "//td")}
+    assert {HOSTILE, LONG, HOSTILE_RST} <= cells
+    captions = page.execute_script("return Object.values(results).map(r => r.caption).join()")
+    assert "problematic" not in captions
+    assert "system-message" not in captions
+    assert_nothing_ran(page)
+
+
+@pytest.fixture
+def tables(report):
+    return report.parent / "tables"
+
+
+def test_titles_show_in_the_tables_and_run_nothing(browser, tables):
+    browser.get_log("browser")
+    found = ""
+    for path in sorted(tables.glob("*.html")):
+        browser.get(path.as_uri())
+        found += browser.execute_script("return document.body.textContent")
+        assert not browser.find_elements(By.XPATH, "//img | //script | //a")
+        for table in browser.find_elements(By.XPATH, "//table"):
+            widths = browser.execute_script(
+                "return [...arguments[0].tBodies[0].rows].map(r => r.cells.length)", table
+            )
+            assert len(set(widths)) == 1, path
+    assert {title for title in (HOSTILE, LONG, HOSTILE_RST, FORMULA) if title in found} == {
+        HOSTILE,
+        LONG,
+        HOSTILE_RST,
+        FORMULA,
+    }
+    assert_nothing_ran(browser)
+
+
+def test_figures_run_nothing(browser, tables):
+    browser.get_log("browser")
+    for path in (tables.parent / "figures/mine").glob("*.svg"):
+        browser.get(path.as_uri())
+        assert browser.execute_script("return document.querySelectorAll('text').length > 3")
+        assert not browser.find_elements(By.XPATH, "//*[name()='script' or name()='img']")
+        assert_nothing_ran(browser)
+
+
+def test_titles_leave_tables_of_text_whole(tables):
+    for path in sorted(tables.glob("*.md")):
+        for block in path.read_text(encoding="utf-8").split("\n\n"):
+            rows = [line for line in block.splitlines() if line.startswith("|")]
+            assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) <= 1, path
+    for path in sorted(tables.glob("*.tex")):
+        text = path.read_text(encoding="utf-8")
+        assert text.isascii()
+        for head in re.findall(r"\\toprule\n(.*)\n", text):
+            assert head.endswith(r" \\")
+    values = pd.read_csv(tables / "provenance.csv").set_index(["what", "item"])["value"]
+    assert values["data set mine", "citation"] == HOSTILE
+    assert values["data set large", "citation"] == f"'{FORMULA}"
 
 
 def test_search_finds_table_2(page):

@@ -56,7 +56,7 @@ def test_rule_that_selects_nothing_is_one_line(project):
 
 
 def test_missing_weights_are_named_before_anything_runs(project):
-    project.config["backbones"]["toy"]["weights"] = {"path": "gone.pt"}
+    project.config["backbones"]["toy"] |= {"family": "schnet", "weights": {"path": "gone.pt"}}
     result = project.run("features")
     assert result.returncode != 0
     assert "backbones.toy.weights.path: gone.pt: no such file" in result.stderr
@@ -66,4 +66,4 @@ def test_option_that_a_family_does_not_take_is_named(project):
     project.config["backbones"]["toy"]["options"] = {"cutof": 5}
     result = project.run("features")
     assert result.returncode != 0
-    assert "family 'analytic' takes no 'cutof'" in result.stderr
+    assert "config: backbones.toy.options.cutof: unknown key; known: none" in result.stderr

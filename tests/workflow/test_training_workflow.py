@@ -54,3 +54,12 @@ def test_divergence_is_one_line(training):
     checkpoint = training.folder / "results/training/mine/random-0/tiny.pt"
     assert str(checkpoint.relative_to(training.folder)) in line
     assert checkpoint.is_file()
+
+
+def test_a_network_is_trained_on_forces(training):
+    training.config["networks"]["tiny"]["training"]["force_weight"] = 0.5
+    result = training.run(f"{FIT}/predictions.csv", TARGETS[1])
+    assert result.returncode == 0, result.stdout + result.stderr
+    predictions = pd.read_csv(training.folder / FIT / "predictions.csv")
+    assert predictions["energy_pred"].notna().all()
+    assert len(pd.read_csv(training.folder / TARGETS[1])) == 1

@@ -4,11 +4,21 @@ import sys
 from itertools import combinations_with_replacement
 from pathlib import Path
 
-from mekrr.config import check_config, check_sources, download_folder, download_key, in_parts
+from mekrr.config import check_config
 from mekrr.errors import ConfigError
+from mekrr.printing.escapes import for_label
+from mekrr.sources import (
+    check_sources,
+    download_folder,
+    download_key,
+    expand_paths,
+    in_parts,
+    member_file,
+)
 
 try:
     check_config(config, Path(workflow.basedir) / "workflow" / "schemas")
+    expand_paths(config)
     check_sources(config)
 except ConfigError as error:
     sys.exit(f"mekrr: error: config: {error}")
@@ -49,6 +59,10 @@ def part_of_entry(wildcards, *keys):
     return {key: entry[key] for key in keys if key in entry}
 
 
+def how_to_read(wildcards):
+    return part_of_entry(wildcards, "format", "energy_key", "forces_key")
+
+
 def source_entry(wildcards):
     return part_of_entry(wildcards, "frames", "atoms", "runs", "energy_range")
 
@@ -76,11 +90,6 @@ def source_files(entry):
     if "member" in download:
         return [f"{folder}/members/{member_file(m)}" for m in in_parts(download["member"])]
     return [f"{folder}/{download['file']}"]
-
-
-def member_file(member):
-    """A member's path inside its archive as one file name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "__", member)
 
 
 ARCHIVES = {
@@ -150,11 +159,12 @@ def figure_labels(title):
 
     def labels(wildcards):
         dataset, backbone = (getattr(wildcards, key, None) for key in ("dataset", "backbone"))
-        return {
+        shown = {
             "figure": title,
             "data set": config["datasets"][dataset].get("title", dataset) if dataset else "all",
             "backbone": backbone_title(wildcards) if backbone else "all",
         }
+        return {column: for_label(text) for column, text in shown.items()}
 
     return labels
 
@@ -497,6 +507,7 @@ PRINTED_CODE = code(
     "comparison.py",
     "methods.py",
     "notes.py",
+    "printing/escapes.py",
     "printing/grid.py",
     "printing/latex.py",
     "printing/markdown.py",
@@ -662,12 +673,12 @@ def network_weights(wildcards):
 def forces_file(wildcards):
     """The frames of a data set, where a network learns forces."""
     learns = network_training(wildcards)["force_weight"] > 0
-    return f"results/data/{wildcards.dataset}/frames.extxyz" if learns else []
+    return [f"results/data/{wildcards.dataset}/frames.extxyz"] if learns else []
 
 
 def source_forces_file(wildcards):
     learns = network_training(wildcards)["force_weight"] > 0
-    return f"results/data/{wildcards.source}/frames.extxyz" if learns else []
+    return [f"results/data/{wildcards.source}/frames.extxyz"] if learns else []
 
 
 def transferred_model(wildcards):

@@ -11,7 +11,17 @@ rule check_frames:
     """Read a trajectory, refuse it with a reason or write it in one form."""
     input:
         trajectories=dataset_files,
-        code=code("data/frames.py", "data/expectations.py", "data/references.py"),
+        code=code(
+            "data/frames.py",
+            "data/reading.py",
+            "data/compression.py",
+            "data/extxyz.py",
+            "data/labels.py",
+            "data/structure.py",
+            "data/units.py",
+            "data/references.py",
+            "data/expectations.py",
+        ),
     output:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
@@ -28,6 +38,7 @@ rule check_frames:
     params:
         sha256=trajectory_sha256,
         dataset=source_entry,
+        reading=how_to_read,
         every=STUDY["every"],
     script:
         "../scripts/check_frames.py"
@@ -114,6 +125,7 @@ rule check_dataset:
             "data/closeness.py",
             "data/copies.py",
             "data/expectations.py",
+            "data/units.py",
         ),
     output:
         checks="results/data/{dataset}/checks.csv",

@@ -34,7 +34,7 @@ rule extract:
     """One regular file out of a downloaded archive."""
     input:
         archive=archive_file,
-        code=code("data/retrieval.py"),
+        code=code("data/archives.py", "data/compression.py"),
     output:
         file="results/downloads/{key}/members/{member}",
     log:

@@ -5,6 +5,7 @@ import logging
 from mekrr.config import PARTS
 from mekrr.data.expectations import energy_doubt, meet
 from mekrr.data.frames import (
+    MINIMUM_FRAMES,
     frame_table,
     read_frames,
     thin_out,
@@ -20,8 +21,13 @@ with job(snakemake):
     source = ", ".join(files)
     if snakemake.params.sha256:
         verify_checksum(files[0], snakemake.params.sha256)
-    frames = read_frames(dict(zip(PARTS, files, strict=True)) if len(files) > 1 else files[0])
-    meet(frames, snakemake.params.dataset, source)
+    entry = snakemake.params.dataset
+    frames = read_frames(
+        dict(zip(PARTS, files, strict=True)) if len(files) > 1 else files[0],
+        least=MINIMUM_FRAMES,
+        **snakemake.params.reading,
+    )
+    meet(frames, entry, source)
     logging.info("%s: %d frames checked", snakemake.wildcards.dataset, len(frames))
     energies = [atoms.get_potential_energy() for atoms in frames]
     kept, isolated = separate_isolated(frames, energies, source)
@@ -29,7 +35,7 @@ with job(snakemake):
     table = with_isolated(frame_table(frames), isolated)
     if isolated:
         logging.info("isolated atoms, kept for references alone: %s", isolated)
-    doubt = energy_doubt(table, snakemake.params.dataset.get("energy_range"))
+    doubt = energy_doubt(table, entry.get("energy_range"))
     if doubt:
         TERMINAL.warning("%s: %s", source, doubt)
     table["offset"] = write_frames(snakemake.output.frames, frames)

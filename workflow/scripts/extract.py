@@ -1,6 +1,6 @@
 """Take one file out of a downloaded archive."""
 
-from mekrr.data.retrieval import extract_member
+from mekrr.data.archives import extract_member
 from mekrr.job import job
 
 with job(snakemake):

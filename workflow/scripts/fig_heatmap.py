@@ -7,7 +7,7 @@ from mekrr.job import job
 from mekrr.kernels.store import read_kernels
 from mekrr.plots import heatmap
 from mekrr.plots.panels import MIXTURES, by_layer, of_layer, shares
-from mekrr.plots.style import save
+from mekrr.plots.style import cut, save, title_of
 from mekrr.stretch import part_of
 
 with job(snakemake):
@@ -17,7 +17,8 @@ with job(snakemake):
     grams = part_of(kernels, np.searchsorted(frames, series["index"]))
     layer = snakemake.params.layer
     about = (series, entry.get("collective_variables", [None])[0], entry.get("event"))
-    title = f"{entry.get('title', snakemake.wildcards.dataset)}, {snakemake.params.backbone}"
+    dataset = snakemake.wildcards.dataset
+    title = f"{title_of({dataset: entry}, dataset)}, {cut(snakemake.params.backbone)}"
     for name, rows, what in (
         ("heatmap", [of_layer(grams, *tables, layer, MIXTURES)], f", layer {layer}"),
         ("layers", by_layer(grams, *tables), ""),

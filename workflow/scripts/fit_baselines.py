@@ -1,9 +1,10 @@
 """Features to the predictions of ridge regression and of the untouched network."""
 
 from mekrr.baselines import linear_ridge, species_ridge, untouched_gnn
+from mekrr.data.units import unit_doubt
 from mekrr.features.store import read_gnn_energy, read_layer
 from mekrr.fits import Problem, join, write_fit
-from mekrr.job import job
+from mekrr.job import TERMINAL, job
 from mekrr.selection import regularisation_grid
 
 with job(snakemake):
@@ -21,5 +22,8 @@ with job(snakemake):
     fits = [fit(problem, features, grid, backbone) for fit in (linear_ridge, species_ridge)]
     energy = read_gnn_energy(snakemake.input.features)
     if energy is not None:
+        doubt = unit_doubt(problem.energy, energy, problem.frames["formula"])
+        if doubt:
+            TERMINAL.warning("%s: %s: %s", snakemake.wildcards.dataset, backbone, doubt)
         fits.append(untouched_gnn(problem, energy, backbone))
     write_fit(join(fits), dict(snakemake.wildcards.items()), dict(snakemake.output.items()))

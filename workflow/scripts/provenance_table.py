@@ -4,6 +4,7 @@ from mekrr import provenance
 from mekrr.features.store import read_provenance
 from mekrr.files import write_csv, write_text
 from mekrr.job import job
+from mekrr.printing.escapes import for_spreadsheet
 from mekrr.tables import to_html, to_markdown
 
 TITLE = "Provenance"
@@ -15,6 +16,6 @@ with job(snakemake):
         dict(zip(snakemake.params.datasets, snakemake.input.frames, strict=True)),
         {path: read_provenance(path) for path in snakemake.input.features},
     )
-    write_csv(snakemake.output.csv, table)
+    write_csv(snakemake.output.csv, table.map(for_spreadsheet))
     write_text(snakemake.output.markdown, to_markdown(table, TITLE, []))
     write_text(snakemake.output.html, to_html(table, TITLE, []))

@@ -10,6 +10,7 @@ import yaml
 from mekrr.errors import MekrrError
 from mekrr.files import atomic_path
 from mekrr.job import job
+from mekrr.printing.escapes import inert_report
 
 with job(snakemake), tempfile.TemporaryDirectory() as folder:
     # All of the configuration, overlays included.
@@ -27,3 +28,5 @@ with job(snakemake), tempfile.TemporaryDirectory() as folder:
         if done.returncode:
             last = done.stderr.strip().splitlines()[-1]
             raise MekrrError(f"report: snakemake says: {last}; see {snakemake.log[0]}")
+        page = temporary.read_text(encoding="utf-8")
+        temporary.write_text(inert_report(page), encoding="utf-8")

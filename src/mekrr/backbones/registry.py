@@ -5,13 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
-import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    ValidationError,
+    model_validator,
+)
 
 from mekrr.backbones import load_backbone
 from mekrr.backbones.base import Backbone
-from mekrr.config import download_folder
-from mekrr.errors import BackboneError, ConfigError
+from mekrr.errors import BackboneError, ConfigError, printable
+from mekrr.sources import download_folder, expand_path
+from mekrr.yaml_file import read_yaml
 
 REGISTRY = Path("config/backbones.yaml")  # of a checkout in which one works
 # Their weights are inside packages: known without a registry.
@@ -25,6 +34,47 @@ PACKAGED = {
     "chgnet-0.3.0": {"family": "chgnet", "layers": [2, 3, 4]},
     "diep": {"family": "diep", "layers": [1, 2, 3]},
 }
+
+
+class _Closed(BaseModel):
+    """Keys without default are required; the others may be absent, but not null."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Download(_Closed):
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    file: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = None
+
+
+class _Weights(_Closed):
+    path: Annotated[str, Field(min_length=1)] = None
+    download: _Download = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> _Weights:
+        if (self.path is None) == (self.download is None):
+            raise ValueError("give either `path` or `download`")
+        return self
+
+
+class _Entry(_Closed):
+    """What a registry may say of a backbone; the workflow's schema is narrower."""
+
+    family: str
+    layers: Annotated[list[NonNegativeInt], Field(min_length=1)]
+    options: dict[str, object] = {}
+    weights: _Weights = None
+    heatmap_layer: int = None
+    title: str = None
+    training_data: str = None
+    licence: str = None
+    reference: str = None
+
+
+class _RegistryFile(BaseModel):
+    backbones: dict[str, _Entry]
 
 
 def registered(registry: str | os.PathLike | None = None) -> dict[str, dict]:
@@ -43,24 +93,25 @@ def registered(registry: str | os.PathLike | None = None) -> dict[str, dict]:
     Raises
     ------
     ConfigError
-        If the file is missing or not of that form.
+        If the file is missing or not of that form, or a path in it names a variable that is
+        not set.
     """
     if registry is None and not REGISTRY.is_file():
         return PACKAGED
     path = Path(registry or REGISTRY)
+    content = read_yaml(path)
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))["backbones"]
-        complete = all({"family", "layers"} <= entry.keys() for entry in entries.values())
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); correct its path") from error
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
-        complete = False
-    if not complete:
+        _RegistryFile.model_validate(content)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        key = printable(".".join(map(str, fault["loc"])))
         raise ConfigError(
-            f"{path}: is no registry of backbones; it needs a key `backbones`, and for each of "
-            "them `family` and `layers`"
-        )
-    return PACKAGED | entries
+            f"{path}: is no registry of backbones, which has a key `backbones`, and for each of "
+            f"them `family` and `layers`: {key}: {printable(fault['msg'])}; correct it"
+        ) from error
+    for name, entry in content["backbones"].items():
+        expand_path(entry.get("weights", {}), f"{path}: backbones.{name}.weights")
+    return PACKAGED | content["backbones"]
 
 
 def open_backbone(

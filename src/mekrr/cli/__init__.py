@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -15,13 +16,14 @@ from collections.abc import Sequence
 import mekrr
 from mekrr.cli import backbones, fit, info, predict
 from mekrr.cli.printing import show_warning
-from mekrr.errors import MekrrError
+from mekrr.errors import MekrrError, printable
 
 # Heavy modules are imported by the commands, so that --help comes at once.
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command. An error that the user can mend is one line, and exit status 1."""
+    _open_streams()
     options = _parser().parse_args(arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -35,8 +37,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
             # Python would meet it once more, on closing stdout.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(128 + signal.SIGPIPE)
+        except KeyboardInterrupt:
+            sys.exit(128 + signal.SIGINT)
         except (MekrrError, OSError) as error:
-            sys.exit(f"mekrr: error: {' '.join(str(error).split())}")
+            sys.exit(f"mekrr: error: {printable(' '.join(str(error).split()))}")
+
+
+def _open_streams() -> None:
+    """Make standard output and error fit for any text, and open where they were closed.
+
+    A terminal that knows no λ gets its escape. Without a standard output the next file that
+    is opened would take its number, and what is printed.
+    """
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            null = os.open(os.devnull, os.O_WRONLY)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _parser() -> argparse.ArgumentParser:

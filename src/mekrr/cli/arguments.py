@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
+import sys
+from collections.abc import Callable
+from typing import TextIO
 
-from mekrr.errors import DataError
+from mekrr.files import STANDARD_OUTPUT, check_output
 
 
 def registry() -> argparse.ArgumentParser:
@@ -25,7 +27,7 @@ def threads() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument(
         "--threads",
-        type=int,
+        type=at_least(1),
         default=len(os.sched_getaffinity(0)),
         metavar="N",
         help="threads (default: all cores, here %(default)s)",
@@ -33,11 +35,67 @@ def threads() -> argparse.ArgumentParser:
     return parser
 
 
-def require_not_input(output: str, *inputs: str) -> None:
-    """Raise a DataError if writing ``output`` would overwrite an input."""
-    for path in inputs:
-        if Path(output).resolve() == Path(path).resolve():
-            raise DataError(f"{output}: is an input; write to another file")
+def add_frames(command: argparse.ArgumentParser) -> None:
+    """Add the files of frames, and how they are to be read."""
+    command.add_argument(
+        "frames",
+        nargs="+",
+        metavar="FRAMES",
+        help="files that ASE reads, with total energies in eV; - for standard input; FILE@:10, "
+        "FILE@-1, FILE@::2 for part of one. Each of several files is a run, unless frames state "
+        "theirs",
+    )
+    command.add_argument(
+        "--format", metavar="FMT", help="ASE's name of the files' format (default: by content)"
+    )
+    command.add_argument(
+        "--energy-key", metavar="KEY", help="key of the total energy in the files (default: energy)"
+    )
+    command.add_argument(
+        "--forces-key", metavar="KEY", help="key of the forces in the files (default: forces)"
+    )
+
+
+def how_to_read(options: argparse.Namespace) -> dict[str, str | None]:
+    """What `read_frames` and `read_unlabelled` need of `add_frames`'s options."""
+    return {name: getattr(options, name) for name in ("format", "energy_key", "forces_key")}
+
+
+def input_files(options: argparse.Namespace) -> list[str]:
+    """The files of frames, without what part of them is meant."""
+    from mekrr.data.reading import split_index
+
+    return [split_index(source)[0] for source in options.frames]
+
+
+def add_output(command: argparse.ArgumentParser, metavar: str, help: str) -> None:
+    """Add `--output`; "-" becomes the path of standard output."""
+    command.add_argument(
+        "-o", "--output", required=True, type=_output, metavar=metavar, help=f"{help}; - for stdout"
+    )
+
+
+def require_writable(options: argparse.Namespace, *inputs: str | None) -> None:
+    """Raise an OutputError, before any work, if the output cannot be written or is an input."""
+    given = [*input_files(options), options.registry, *inputs]
+    check_output(options.output, [path for path in given if path is not None])
+
+
+def summary_stream(output: str) -> TextIO:
+    """Where a command tells what it did: not among what it writes to standard output."""
+    return sys.stderr if output == str(STANDARD_OUTPUT) else sys.stdout
+
+
+def at_least(smallest: int) -> Callable[[str], int]:
+    """Argparse's type of an integer that is not below ``smallest`` nor above 2³² - 1."""
+
+    def integer(text: str) -> int:
+        value = int(text)
+        if not smallest <= value < 2**32:
+            raise argparse.ArgumentTypeError(f"{text} should be from {smallest} to {2**32 - 1}")
+        return value
+
+    return integer
 
 
 def reference_rule(text: str) -> str | dict[str, float]:
@@ -54,3 +112,7 @@ def reference_rule(text: str) -> str | dict[str, float]:
     if len(energies) < len(pairs):
         raise argparse.ArgumentTypeError(f"{text!r} names a species twice")
     return energies
+
+
+def _output(text: str) -> str:
+    return str(STANDARD_OUTPUT) if text == "-" else text

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import sys
 
-from mekrr.cli.arguments import reference_rule, registry, require_not_input, threads
+from mekrr.cli.arguments import (
+    add_frames,
+    add_output,
+    at_least,
+    how_to_read,
+    reference_rule,
+    registry,
+    require_writable,
+    summary_stream,
+    threads,
+)
 from mekrr.cli.printing import errors_per_atom, line, quality, summary
+from mekrr.errors import OutputError
 
 FRACTIONS = (0.6, 0.2, 0.2)
 
@@ -21,9 +32,7 @@ def add_command(commands) -> None:
         "is chosen by leave-one-out errors or, with --split, on validation frames.",
     )
     command.set_defaults(command=run)
-    command.add_argument(
-        "frames", metavar="FRAMES", help="file that ASE reads, with total energies in eV"
-    )
+    add_frames(command)
     command.add_argument(
         "--backbone", required=True, metavar="NAME", help="network; `mekrr backbones` lists them"
     )
@@ -60,24 +69,31 @@ def add_command(commands) -> None:
         "whole runs (default: fit to all)",
     )
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of --split (default: %(default)s)"
+        "--seed",
+        type=at_least(0),
+        default=0,
+        metavar="N",
+        help="of --split (default: %(default)s)",
     )
-    command.add_argument(
-        "-o", "--output", required=True, metavar="MODEL", help="file to write, safetensors"
-    )
+    add_output(command, "MODEL", "file to write, safetensors")
 
 
 def run(options: argparse.Namespace) -> None:
     """Fit, print what came out, and write the model."""
     import numpy as np
 
-    from mekrr.data.frames import frame_table, read_frames
+    from mekrr.data.frames import MINIMUM_FRAMES, frame_table, read_frames
     from mekrr.data.references import is_isolated
     from mekrr.data.splits import split_frames
     from mekrr.estimator import MEKRR
 
-    require_not_input(options.output, options.frames)
-    frames = read_frames(options.frames)
+    require_writable(options)
+    out = summary_stream(options.output)
+    if out is sys.stderr and sys.stdout.isatty():
+        raise OutputError("-o -: a model is no text for a terminal; name a file or pipe it on")
+    frames = read_frames(
+        options.frames, least=MINIMUM_FRAMES if options.split else 2, **how_to_read(options)
+    )
     model = MEKRR(
         options.backbone,
         layer=options.layer,
@@ -94,14 +110,16 @@ def run(options: argparse.Namespace) -> None:
         isolated = [atoms for atoms in frames if is_isolated(atoms)]
         frames = [atoms for atoms in frames if not is_isolated(atoms)]
         table = frame_table(frames)
-        split = split_frames(table, options.split, FRACTIONS, options.seed, options.frames)["split"]
+        source = ", ".join(options.frames)
+        split = split_frames(table, options.split, FRACTIONS, options.seed, source)["split"]
         known = np.flatnonzero(split != "test")
         validation = np.flatnonzero(split[known] == "val")
         model.fit([*(frames[index] for index in known), *isolated], validation=validation)
-    print(summary(model))
+    print(summary(model), file=out)
     if options.split is not None:
         test = [frames[index] for index in np.flatnonzero(split == "test")]
         errors = errors_per_atom(model.predict(test), table["energy"][split == "test"], test)
-        print(line("test", f"{quality(errors)} ({len(test)} frames, split {options.split})"))
+        told = f"{quality(errors)} ({len(test)} frames, split {options.split})"
+        print(line("test", told), file=out)
     model.save(options.output)
-    print(f"written: {options.output} ({Path(options.output).stat().st_size / 1e6:.1f} MB)")
+    print(f"written: {options.output}", file=out)

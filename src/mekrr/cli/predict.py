@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 
-from mekrr.cli.arguments import registry, require_not_input, threads
+from mekrr.cli.arguments import (
+    add_frames,
+    add_output,
+    how_to_read,
+    registry,
+    require_writable,
+    summary_stream,
+    threads,
+)
 from mekrr.cli.printing import errors_per_atom, line, quality
 from mekrr.errors import DataError
 
@@ -19,51 +28,53 @@ def add_command(commands) -> None:
     )
     command.set_defaults(command=run)
     command.add_argument("model", metavar="MODEL", help="file that `mekrr fit` wrote")
-    command.add_argument("frames", metavar="FRAMES", help="file that ASE reads")
+    add_frames(command)
     command.add_argument(
         "--std",
         action="store_true",
         help="also the predictive standard deviation in eV, as energy_std",
     )
-    command.add_argument(
-        "-o", "--output", required=True, metavar="OUT.extxyz", help="extended XYZ file to write"
+    add_output(
+        command,
+        "OUT",
+        "file to write: extended XYZ (.extxyz, .xyz, also with .gz, .bz2, .xz), .traj, .db or "
+        ".json. What a frame came with is kept as energy_ref, forces_ref, …",
     )
 
 
 def run(options: argparse.Namespace) -> None:
     """Predict, write the frames, and compare where they come with energies."""
-    import ase.io
-    from ase.calculators.singlepoint import SinglePointCalculator
-
     from mekrr.data.frames import energy_of, read_unlabelled
+    from mekrr.data.labels import energy_fault
+    from mekrr.data.predictions import format_of, write_predictions
     from mekrr.estimator import MEKRR
-    from mekrr.files import atomic_path
 
-    require_not_input(options.output, options.frames, options.model)
+    require_writable(options, options.model)
+    format_of(options.output)
     model = MEKRR.load(options.model, registry=options.registry)
     model.set_params(threads=options.threads)
-    frames = read_unlabelled(options.frames)
+    frames = read_unlabelled(options.frames, **how_to_read(options))
     try:
         predicted = model.predict(frames, return_std=options.std)
     except DataError as error:
-        raise DataError(f"{options.frames}: {error}") from error
+        raise DataError(f"{', '.join(options.frames)}: {error}") from error
     energies, stds = predicted if options.std else (predicted, None)
     references = [energy_of(atoms) for atoms in frames]
-    written = []
-    for index, atoms in enumerate(frames):
-        copy = atoms.copy()
-        copy.calc = SinglePointCalculator(copy, energy=float(energies[index]))
-        if stds is not None:
-            copy.info["energy_std"] = float(stds[index])
-        if references[index] is not None:
-            copy.info["energy_ref"] = references[index]
-        written.append(copy)
-    with atomic_path(options.output) as temporary:
-        ase.io.write(temporary, written, format="extxyz")
-    print(f"written: {options.output} ({len(written)} frames)")
+    faults = {k: fault for k, atoms in enumerate(frames) if (fault := energy_fault(atoms))}
+    if faults:
+        index, fault = next(iter(faults.items()))
+        warnings.warn(
+            f"energies of {len(faults)} frames are not compared: frame {index}: {fault}",
+            stacklevel=1,
+        )
+    source = ", ".join(options.frames)
+    write_predictions(options.output, frames, energies, stds, references, source)
+    out = summary_stream(options.output)
+    print(f"written: {options.output} ({len(frames)} frames)", file=out)
     known = [index for index, energy in enumerate(references) if energy is not None]
     if known:
         errors = errors_per_atom(
             energies[known], [references[i] for i in known], [frames[i] for i in known]
         )
-        print(line("errors", f"{quality(errors)} ({len(known)} frames with energies)"))
+        told = f"{quality(errors)} ({len(known)} frames with energies)"
+        print(line("errors", told), file=out)

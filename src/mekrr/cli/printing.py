@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mekrr.errors import printable
+
 if TYPE_CHECKING:
     import numpy as np
     from ase import Atoms
@@ -57,4 +59,4 @@ def quality(errors: np.ndarray) -> str:
 
 
 def show_warning(message: Warning, *_: object) -> None:
-    print(f"mekrr: warning: {message}", file=sys.stderr)
+    print(f"mekrr: warning: {printable(str(message))}", file=sys.stderr)

@@ -12,16 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from ase import Atoms
-from ase.geometry import find_mic
 
 from mekrr.data.closeness import EXACT_REPEAT, NEAR_REPEAT, Closeness
 from mekrr.data.copies import COPY, Copies
 from mekrr.data.expectations import energy_doubt
+from mekrr.data.units import MIN_PAIRS, cause_of_slope, work_of_forces
 
 TOLERATED_LEAK = 0.1  # share of test frames
 OUTLIER_MAD = 8.0
 SAME_ENERGY = 1e-6  # meV/atom, from the median of their composition
-MIN_FORCE_PAIRS = 20
 SHOWN = 6  # frames named in a row of the table
 
 
@@ -155,32 +154,19 @@ def _leak(name: str, nearest: pd.DataFrame) -> Finding:
 
 
 def _forces(frames: Sequence[Atoms], table: pd.DataFrame) -> Finding:
-    """Energy differences of close neighbours in time against the work of the mean force.
-
-    dE = -½ (F_1 + F_2)·dr up to third order in dr; the slope of dE over that work is 1.
-    """
+    """Energy differences of close neighbours in time against the work of the mean force."""
     if not all("forces" in atoms.calc.results for atoms in frames):
         return Finding("forces", "note", "not in the file for all frames")
-    runs, energy = table["run"].to_numpy(), table["energy"].to_numpy()
-    work, difference = [], []
-    for k in range(len(frames) - 1):
-        one, two = frames[k], frames[k + 1]
-        if runs[k] != runs[k + 1] or not np.array_equal(one.numbers, two.numbers):
-            continue
-        step, lengths = find_mic(two.positions - one.positions, one.cell, one.pbc)
-        if not 0 < np.sqrt(np.mean(lengths**2)) < NEAR_REPEAT:
-            continue
-        mean_force = 0.5 * (one.calc.results["forces"] + two.calc.results["forces"])
-        work.append(-np.sum(mean_force * step))
-        difference.append(energy[k + 1] - energy[k])
-    if len(work) < MIN_FORCE_PAIRS:
+    work, difference = work_of_forces(frames, table["run"].to_numpy())
+    if len(work) < MIN_PAIRS:
         return Finding("forces", "note", f"only {len(work)} close neighbours in time to judge by")
-    work, difference = np.array(work), np.array(difference)
     slope = float(np.median(difference / work))
     text = (
         f"energy differences of {len(work)} close neighbours in time are {slope:.3f} × the work "
         "of their forces (median)"
     )
+    if cause := cause_of_slope(slope):
+        text += f": {cause}"
     return Finding("forces", "ok" if abs(slope - 1) < 0.1 else "warning", text)
 
 

@@ -13,7 +13,17 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from mekrr.methods import STRATEGY_LABELS
-from mekrr.plots.style import PAGE, TEXT, other_colours, title_of, use_house_style
+from mekrr.plots.style import (
+    PAGE,
+    TEXT,
+    legend_below,
+    other_colours,
+    plain,
+    title_of,
+    title_panel,
+    titles_of,
+    use_house_style,
+)
 
 METRICS = {"rmse": ("RMSE", "-"), "mae": ("MAE", "--")}
 
@@ -57,17 +67,19 @@ def draw(
         for axis, strategy in zip(row, strategies, strict=True):
             panel = curves[(curves["dataset"] == dataset) & (curves["strategy"] == strategy)]
             _draw_panel(axis, panel, colours)
-            axis.set_title(f"{title_of(datasets, dataset)}, {STRATEGY_LABELS[strategy]}")
+            title_panel(axis, f"{title_of(datasets, dataset)}, {STRATEGY_LABELS[strategy]}")
         row[0].set_ylabel("Validation error\n(meV/atom)")
     for axis in axes[-1]:
         axis.set_xlabel("Weight α of the species-resolved kernel")
     drawn = set(curves["backbone"])
     handles = [
-        Line2D([], [], color=colours[b], label=t) for b, t in backbones.items() if b in drawn
+        Line2D([], [], color=colours[b], label=plain(title))
+        for b, title in titles_of(backbones).items()
+        if b in drawn
     ]
     handles += [Line2D([], [], color="0.3", ls=dash, label=name) for name, dash in METRICS.values()]
     handles.append(Line2D([], [], color="0.3", ls="", marker="*", ms=7, label="least error"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    legend_below(figure, handles, len(handles))
     return figure
 
 

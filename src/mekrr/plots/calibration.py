@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from mekrr.methods import label
 from mekrr.plots.grids import columns_of, panel_grid
-from mekrr.plots.style import METHOD_COLOURS, use_house_style
+from mekrr.plots.style import METHOD_COLOURS, legend_below, use_house_style
 
 METHODS = ("linear ridge", "MEKRR-alpha", "Delta-MEKRR")
 
@@ -47,7 +47,7 @@ def draw(
     found = [m for m in METHODS if m in set(curves["method"])]
     handles = [Line2D([], [], color=METHOD_COLOURS[m], label=label(m)) for m in found]
     handles.append(Line2D([], [], color="0.5", ls="--", lw=0.8, label="as predicted"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    legend_below(figure, handles, len(handles))
     return figure
 
 

@@ -11,7 +11,15 @@ from matplotlib.lines import Line2D
 
 from mekrr.methods import ORDER, label
 from mekrr.plots.grids import columns_of, panel_grid
-from mekrr.plots.style import BACKBONE_MARKERS, METHOD_COLOURS, plain_log, use_house_style
+from mekrr.plots.style import (
+    BACKBONE_MARKERS,
+    METHOD_COLOURS,
+    cut,
+    legend_below,
+    plain,
+    plain_log,
+    use_house_style,
+)
 
 COSTS = {"training": "Training (s)", "prediction": "Prediction (ms per frame)"}
 TITLES = {"training": "Training", "prediction": "Prediction"}
@@ -58,7 +66,7 @@ def draw(
             plain_log(axis.xaxis)
             axis.tick_params(labelbottom=axis is column[-1])
         column[-1].set_xlabel(COSTS[cost])
-    figure.legend(handles=handles, loc="outside lower center", ncols=LEGEND_COLUMNS)
+    legend_below(figure, handles, LEGEND_COLUMNS)
     return figure
 
 
@@ -96,7 +104,7 @@ def _handles(
         for m in methods
     ]
     for name in drawn:
-        title = "no backbone" if name == "none" else backbones.get(name, name)
+        title = "no backbone" if name == "none" else plain(cut(backbones.get(name, name)))
         handles.append(
             Line2D([], [], ls="", marker=shapes[name], mew=0, ms=5, color="0.3", label=title)
         )

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mekrr.plots.style import PALETTE, TEXT, use_house_style
+from mekrr.plots.style import PALETTE, TEXT, title_figure, use_house_style
 from mekrr.variables import axis_label
 
 
@@ -45,6 +45,6 @@ def draw(facts: pd.DataFrame, bond: Mapping, targets: Iterable[float], title: st
     metal.annotate("fixed layers", (0.5, 0.0), (0, 3), ("axes fraction", "data"), "offset points")
     for axis in (length, temperature, energy, adsorbate, metal):
         axis.set_xlabel("Time (ps)")
-    figure.suptitle(title, fontsize=9)
+    title_figure(figure, title, fontsize=9)
     figure.legend(title="run", title_fontsize=8, loc="outside right center")
     return figure

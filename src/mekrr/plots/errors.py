@@ -16,11 +16,14 @@ from mekrr.plots.style import (
     fit_label,
     plain_log,
     title_of,
+    title_panel,
     use_house_style,
 )
 
 LINE = 0.155  # inches
+LABELS = 2.4  # inches of the methods' names
 MOST_WIDE = 3  # columns that have room for a data set's title on one line
+MOST_LINES = 2  # spaces in a title that is broken at each of them
 
 
 def draw(
@@ -64,11 +67,17 @@ def draw(
                 axis.plot(fit["rmse"], [y] * len(fit), "o", color=colour, ms=4, alpha=0.8, mew=0)
                 axis.plot(fit["mae"], [y] * len(fit), "o", mfc="none", mec=colour, ms=4, mew=0.8)
             axis.set_xscale("log")
-            axis.set_title(title_of(datasets, dataset).replace(" ", "\n" if narrow else " "))
+            title = title_of(datasets, dataset)
+            if narrow and title.count(" ") <= MOST_LINES:
+                title = title.replace(" ", "\n")
+            title_panel(axis, title, (TEXT - LABELS) / len(names))
             axis.grid(axis="y")
             axis.tick_params(axis="y", length=0)
             axis.tick_params(labelbottom=True)
         row[0].set_ylabel(STRATEGY_LABELS[strategy].capitalize())
+    broken = max(axis.get_title().count("\n") for axis in axes[0])
+    more = max(0, broken - 1) * len(strategies)  # lines of titles that the height has no room for
+    figure.set_figheight(figure.get_figheight() + LINE * more)
     axes[0, 0].set_yticks(range(len(lines)), [fit_label(*line, backbones) for line in lines])
     axes[0, 0].set_ylim(len(lines) - 0.4, -0.6)
     for axis in axes[-1]:

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mekrr.methods import STRATEGY_LABELS
-from mekrr.plots.style import PAGE, TEXT, title_of
+from mekrr.plots.style import PAGE, TEXT, title_of, title_panel, title_row, titles_of
 
 NARROWEST = 1.45  # inches of a column; more columns than fit widen the figure
 TALLEST = 1.6  # inches of a row
@@ -54,8 +54,9 @@ def panel_grid(
         layout="constrained",
         **shared,
     )
+    titles = titles_of(others)
     for axis, (strategy, other) in zip(axes[0], columns, strict=True):
-        axis.set_title(f"{others[other]}\n{STRATEGY_LABELS[strategy]}")
+        title_panel(axis, f"{titles[other]}\n{STRATEGY_LABELS[strategy]}")
     for axis, name in zip(axes[:, 0], names, strict=True):
-        axis.set_ylabel(f"{title_of(datasets, name)}\n{quantity}")
+        title_row(axis, title_of(datasets, name), quantity)
     return figure, axes

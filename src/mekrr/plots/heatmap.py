@@ -15,7 +15,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from mekrr.plots.style import CLUSTER_COLOURS, RED, TEXT, use_house_style
+from mekrr.plots.style import (
+    CLUSTER_COLOURS,
+    RED,
+    TEXT,
+    legend_below,
+    title_figure,
+    title_panel,
+    use_house_style,
+)
 from mekrr.stretch import boundaries
 from mekrr.variables import axis_label, label
 
@@ -122,7 +130,7 @@ def draw(
     bar.outline.set_visible(False)
     if any(panel.scores for panels in rows for panel in panels):
         title += f"\n{SCORES}"
-    figure.suptitle(title)
+    title_figure(figure, title)
     handles = [Patch(color=c, label=f"cluster {k + 1}") for k, c in enumerate(CLUSTER_COLOURS)]
     if variable:
         handles.append(Line2D([], [], color="black", lw=1, label=label(variable)))
@@ -132,7 +140,7 @@ def draw(
         handles.append(Line2D([], [], color="0.3", ls=":", lw=0.9, label=text))
     if len(boundaries(series["run"].to_numpy())):
         handles.append(Line2D([], [], color=RED, lw=0.9, label="another run begins"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    legend_below(figure, handles, len(handles))
     return figure
 
 
@@ -141,7 +149,7 @@ def _draw_map(axis: Axes, panel: Panel, clock: Clock):
     low, span = panel.kernel.min(), np.ptp(panel.kernel)
     scaled = (panel.kernel - low) / (span if span > 0 else 1.0)
     scores = "\n{:.2f} | {:.2f}".format(*panel.scores) if panel.scores else ""
-    axis.set_title(panel.title + scores)
+    title_panel(axis, panel.title + scores)
     axis.yaxis.set_major_locator(MaxNLocator(4))
     return axis.imshow(
         scaled, origin="lower", extent=extent, aspect="auto", vmin=0, vmax=1, interpolation="none"

@@ -12,7 +12,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from mekrr.methods import ORDER, STRATEGY_LABELS, label
-from mekrr.plots.style import METHOD_COLOURS, TEXT, plain_log, title_of, use_house_style
+from mekrr.plots.style import (
+    METHOD_COLOURS,
+    TEXT,
+    legend_below,
+    plain_log,
+    title_of,
+    title_panel,
+    use_house_style,
+)
 
 
 def draw(history: pd.DataFrame, dataset: str, datasets: Mapping[str, Mapping]) -> Figure:
@@ -45,7 +53,7 @@ def draw(history: pd.DataFrame, dataset: str, datasets: Mapping[str, Mapping]) -
         row[0].set_ylabel(f"{label(method)}\nRMSE (meV/atom)")
         plain_log(row[0].yaxis)
     for axis, strategy in zip(axes[0], strategies, strict=True):
-        axis.set_title(f"{title_of(datasets, dataset)}, {STRATEGY_LABELS[strategy]}")
+        title_panel(axis, f"{title_of(datasets, dataset)}, {STRATEGY_LABELS[strategy]}")
     for axis in axes[-1]:
         axis.set_xlabel("Epoch")
     handles = [
@@ -53,7 +61,7 @@ def draw(history: pd.DataFrame, dataset: str, datasets: Mapping[str, Mapping]) -
         Line2D([], [], color="0.3", ls=":", label="training frames"),
         Line2D([], [], color="0.3", ls="", marker="*", ms=7, label="epoch that is kept"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    legend_below(figure, handles, len(handles))
     return figure
 
 

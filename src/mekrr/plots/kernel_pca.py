@@ -9,7 +9,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mekrr.plots.style import PAGE, TEXT, title_of, use_house_style
+from mekrr.plots.style import (
+    PAGE,
+    TEXT,
+    title_figure,
+    title_of,
+    title_panel,
+    titles_of,
+    use_house_style,
+)
 
 TITLES = {0.0: "K₀", 1.0: "K₁"}
 
@@ -40,7 +48,7 @@ def draw(
         layout="constrained",
     )
     points = {}
-    for row, (backbone, title) in zip(axes, backbones.items(), strict=True):
+    for row, (backbone, title) in zip(axes, titles_of(backbones).items(), strict=True):
         ours = components[components["backbone"] == backbone]
         for axis, (alpha, what) in zip(row, columns, strict=True):
             part = ours[ours["alpha"] == alpha]
@@ -54,7 +62,12 @@ def draw(
                 rasterized=True,
             )
             shares = part[["share_1", "share_2"]].iloc[0]
-            axis.set_title(f"{TITLES[alpha]}, {title},\nlayer {part['layer'].iloc[0]}", fontsize=7)
+            title_panel(
+                axis,
+                f"{TITLES[alpha]}, {title},\nlayer {part['layer'].iloc[0]}",
+                0.9 * TEXT / len(columns),
+                fontsize=7,
+            )
             axis.set_xlabel(f"Component 1 ({shares.iloc[0]:.0%})", fontsize=7)
             axis.set_ylabel(f"Component 2 ({shares.iloc[1]:.0%})", fontsize=7)
             axis.xaxis.set_major_locator(MaxNLocator(3))
@@ -67,5 +80,5 @@ def draw(
         )
         bar.set_label(what)
         bar.outline.set_visible(False)
-    figure.suptitle(f"{title_of(datasets, dataset)}, all frames")
+    title_figure(figure, f"{title_of(datasets, dataset)}, all frames")
     return figure

@@ -18,6 +18,7 @@ from mekrr.plots.style import (
     other_colours,
     plain_log,
     title_of,
+    title_panel,
     use_house_style,
 )
 
@@ -61,7 +62,7 @@ def draw(leaks: pd.DataFrame, datasets: Mapping[str, Mapping]) -> Figure:
             )
             shown.setdefault(STRATEGY_LABELS[strategy], line)
         axis.axvline(NEAR_REPEAT, color="0.5", ls=":", lw=0.8)
-        axis.set_title(title_of(datasets, name))
+        title_panel(axis, title_of(datasets, name))
     for axis in axes.flat[len(names) :]:
         axis.set_visible(False)
     nearest = leaks["rmsd"].clip(lower=SMALLEST).min()

@@ -12,7 +12,17 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from mekrr.methods import STRATEGY_LABELS, TRAINED, label
-from mekrr.plots.style import METHOD_COLOURS, PAGE, TEXT, title_of, use_house_style
+from mekrr.plots.style import (
+    METHOD_COLOURS,
+    PAGE,
+    TEXT,
+    legend_below,
+    title_figure,
+    title_of,
+    title_panel,
+    titles_of,
+    use_house_style,
+)
 
 LEARNT = (*TRAINED, "linear ridge", "MEKRR-alpha")  # also those whose residuals are shown
 METHODS = ("untouched GNN", *LEARNT)
@@ -47,7 +57,7 @@ def draw(
         predicted=1000 * (table["energy_pred"] / table["n_atoms"] - zero),
     )
     table["residual"] = table["predicted"] - table["reference"]
-    titles = {**backbones, "none": "without a backbone"}
+    titles = {**titles_of(backbones), "none": "without a backbone"}
     places = [b for b in titles if b in set(table["place"])]
     strategies = list(dict.fromkeys(table["strategy"]))
     size = min(TALLEST, (PAGE - 0.8) / len(places) / (1 + SHARE) - 0.4)
@@ -66,7 +76,7 @@ def draw(
             panel = table[(table["place"] == place) & (table["strategy"] == strategy)]
             _draw_energies(above, panel)
             _draw_residuals(below, panel)
-            above.set_title(f"{titles[place]}, {STRATEGY_LABELS[strategy]}")
+            title_panel(above, f"{titles[place]}, {STRATEGY_LABELS[strategy]}")
         energies[0].set_ylabel("Predicted energy\n(meV/atom)")
         residuals[0].set_ylabel("Residual\n(meV/atom)")
     for axis in axes[-1]:
@@ -79,10 +89,11 @@ def draw(
     ring = Line2D([], [], ls="", marker="o", mfc="none", mec="black", mew=0.7, ms=6)
     ring.set_label("worst, frame number")
     handles.append(ring)
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 5))
-    figure.suptitle(
+    legend_below(figure, handles, min(len(handles), 5))
+    title_figure(
+        figure,
         f"{title_of(datasets, dataset)}, test frames of all seeds; energies from their mean, "
-        "residuals of fits alone"
+        "residuals of fits alone",
     )
     return figure
 

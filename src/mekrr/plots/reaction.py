@@ -16,8 +16,12 @@ from mekrr.plots.style import (
     METHOD_COLOURS,
     PAGE,
     TEXT,
+    legend_below,
     plain_log,
+    title_figure,
     title_of,
+    title_panel,
+    titles_of,
     use_house_style,
 )
 from mekrr.variables import axis_label
@@ -56,12 +60,12 @@ def draw(
         sharey=True,
         layout="constrained",
     )
-    for row, (backbone, title) in zip(axes, backbones.items(), strict=True):
+    for row, (backbone, title) in zip(axes, titles_of(backbones).items(), strict=True):
         others = {*backbones} - {backbone}
         for axis, strategy in zip(row, strategies, strict=True):
             panel = errors[(errors["strategy"] == strategy) & ~errors["backbone"].isin(others)]
             _draw_panel(axis, panel)
-            axis.set_title(f"{title}, {STRATEGY_LABELS[strategy]}")
+            title_panel(axis, f"{title}, {STRATEGY_LABELS[strategy]}")
             if event:
                 axis.axvline(event["above"], color="0.3", ls=":", lw=0.9)
         row[0].set_ylabel("Mean absolute test\nerror (meV/atom)")
@@ -76,8 +80,8 @@ def draw(
     ]
     if event:
         handles.append(Line2D([], [], color="0.3", ls=":", lw=0.9, label="event"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
-    figure.suptitle(title_of(datasets, dataset))
+    legend_below(figure, handles, min(len(handles), 6))
+    title_figure(figure, title_of(datasets, dataset))
     return figure
 
 

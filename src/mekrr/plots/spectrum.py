@@ -12,7 +12,17 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
 from mekrr.methods import label
-from mekrr.plots.style import METHOD_COLOURS, PAGE, TEXT, plain_log, title_of, use_house_style
+from mekrr.plots.style import (
+    METHOD_COLOURS,
+    PAGE,
+    TEXT,
+    legend_below,
+    plain_log,
+    title_of,
+    title_panel,
+    titles_of,
+    use_house_style,
+)
 
 # A kernel has the colour of the method that uses it alone, or besides K₀.
 KERNELS = {0.0: ("K₀", "MEKRR"), 1.0: ("K₁", "MEKRR-alpha")}
@@ -46,7 +56,7 @@ def draw(
         layout="constrained",
     )
     for row, dataset in zip(axes, names, strict=True):
-        for axis, (backbone, title) in zip(row, backbones.items(), strict=True):
+        for axis, (backbone, title) in zip(row, titles_of(backbones).items(), strict=True):
             ours = _of(eigenvalues, dataset, backbone)
             for alpha, (_, method) in KERNELS.items():
                 curve = ours[(ours["alpha"] == alpha) & (ours["eigenvalue"] > 0)]
@@ -56,7 +66,7 @@ def draw(
                     fit.noise, color=METHOD_COLOURS[fit.method], ls=DASHES[fit.method], lw=0.9
                 )
             layer = ours["layer"].iloc[0]
-            axis.set_title(f"{title_of(datasets, dataset)}, {title}, layer {layer}")
+            title_panel(axis, f"{title_of(datasets, dataset)}, {title}, layer {layer}")
         row[0].set_ylabel("Eigenvalue")
     axes[0, 0].set(xscale="log", yscale="log")
     low = eigenvalues["eigenvalue"].max() * np.finfo(float).eps
@@ -74,7 +84,7 @@ def draw(
         Line2D([], [], color=METHOD_COLOURS[m], ls=DASHES[m], lw=0.9, label=f"λT of {label(m)}")
         for _, m in KERNELS.values()
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    legend_below(figure, handles, len(handles))
     return figure
 
 

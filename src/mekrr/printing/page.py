@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
+from mekrr.printing.escapes import for_html
 from mekrr.printing.grid import Cell, Grid, extra, printed_rows
 
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{title}</title>
 <style>
 body {{ font: 14px/1.45 system-ui, sans-serif; margin: 1.5em; color: #222; background: #fff; }}
 h1 {{ font-size: 1.5em; }}
@@ -43,25 +45,23 @@ p {{ max-width: 60em; }}
 def page(title: str, grids: Sequence[Grid], notes: Sequence[str]) -> str:
     """A page of its own that loads nothing from elsewhere."""
     tables = "\n".join(_table(grid) for grid in grids)
-    paragraphs = "\n".join(f"<p>{html.escape(note)}</p>" for note in notes)
-    return _PAGE.format(title=html.escape(title), tables=tables, notes=paragraphs)
+    paragraphs = "\n".join(f"<p>{for_html(note)}</p>" for note in notes)
+    return _PAGE.format(title=for_html(title), tables=tables, notes=paragraphs)
 
 
 def _table(grid: Grid) -> str:
     kinds = [
         "number" if k else "number first" for _, heads in grid.groups for k in range(len(heads))
     ]
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in grid.stub)
+    head = "".join(f"<th>{for_html(text)}</th>" for text in grid.stub)
     if grid.groups:
-        stubs = "".join(
-            f'<th rowspan="2" class="stub">{html.escape(text)}</th>' for text in grid.stub
-        )
+        stubs = "".join(f'<th rowspan="2" class="stub">{for_html(text)}</th>' for text in grid.stub)
         groups = "".join(
-            f'<th colspan="{len(heads)}" class="group">{html.escape(name)}</th>'
+            f'<th colspan="{len(heads)}" class="group">{for_html(name)}</th>'
             for name, heads in grid.groups
         )
         heads = "".join(
-            f'<th class="{kind}">{html.escape(text)}</th>'
+            f'<th class="{kind}">{for_html(text)}</th>'
             for text, kind in zip(
                 (h for _, group in grid.groups for h in group), kinds, strict=True
             )
@@ -71,10 +71,10 @@ def _table(grid: Grid) -> str:
     lines = []
     for row, stub, opens in printed_rows(grid):
         marks = [name for name, on in (("quoted", row.quoted), ("opens", opens)) if on]
-        texts = "".join(f"<td>{html.escape(text)}</td>" for text in stub)
+        texts = "".join(f"<td>{for_html(text)}</td>" for text in stub)
         numbers = "".join(_cell(cell, kind) for cell, kind in zip(row.cells, kinds, strict=True))
         lines.append(f'<tr class="{" ".join(marks)}">{texts}{numbers}</tr>')
-    title = f"<h2>{html.escape(grid.title)}</h2>\n" if grid.title else ""
+    title = f"<h2>{for_html(grid.title)}</h2>\n" if grid.title else ""
     kind = "grouped" if grid.groups else "flat"
     body = "\n".join(lines)
     return (
@@ -84,7 +84,7 @@ def _table(grid: Grid) -> str:
 
 
 def _cell(cell: Cell, kind: str) -> str:
-    text = html.escape(cell.value)
+    text = for_html(cell.value)
     text = f"<b>{text}</b>" if cell.best else text
-    detail = f' title="{html.escape(cell.detail)}"' if cell.detail else ""
-    return f'<td class="{kind}"{detail}>{text}<small>{extra(cell)}</small></td>'
+    detail = f' title="{for_html(cell.detail)}"' if cell.detail else ""
+    return f'<td class="{kind}"{detail}>{text}<small>{for_html(extra(cell))}</small></td>'

@@ -8,12 +8,12 @@ leader        kill -9 to Snakemake alone
 group         kill -9 to Snakemake and all its steps
 wait          until the file MEKRR_GO is there
 
-``SCRIPT FILE MEGABYTES memory`` leaves the step so much address space once it opens the file of
-that name, having imported what reads it.
+``SCRIPT FILE FRAMES memory``: once the step has opened the file of that name, a graph of more than
+so many frames asks for more memory than there can be. A limit of the process would strike
+wherever a library takes its memory, which differs between machines.
 """
 
 import os
-import resource
 import signal
 import sys
 import time
@@ -43,11 +43,18 @@ def strike(event, arguments):
 
 
 def starve(event, arguments):
-    if event == "open" and os.path.basename(str(arguments[0])) == name:
-        with open("/proc/self/statm") as stream:
-            used = int(stream.read().split()[0]) * resource.getpagesize()
-        limit = used + int(count) * 2**20
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    if event != "open" or os.path.basename(str(arguments[0])) != name:
+        return
+    import numpy as np
+
+    from mekrr.backbones.analytic import AnalyticBackbone
+
+    graph = AnalyticBackbone.graph
+
+    def starved(backbone, frames):
+        return np.empty(2**62, np.uint8) if len(frames) > int(count) else graph(backbone, frames)
+
+    AnalyticBackbone.graph = starved
 
 
 if any(argument.endswith(f".{script}.py") for argument in sys.orig_argv):

@@ -1,0 +1,399 @@
+"""From files to frames: nothing is dropped, and every value is what the file says it is."""
+
+import bz2
+import gzip
+import io
+import lzma
+import subprocess
+import sys
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.constraints import Hookean
+from samples import labelled
+
+from mekrr.data.frames import energy_of, frame_table, read_frames, read_unlabelled
+from mekrr.data.structure import check_structure
+from mekrr.data.units import cause_of_slope, unit_doubt
+from mekrr.errors import DataError, DataWarning
+
+
+def text_of(frames):
+    stream = io.StringIO()
+    ase.io.write(stream, frames, format="extxyz")
+    return stream.getvalue()
+
+
+TEXT = text_of(labelled())
+FIRST, REST = text_of(labelled()[:6]), text_of(labelled()[6:])
+
+
+def given(path, text):
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def refused(path, *words, **how):
+    with pytest.raises(DataError) as caught:
+        read_frames(path, **how)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message, message
+
+
+def assert_as_written(frames):
+    assert len(frames) == 12
+    for ours, theirs in zip(frames, labelled(), strict=True):
+        assert energy_of(ours) == energy_of(theirs)
+        np.testing.assert_allclose(ours.positions, theirs.positions, atol=1e-8)
+        np.testing.assert_allclose(ours.get_forces(), theirs.get_forces(), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{FIRST}\n{REST}",
+        f"{FIRST}\n \n\t\n{REST}\n\n",
+        f"\ufeff{FIRST}\ufeff{REST}",
+        TEXT.replace("\n", "\r\n"),
+        TEXT.replace("\n", "\r"),
+        TEXT.replace(" energy", " by=Müller energy").encode("latin-1"),
+        TEXT.replace(" energy", ' stress="1 1 1 0 0 0" virial=none energy'),
+        TEXT.replace(" energy", " dipole=unknown magmom=T energy"),
+        TEXT.replace("forces:R:3", "forces:R:3:"),
+    ],
+)
+def test_all_frames_are_read(tmp_path, text):
+    assert_as_written(read_frames(given(tmp_path / "a.extxyz", text)))
+
+
+@pytest.mark.parametrize("rubbish", ["x", "-- run 2 --", "4 4", "VEC1 1 0 0", "-1", "Cu 0 0 0"])
+def test_rubbish_between_frames_is_named(tmp_path, rubbish):
+    path = given(tmp_path / "a.extxyz", f"{FIRST}{rubbish}\n{REST}")
+    refused(path, "frame 6: line 37", repr(rubbish), "number of atoms")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("4\n", "1000000000000\n", "1000000000000 atoms; a frame may have 10,000,000"),
+        ("4\n", "3\n", "stands where the number of atoms"),
+        ("4\n", "5\n", "has 1 columns where 7 should be"),
+        (" energy", " " + "x" * (1 << 20) + " energy", "line 2 is longer than 1,048,576"),
+        ("energy=", "energy=1 energy=", "line 2: states energy more than once"),
+        ("Cu ", "Cu1 ", "line 3: 'Cu1' is no chemical symbol; write Cu"),
+        ("Cu ", "D ", "'D' is no chemical symbol; write H"),
+        ("pos:R:3", "pos:R:2", "columns where 6 should be"),
+        ('pbc="T T T"', 'pbc="T T"', "pbc=[True, True]; write three of T and F"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path, old, new, words):
+    refused(given(tmp_path / "a.extxyz", TEXT.replace(old, new, 1)), "a.extxyz: ", words)
+
+
+def test_utf_16(tmp_path):
+    refused(given(tmp_path / "a.extxyz", TEXT.encode("utf-16")), "UTF-16", "save it as UTF-8")
+
+
+def test_columns_of_names_with_colons(tmp_path):
+    path = given(tmp_path / "a.extxyz", TEXT.replace("forces:R:3", "mtt::forces:R:3"))
+    assert "forces" not in read_frames(path)[0].calc.results
+    assert_as_written(read_frames(path, forces_key="mtt::forces"))
+
+
+def test_odd_columns_are_kept_as_text(tmp_path):
+    text = TEXT.replace("forces:R:3", "forces:R:3:odd:Q:1")
+    lines = [f"{line} ?" if line.startswith("Cu") else line for line in text.splitlines()]
+    path = given(tmp_path / "a.extxyz", "\n".join(lines))
+    assert_as_written(read_frames(path))
+    assert read_unlabelled(path)[0].arrays["odd"].tolist() == ["?"] * 4
+
+
+@pytest.mark.parametrize(
+    "name", ["OUTCAR-frames", "postgres_run", "my_POSCAR_frames.extxyz", "a.out", "a.json", "inp"]
+)
+def test_content_decides_the_format(tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given(tmp_path / name, TEXT)
+    assert_as_written(read_frames(name))
+
+
+@pytest.mark.parametrize("name", ["a.GZ", "a.extxyz.gz", "a.BZ2", "a.xz", "frames"])
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_compressed_whatever_it_is_called(tmp_path, name, pack):
+    assert_as_written(read_frames(given(tmp_path / name, pack(TEXT.encode()))))
+
+
+def test_compressed_of_another_format(tmp_path):
+    ase.io.write(tmp_path / "a.traj", labelled())
+    path = given(tmp_path / "a.traj.gz", gzip.compress((tmp_path / "a.traj").read_bytes()))
+    assert_as_written(read_frames(path))
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"PK\x03\x04", "is a zip archive; unpack it first"),
+        (b"\x28\xb5\x2f\xfd", "is compressed with zstd; unpack it first (zstd -d)"),
+        (b"\0" * 257 + b"ustar", "is a tar archive"),
+        (gzip.compress(b"\0" * 257 + b"ustar"), "is a tar archive"),
+        (b"", "is empty"),
+    ],
+)
+def test_archives_are_named(tmp_path, head, words):
+    refused(given(tmp_path / "a.extxyz", head), words)
+
+
+def test_a_reader_that_finds_nothing(tmp_path):
+    path = given(tmp_path / "aims.out", "  FHI-aims version 240507\n  Total energy: -1 eV\n" * 5)
+    refused(path, "read as espresso-out, which finds no frame in it; name its format (--format")
+
+
+def test_unread_lines(tmp_path):
+    ase.io.write(tmp_path / "POSCAR", labelled()[0])
+    path = given(tmp_path / "POSCAR", (tmp_path / "POSCAR").read_text() * 2)
+    with pytest.warns(DataWarning, match="lines are left unread by the reader of vasp"):
+        assert len(read_unlabelled(path)) == 1
+
+
+def test_format_by_name(tmp_path):
+    path = given(tmp_path / "a.extxyz", TEXT)
+    assert_as_written(read_frames(path, format="extxyz"))
+    refused(path, "format 'extxys' is unknown, did you mean 'extxyz'?", format="extxys")
+    refused(path, "format 'postgresql' is unknown", format="postgresql")
+    refused(path, "format 'py' can only be written", format="py")
+    refused(path, "cannot be read as traj", format="traj")
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [
+        (":10", slice(10)),
+        ("2:11:3", slice(2, 11, 3)),
+        ("-3:", slice(-3, None)),
+        ("::-2", slice(None, None, -2)),
+        ("-1", slice(-1, None)),
+        ("4", slice(4, 5)),
+        (":", slice(None)),
+    ],
+)
+def test_part_of_a_file(tmp_path, index, expected):
+    path = given(tmp_path / "a@home.extxyz", TEXT)
+    found = read_frames(f"{path}@{index}", least=1)
+    assert [energy_of(a) for a in found] == [energy_of(a) for a in labelled()[expected]]
+
+
+def test_index_and_names(tmp_path):
+    given(tmp_path / "a@3", TEXT)
+    assert len(read_frames(tmp_path / "a@3")) == 12
+    path = given(tmp_path / "a.extxyz", TEXT.replace("energy=", "e=", 12))
+    refused(f"{path}@7:", "frame 7: has no energy")
+    refused(f"{path}@50", "has no frame of that index")
+    refused(f"{path}@::0", "step of an index cannot be 0")
+
+
+def test_several_files_and_standard_input(tmp_path, monkeypatch):
+    plain = labelled()
+    for atoms in plain:
+        del atoms.info["run"]
+    one = given(tmp_path / "1.extxyz", text_of(plain[:6]))
+    packed = io.BytesIO(gzip.compress(text_of(plain[6:]).encode()))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(packed))
+    frames = read_frames([one, "-"])
+    assert_as_written(frames)
+    assert frame_table(frames)["run"].tolist() == [0] * 6 + [1] * 6
+
+
+def test_nothing_is_left_of_a_killed_process(tmp_path):
+    """Plain copies of compressed files have no name."""
+    ase.io.write(tmp_path / "a.traj", labelled())
+    given(tmp_path / "a.traj.gz", gzip.compress((tmp_path / "a.traj").read_bytes()))
+    (tmp_path / "tmp").mkdir()
+    code = (
+        "import os; from mekrr.data.reading import iter_frames\n"
+        f"next(iter_frames({str(tmp_path / 'a.traj.gz')!r})); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code], env={"TMPDIR": str(tmp_path / "tmp")}, check=False)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("T", "True is true or false"),
+        ("-1.0D+03", "'-1.0D+03' has Fortran's D exponent; write E"),
+        ("********", "too wide for its Fortran format"),
+        ('"1 2"', "[1 2] is not one number"),
+        ("unknown", "'unknown' is no number"),
+    ],
+)
+def test_energies_that_cannot_be_used(tmp_path, value, words):
+    text = TEXT.splitlines()
+    text[1] = text[1].replace("energy=", f"energy={value} was=")
+    path = given(tmp_path / "a.extxyz", "\n".join(text))
+    refused(path, "frame 0: energy is there but cannot be used: ", words)
+    assert energy_of(read_unlabelled(path)[0]) is None
+
+
+def test_complex_and_withheld_energies():
+    from mekrr.data.labels import check_energy
+
+    atoms = labelled()[0]
+    atoms.calc.results["energy"] = 1 + 2j
+    with pytest.raises(DataError, match="complex number"):
+        check_energy(atoms, "frame")
+    atoms = labelled()[0]
+    atoms.positions += 0.1
+    with pytest.raises(DataError, match="frame was changed after its energy"):
+        check_energy(atoms, "frame")
+
+
+def test_springs_are_no_part_of_the_energy(tmp_path):
+    frames = labelled()
+    for atoms in frames:
+        atoms.set_constraint(Hookean(0, 1, rt=0.5, k=10.0))
+    assert abs(frames[0].get_potential_energy() - energy_of(frames[0])) > 1
+    path = tmp_path / "a.traj"
+    ase.io.write(path, frames)
+    for atoms, plain in zip(read_frames(path), labelled(), strict=True):
+        assert energy_of(atoms) == plain.calc.results["energy"]
+        np.testing.assert_allclose(atoms.get_forces(), plain.calc.results["forces"])
+
+
+def test_keys_by_name(tmp_path):
+    text = TEXT.replace("energy=", "energy=7 REF_energy=")
+    text = text.replace("forces:R:3", "REF_forces:R:3")
+    path = given(tmp_path / "a.extxyz", text)
+    assert energy_of(read_frames(path)[0]) == 7
+    assert_as_written(read_frames(path, energy_key="REF_energy", forces_key="REF_forces"))
+    refused(path, "has no energy, but it has REF_energy", energy_key="dft_energy")
+    refused(path, "has no forces 'DFT_forces'", forces_key="DFT_forces")
+
+
+def test_forces_that_cannot_be_used(tmp_path):
+    lines = TEXT.splitlines()
+    lines[2] = " ".join([*lines[2].split()[:-1], "*****"])
+    refused(given(tmp_path / "a.extxyz", "\n".join(lines)), "frame 0: forces are there but are not")
+    lines[2] = lines[2].replace("*****", "nan")
+    refused(given(tmp_path / "a.extxyz", "\n".join(lines)), "forces are not three finite numbers")
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        (["1", "2", "3"], [1, 2, 3]),
+        (["md-300K", "md-500K", "md-300K"], [0, 1, 0]),
+        (["1.7", "1.2", "1.7"], [0, 1, 0]),
+        (["b", "1", "b"], [0, 1, 0]),
+        (["2.0", "2", "5"], [2, 2, 5]),
+    ],
+)
+def test_runs_are_numbers_or_labels(tmp_path, stated, expected):
+    frames = labelled(3)
+    text = "".join(
+        text_of([a]).replace("run=0", f"run={r}") for a, r in zip(frames, stated, strict=True)
+    )
+    table = frame_table(read_frames(given(tmp_path / "a.extxyz", text)))
+    assert table["run"].tolist() == expected
+
+
+@pytest.mark.parametrize("value", ["T", '"1 2"', "nan"])
+def test_runs_that_are_neither(tmp_path, value):
+    path = given(tmp_path / "a.extxyz", TEXT.replace("run=0", f"run={value}"))
+    refused(path, "frame 0: run=", "neither a number nor a label")
+
+
+def test_numbers_of_frames_are_whole(tmp_path):
+    frames = labelled(3)
+    for k, atoms in enumerate(frames):
+        atoms.info |= {"frame": 5 + 0.7 * k, "time_fs": True}
+    table = frame_table(read_frames(given(tmp_path / "a.extxyz", text_of(frames))))
+    assert table["frame"].tolist() == [0, 1, 2]
+    assert "time_fs" not in table
+
+
+@pytest.mark.parametrize(
+    ("cell", "pbc", "words"),
+    [
+        (np.diag([9000.0, 9000, 10]), True, "needle or plate"),
+        (np.diag([1.5, 600, 1000.0]), True, "needle or plate"),
+        (np.diag([10.0, 3000, 3000]), (True, False, False), "needle or plate"),
+        ([[10, 0, 0], [0, 10, 0], [5, 5, 0.01]], True, "faces of the cell are 0.01 Å apart"),
+        ([[10, 0, 0], [9000, 1, 0], [9000, 9000, 10]], True, "faces of the cell are"),
+    ],
+)
+def test_cells_that_would_crash_a_neighbour_search(cell, pbc, words):
+    corner = np.asarray(cell).sum(axis=0)
+    atoms = Atoms("Cu2", positions=[[0, 0, 0], 0.4 * corner], cell=cell, pbc=pbc)
+    if pbc is not True:
+        atoms.positions[1] = np.diag(cell) * 0.9
+    with pytest.raises(DataError, match=words):
+        check_structure(atoms, "frame 0")
+
+
+def test_large_cells_that_are_fine():
+    for cell, pbc in (
+        (np.diag([30.0, 30, 200]), True),
+        (np.diag([10.0, 10, 9000]), True),
+        (np.eye(3) * 900, True),
+        ([[10, 0, 0], [9.9, 1, 0], [0, 0, 10]], True),
+        (np.diag([10.0, 10, 0]), (True, True, False)),
+    ):
+        check_structure(Atoms("Cu2", positions=[[0, 0, 0], [0, 0, 2.2]], cell=cell, pbc=pbc), "a")
+
+
+def test_atoms_of_no_element():
+    with pytest.raises(DataError, match="atomic number 0, which is no element"):
+        check_structure(Atoms("XCu", positions=[[0, 0, 0], [0, 0, 3]]), "frame 0")
+
+
+def springs(n_frames, energy=1.0, force=1.0):
+    """Frames of a walk in a harmonic potential, in other units."""
+    rng, shift, frames = np.random.default_rng(0), np.zeros((2, 3)), []
+    for _ in range(n_frames):
+        shift = shift + 0.01 * rng.normal(size=(2, 3))
+        atoms = Atoms("Cu2", positions=np.array([[1.0, 1, 1], [4, 4, 4]]) + shift)
+        results = {"energy": energy * (1.5 * np.sum(shift**2) - 10), "forces": -3 * force * shift}
+        atoms.calc = SinglePointCalculator(atoms, **results)
+        frames.append(atoms)
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("energy", "force", "words"),
+    [
+        (1 / 27.2114, 1.0, "energies were in Hartree and forces in eV/Å"),
+        (1.0, 0.529177 / 27.2114, "energies were in eV and forces in Hartree/Bohr"),
+        (1 / 27.2114, 0.529177 / 27.2114, "energies were in Hartree and forces in Hartree/Bohr"),
+        (1.0, -1.0, "gradients"),
+    ],
+)
+def test_units_that_forces_tell(tmp_path, energy, force, words):
+    path = tmp_path / "a.traj"
+    ase.io.write(path, springs(40, energy, force))
+    with pytest.warns(DataWarning, match=words):
+        read_frames(path)
+
+
+def test_right_units_raise_no_doubt(tmp_path, recwarn):
+    ase.io.write(tmp_path / "a.traj", springs(40))
+    read_frames(tmp_path / "a.traj")
+    assert not [w for w in recwarn if issubclass(w.category, DataWarning)]
+    assert cause_of_slope(1.02) is None
+
+
+@pytest.mark.parametrize(
+    ("factor", "unit"),
+    [(1 / 27.2114, "Hartree"), (1 / 13.6057, "Rydberg"), (23.06, "kcal/mol"), (96.485, "kJ/mol")],
+)
+def test_units_that_a_network_tells(rng, factor, unit):
+    network = rng.normal(size=60)
+    formulas = ["Cu2"] * 30 + ["CuO"] * 30
+    energy = 1.1 * network + 0.1 * rng.normal(size=60) - np.repeat([30.0, 70.0], 30)
+    assert unit_doubt(energy, network, formulas) is None
+    assert f"as if they were in {unit}" in unit_doubt(factor * energy, network, formulas)
+    assert unit_doubt(factor * rng.normal(size=60), network, formulas) is None

@@ -1,0 +1,63 @@
+"""Registries of backbones given to the library or the command: one line for what is wrong."""
+
+import os
+
+import pytest
+
+from mekrr.backbones.registry import registered, weights_path
+from mekrr.errors import ConfigError
+
+GOOD = "backbones:\n  mine: {family: schnet, layers: [1], weights: {path: ~/w.pt}}\n"
+
+
+def test_paths_of_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    path = tmp_path / "a.yaml"
+    path.write_text(GOOD)
+    assert str(weights_path(registered(path)["mine"]["weights"])) == "/home/me/w.pt"
+    path.write_text(GOOD.replace("~", "$NOWHERE"))
+    monkeypatch.delenv("NOWHERE", raising=False)
+    with pytest.raises(ConfigError, match=r"a\.yaml: backbones\.mine\.weights\.path: .*\$NOWHERE"):
+        registered(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("backbones:", "bakcbones:", "backbones: Field required"),
+        ("layers: [1]", "layers: []", r"backbones\.mine\.layers: List should have at least 1"),
+        (
+            "layers: [1]",
+            "layers: [1.0]",
+            r"backbones\.mine\.layers\.0: Input should be a valid int",
+        ),
+        ("layers: [1]", "layers: [true]", r"layers\.0: Input should be a valid integer"),
+        ("layers: [1]", "layers: [-1]", r"layers\.0: Input should be greater than"),
+        ("layers: [1]", "layers: 1", "layers: Input should be a valid list"),
+        ("family: schnet", "family: 3", "family: Input should be a valid string"),
+        ("{path: ~/w.pt}", "null", "weights: Input should be"),
+        ("{path: ~/w.pt}", "{}", "give either `path` or `download`"),
+        ("weights", "weigths", r"mine\.weigths: Extra inputs are not permitted"),
+        (
+            "{path: ~/w.pt}",
+            "{download: {url: 'https://a', file: ../b}}",
+            "file: String should match",
+        ),
+        ("  mine:", "  mine: {}\n  mine:", "line 3: key `mine` is on line 2 already"),
+        ("  mine:", "  ? [1]\n  :", "unhashable key"),
+    ],
+)
+def test_what_is_no_registry(tmp_path, old, new, words):
+    path = tmp_path / "a.yaml"
+    assert old in GOOD
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(ConfigError, match=words) as caught:
+        registered(path)
+    assert str(caught.value).isprintable()
+
+
+def test_places_that_are_no_registry(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for place in ("/dev/zero", tmp_path / "pipe", tmp_path):
+        with pytest.raises(ConfigError, match="is no regular file"):
+            registered(place)

@@ -24,6 +24,7 @@ from mekrr.data.references import (
     ALONE,
     References,
     Rule,
+    require_usable,
     separate_isolated,
     warn_of_isolated,
 )
@@ -202,6 +203,8 @@ class MEKRR(RegressorMixin, BaseEstimator):
         isolated: dict[str, float] = {}
         if self.input_ == "frames":
             X, y, validation, isolated = _without_isolated(X, y, validation)
+            species = Symbols(np.unique(np.concatenate(_numbers(X))))
+            require_usable(self._rule_of_references(), species, "frames", isolated)
         train = np.setdiff1d(np.arange(len(y)), [] if validation is None else validation)
         if len(train) == 0:
             raise DataError("no frame is left to be fitted; name fewer for validation")
@@ -456,15 +459,21 @@ class MEKRR(RegressorMixin, BaseEstimator):
         isolated: Mapping[str, float],
     ) -> None:
         """Set ``references_`` from the training frames, energies (n,) in eV."""
-        formulas, rule = _formulas([numbers[index] for index in train]), self.reference_energy
+        formulas, rule = _formulas([numbers[index] for index in train]), self._rule_of_references()
         species = Symbols(np.unique(np.concatenate([numbers[index] for index in train])))
         warn_of_isolated(isolated, list(species), rule)
-        if self.target == "delta":  # they have another zero than what the network leaves
-            rule, isolated = "least-squares" if rule == ALONE else rule, {}
+        if self.target == "delta":
+            isolated = {}
         self._references = References.fit(
             formulas, energy[train], rule, "training frames", isolated
         )
         self.references_ = {s: self._references.per_species[s] for s in species}
+
+    def _rule_of_references(self) -> Rule:
+        """That of isolated atoms, of another zero than what a network leaves, is not for that."""
+        if self.target == "delta" and self.reference_energy == ALONE:
+            return "least-squares"
+        return self.reference_energy
 
     def _recall_references(self, record: Mapping[str, object] | None) -> None:
         """Set what a loaded model knows of its references beside ``references_``."""

@@ -15,7 +15,7 @@ layer with the least error.
 
 from __future__ import annotations
 
-import warnings
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -24,12 +24,13 @@ import pandas as pd
 from ase.data import atomic_numbers, chemical_symbols
 
 from mekrr.data.references import ALONE, References, Rule, isolated_of
-from mekrr.errors import CompositionWarning
 from mekrr.files import write_csv
 from mekrr.kernels.gram import SpeciesGram
 from mekrr.kernels.store import LayerKernel
 from mekrr.ridge import KernelRidge
 from mekrr.selection import Choice, choose, descend, mixture, sweeps
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Problem:
     ) -> Problem:
         """With the references of a rule, fitted on the training frames.
 
-        Warns of other frames whose references these leave undetermined.
+        Logs a warning of other frames whose references these leave undetermined; the check of
+        the data set shows it, once for all fits.
 
         Parameters
         ----------
@@ -78,9 +80,8 @@ class Problem:
             return problem
         references = problem._fitted(reference_energy, source)
         known = frames[np.isin(split, ("val", "test"))]
-        doubt = references.doubt(known["formula"].tolist(), known["frame"].tolist())
-        if doubt is not None:
-            warnings.warn(f"{source}: {doubt}", CompositionWarning, stacklevel=2)
+        if doubt := references.doubt(known["formula"].tolist(), known["frame"].tolist()):
+            log.warning("%s: %s", source, doubt)
         return problem._beyond(references, source)
 
     @classmethod

@@ -39,7 +39,7 @@ NO_SPLITS = pd.DataFrame({"split": [], "rmsd": [], "copy": []})
 def findings(frames, splits=None, **registry):
     table = frame_table(frames)
     far = leaks(frames, table["frame"], splits) if splits else NO_SPLITS
-    return {f.check: f for f in check_dataset(frames, table, far, **registry)}
+    return {f.check: f for f in check_dataset(frames, table, far, splits or {}, **registry)}
 
 
 def test_rmsd_is_that_of_minimum_images(rng):
@@ -205,6 +205,25 @@ def test_constant_energies(rng):
     assert (found.status, found.result[:8]) == ("warning", "the same")
 
 
+def test_references_that_training_frames_leave_undetermined(rng):
+    frames = harmonic_run(12, rng)
+    for k in (10, 11):
+        atoms = frames[k][:2]
+        atoms.calc = SinglePointCalculator(atoms, energy=-40.0)
+        frames[k] = atoms
+    seen = np.array(["train", "test"] * 6)
+    unseen = np.array(["train"] * 8 + ["test"] * 4)
+    target = pd.DataFrame({"formula": ["Cu7O"] * 3, "frame": [0, 1, 2]})
+    found = findings(frames, {"a": seen, "b": unseen}, targets={"other": target})
+    assert found["reference energies"].status == "warning"
+    assert found["reference energies"].result.startswith(
+        "1 of 2 splits; split b: frames 10, 11 of Cu2: in the training frames Cu and O cannot be "
+    )
+    assert found["reference energies, other"].result.startswith("1 of 2 splits; split b: frames 0")
+    known = findings(frames, {"a": seen}, targets={"other": target})
+    assert {known[f"reference energies{to}"].status for to in ("", ", other")} == {"ok"}
+
+
 def test_leak_of_a_split(rng):
     frames = harmonic_run(20, rng, step=0.01)
     alternate = np.array(["train", "test"] * 10)
@@ -220,6 +239,6 @@ def test_leak_of_a_split(rng):
 
 def test_table_has_one_row_per_finding(rng):
     frames = harmonic_run(12, rng)
-    table = pd.DataFrame(check_dataset(frames, frame_table(frames), NO_SPLITS))
+    table = pd.DataFrame(check_dataset(frames, frame_table(frames), NO_SPLITS, {}))
     assert list(table) == ["check", "status", "result"]
     assert table["check"].is_unique

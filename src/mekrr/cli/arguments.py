@@ -100,7 +100,13 @@ def at_least(smallest: int) -> Callable[[str], int]:
 
 def reference_rule(text: str) -> str | dict[str, float]:
     """A rule of reference energies: its name, or an energy (eV) of each species, Cu=-3.7,O=-1.9."""
+    from mekrr.data.references import RULES
+
     if "=" not in text:
+        if text not in RULES:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is none of {', '.join(RULES)}, nor energies in eV, as Cu=-3.7,O=-1.9"
+            )
         return text
     try:
         pairs = [pair.split("=") for pair in text.split(",")]

@@ -6,7 +6,7 @@ far the errors measured on a data set can be trusted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +16,14 @@ from ase import Atoms
 from mekrr.data.closeness import EXACT_REPEAT, NEAR_REPEAT, Closeness
 from mekrr.data.copies import COPY, Copies
 from mekrr.data.expectations import energy_doubt
+from mekrr.data.references import References, Rule, isolated_of
 from mekrr.data.units import MIN_PAIRS, cause_of_slope, work_of_forces
 
 TOLERATED_LEAK = 0.1  # share of test frames
 OUTLIER_MAD = 8.0
 SAME_ENERGY = 1e-6  # meV/atom, from the median of their composition
 SHOWN = 6  # frames named in a row of the table
+REFERENCES = "reference energies"  # opens the checks that a job shows on the terminal too
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,10 @@ def check_dataset(
     frames: Sequence[Atoms],
     table: pd.DataFrame,
     leaks: pd.DataFrame,
+    splits: Mapping[str, np.ndarray],
     *,
+    reference_energy: Rule = "least-squares",
+    targets: Mapping[str, pd.DataFrame] | None = None,
     energy_range: Sequence[float] | None = None,
     time_ordered: bool = True,
 ) -> list[Finding]:
@@ -47,6 +52,9 @@ def check_dataset(
     ----------
     frames, table : checked frames and their table, in file order.
     leaks : of `mekrr.data.copies.leaks`, for every split of the study.
+    splits : name of a split to the part ("train", "val", "test") of each frame.
+    reference_energy : rule of `References.fit`.
+    targets : name of a data set that fits on this one are tested on to its table of frames.
     energy_range : lowest and highest expected energy in eV/atom, if the registry says.
     time_ordered : whether frames of a run follow each other in time.
     """
@@ -60,6 +68,7 @@ def check_dataset(
         _copies(Copies(frames, closeness), table),
         _forces(frames, table),
         *(_leak(name, part) for name, part in leaks.groupby("split", sort=False)),
+        *_references(table, splits, reference_energy, targets or {}),
     ]
 
 
@@ -151,6 +160,32 @@ def _leak(name: str, nearest: pd.DataFrame) -> Finding:
         "warning" if share > TOLERATED_LEAK else "note" if share else "ok",
         text,
     )
+
+
+def _references(
+    table: pd.DataFrame,
+    splits: Mapping[str, np.ndarray],
+    rule: Rule,
+    targets: Mapping[str, pd.DataFrame],
+) -> list[Finding]:
+    """What training frames leave undetermined of the reference energies of others."""
+    doubts: dict[str, list[str]] = {REFERENCES: []} | {f"{REFERENCES}, {t}": [] for t in targets}
+    for name, parts in splits.items():
+        train = table[parts == "train"]
+        energy, isolated = train["energy"].to_numpy(dtype=float), isolated_of(train)
+        fitted = References.fit(train["formula"].tolist(), energy, rule, name, isolated)
+        for check, other in zip(doubts, (table, *targets.values()), strict=True):
+            if doubt := fitted.doubt(other["formula"].tolist(), other["frame"].tolist()):
+                doubts[check].append(f"split {name}: {doubt}")
+    fine = "decided by the training frames of every split"
+    return [
+        Finding(
+            check,
+            "warning" if found else "ok",
+            f"{len(found)} of {len(splits)} splits; {found[0]}" if found else fine,
+        )
+        for check, found in doubts.items()
+    ]
 
 
 def _forces(frames: Sequence[Atoms], table: pd.DataFrame) -> Finding:

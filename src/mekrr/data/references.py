@@ -175,18 +175,13 @@ class References:
 
         Raises
         ------
-        ConfigError
-            If there is no such rule, or an energy of it is no finite number.
-        DataError
-            If ``rule`` lacks a species of the training frames.
+        As `require_usable` does.
         """
-        _check_rule(rule)
         counts, species = _composition(formulas)
+        require_usable(rule, species, source, isolated)
         n_atoms = counts.sum(axis=1)
         name, given = (rule, isolated or {}) if isinstance(rule, str) else (GIVEN, rule)
-        if name in (ALONE, GIVEN):
-            _require(species, given, source, name)
-        elif name != "least-squares" or not set(species) <= set(given):
+        if name in ("none", "mean") or not set(species) <= set(given):
             given = {}
         known = np.array([given.get(s, 0.0) for s in species])
         rest = energy - counts @ known if given else energy
@@ -357,6 +352,25 @@ def _composition(formulas: Sequence[str]) -> tuple[np.ndarray, list[str]]:
     return np.array([rows[f] for f in formulas], dtype=np.float64), species
 
 
+def require_usable(
+    rule: Rule, species: Sequence[str], source: str, isolated: Mapping[str, float] | None = None
+) -> None:
+    """Refuse a rule that cannot be fitted to frames of some species; see `References.fit`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such rule, or an energy of it is no finite number.
+    DataError
+        If it lacks one of the species.
+    """
+    _check_rule(rule)
+    if rule == ALONE:
+        _require(species, isolated or {}, source, ALONE)
+    elif isinstance(rule, Mapping):
+        _require(species, rule, source, GIVEN)
+
+
 def _check_rule(rule: object) -> None:
     if isinstance(rule, Mapping):
         wrong = {s: e for s, e in rule.items() if not _is_energy(e)}
@@ -384,6 +398,6 @@ def _require(species: Sequence[str], known: Mapping[str, float], source: str, ru
         ALONE: "without a frame of the isolated atom (config_type=IsolatedAtom)",
     }.get(rule, "in no training frame")
     raise DataError(
-        f"{source}: species {', '.join(missing)} {fault}; set `reference_energy` of the data "
-        "set to an energy in eV for every species, or to mean"
+        f"{source}: species {', '.join(missing)} {fault}; set `reference_energy` "
+        "(--reference-energy) to an energy in eV for every species, or to mean"
     )

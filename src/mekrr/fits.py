@@ -66,8 +66,8 @@ class Problem:
     ) -> Problem:
         """With the references of a rule, fitted on the training frames.
 
-        Logs a warning of other frames whose references these leave undetermined; the check of
-        the data set shows it, once for all fits.
+        Logs of which other frames these leave the references undetermined; the check of the
+        data set warns of them, once for all fits.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class Problem:
         references = problem._fitted(reference_energy, source)
         known = frames[np.isin(split, ("val", "test"))]
         if doubt := references.doubt(known["formula"].tolist(), known["frame"].tolist()):
-            log.warning("%s: %s", source, doubt)
+            log.info("%s: %s", source, doubt)
         return problem._beyond(references, source)
 
     @classmethod

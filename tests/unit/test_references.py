@@ -195,6 +195,10 @@ def test_doubt_names_frames_species_and_remedies():
     assert "\n" not in text
     more = References.fit(["CCu48HO2", "Cu48"], np.array([-9.0, -5.0]), "least-squares", "d")
     assert "C, H and O cannot be told apart (only as C1 H1 O2)" in more.doubt(["CO"], [0])
+    given = dict.fromkeys(["C", "Cu", "H", "O"], -1.0)
+    for rule, atoms in (("least-squares", given), ("isolated-atoms", given), (given, None)):
+        anchored = References.fit(formulas, np.array([-9.0, -9.1]), rule, "d", atoms)
+        assert anchored.doubt(["CO"], [0]).endswith("eV; add frames of other compositions")
 
 
 @pytest.mark.parametrize("rule", ["foo", {"Cu": "x"}, {"Cu": np.nan}, {"Cu": True}, 3])

@@ -178,6 +178,7 @@ def test_another_composition_widens_the_standard_deviations(small, rng, caplog):
     same = data_set(rng, [29] * 6 + [8] * 2, "Cu6O2")
     other = data_set(rng, [29] * 7 + [8], "Cu7O")
     other[1].frames["energy"] += 1.0
+    caplog.set_level("INFO")
     known = transfer_problem(small[1], same[1], "least-squares", NAMES)
     assert not known.undetermined.any()
     assert not caplog.records

@@ -37,9 +37,9 @@ RANK_TOLERANCE = 1e-10
 SPAN_TOLERANCE = 1e-8
 SAME_ENERGY = 1e-3  # eV, of an isolated atom given twice
 SHOWN = 3  # compositions and frames named in a message
-REMEDIES = (
-    "add frames of other compositions or of isolated atoms (config_type=IsolatedAtom), or give "
-    "the species' energies ({})"
+REMEDY = "add frames of other compositions"
+MORE_REMEDIES = (
+    " or of isolated atoms (config_type=IsolatedAtom), or give the species' energies ({})"
 )
 
 
@@ -142,12 +142,14 @@ class References:
     scale : τ in eV: how far an energy of a species that nothing determines may be from what
         is taken for it. Of maximum likelihood: the root mean square, over the directions that
         the training compositions span, of what least squares find there.
+    anchored : whether energies of isolated atoms, or given ones, are part of them.
     """
 
     rule: str
     per_species: Mapping[str, float]
     compositions: Sequence[str]
     scale: float
+    anchored: bool = False
 
     @classmethod
     def fit(
@@ -198,7 +200,7 @@ class References:
         per_species = dict(zip(species, values.tolist(), strict=True))
         if name in (ALONE, GIVEN):
             per_species = {s: float(e) for s, e in given.items()}
-        return cls(name, per_species, tuple(dict.fromkeys(formulas)), scale)
+        return cls(name, per_species, tuple(dict.fromkeys(formulas)), scale, bool(given))
 
     @classmethod
     def recalled(
@@ -226,7 +228,12 @@ class References:
     def record(self) -> dict[str, object]:
         """What a model file keeps beside the energies, in JSON's types."""
         compositions = list(self.compositions)
-        return {"rule": self.rule, "compositions": compositions, "scale": self.scale}
+        return {
+            "rule": self.rule,
+            "compositions": compositions,
+            "scale": self.scale,
+            "anchored": self.anchored,
+        }
 
     def of(self, formulas: Sequence[str], source: str) -> np.ndarray:
         """Reference energy (n_frames,) in eV of each frame.
@@ -276,10 +283,11 @@ class References:
         compositions = list(dict.fromkeys(_spelt(formulas[k]) for k in which))
         numbers = _listing([str(frames[k]) for k in which])
         example = ", ".join(f"{s}=…" for s in _composition(self.compositions)[1])
+        more = "" if self.anchored else MORE_REMEDIES.format(example)
         return (
             f"{'frame' if len(which) == 1 else 'frames'} {numbers} of {_listing(compositions)}: "
             f"{self._reason()}, so that energies may be off by {std[which].max():.2g} eV; "
-            + REMEDIES.format(example)
+            f"{REMEDY}{more}"
         )
 
     def _reason(self) -> str:

@@ -51,5 +51,21 @@ class JitterWarning(UserWarning):
     """A kernel matrix needed a diagonal shift before it could be factorised."""
 
 
-class DataWarning(UserWarning):
+class MekrrWarning(UserWarning):
+    """Base of the warnings that bear on results: a job shows them on the terminal too."""
+
+
+class DataWarning(MekrrWarning):
     """Data can be used, but may not be whole or not mean what they seem to."""
+
+
+class CompositionWarning(MekrrWarning):
+    """Training frames leave the reference energies of a frame's composition undetermined."""
+
+
+class IsolatedAtomWarning(MekrrWarning):
+    """Isolated atoms among the frames are not used."""
+
+
+class ConstantTargetWarning(MekrrWarning):
+    """All that was to be learnt is the same number: nothing was learnt."""

@@ -9,6 +9,8 @@ import ase.io
 import numpy as np
 import pytest
 import yaml
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 from samples import labelled
 
 from mekrr import MEKRR
@@ -78,6 +80,35 @@ def test_split(folder, capsys, split):
     assert f"(4 frames, split {split})" in printed
 
 
+def test_a_composition_that_was_never_seen(folder, capsys):
+    """A vacancy's energy is said to be in doubt; isolated atoms and given energies are taken."""
+    vacancy = labelled(3, seed=1)
+    ase.io.write("vacancy.extxyz", [atoms[1:] for atoms in vacancy])
+    alone = Atoms("Cu", cell=[12.0] * 3, pbc=True, info={"config_type": "IsolatedAtom"})
+    alone.calc = SinglePointCalculator(alone, energy=-1.5)
+    ase.io.write("frames.extxyz", [*labelled(20), alone])
+    for options in ("--reference-energy=isolated-atoms",), ("--reference-energy", "Cu=-1.5"):
+        fit(*options, "--split", "random")
+        model = MEKRR.load("model")
+        assert model.references_ == {"Cu": -1.5}
+        assert len(model.train_) == 12
+        capsys.readouterr()
+        main(["predict", "model", "vacancy.extxyz", "--std", "-o", "out.extxyz"])
+        warned = capsys.readouterr().err
+        assert warned.count("mekrr: warning: frames 0, 1, 2 of Cu3: no training frame has") == 1
+        # Bound by 25 eV an atom, of which the kernel knows nothing.
+        assert min(a.info["energy_std"] for a in ase.io.read("out.extxyz", ":")) > 20.0
+
+
+def test_reference_energies_are_refused_before_the_work(folder, capsys, monkeypatch):
+    monkeypatch.setattr(registry, "open_backbone", None)
+    rules = {"foo": "none of least-squares", "Ni=-1": "species Cu without energy in", "Cu=x": "Cu="}
+    for rule, message in rules.items():
+        with pytest.raises(SystemExit) as stop:
+            fit("--reference-energy", rule)
+        assert message in f"{stop.value}{capsys.readouterr().err}"
+
+
 def test_backbones(folder, capsys, monkeypatch):
     monkeypatch.setattr(registry, "PACKAGED", {})  # their weights take seconds
     main(["backbones", "--registry", "mine.yaml"])
@@ -90,7 +121,6 @@ def test_backbones(folder, capsys, monkeypatch):
         (["fit", "absent", "--backbone", "analytic", "-o", "m"], "absent: no such file"),
         (["fit", "frames.extxyz", "--backbone", "none", "-o", "m"], "unknown backbone 'none'"),
         (["fit", "frames.extxyz", "--backbone", "b", "-o", "./frames.extxyz"], "is an input"),
-        (["fit", "frames.extxyz", "--backbone", "b", "--alpha", "2", "-o", "m"], "alpha=2.0"),
         (["info", "frames.extxyz"], "frames.extxyz: damaged model file"),
         (["predict", "model", "model", "-o", "out.extxyz"], "model: frame 0: cannot be read"),
         (["predict", "model", "bad.extxyz", "-o", "out.extxyz"], "bad.extxyz: frame 1: no train"),
@@ -156,12 +186,28 @@ def test_output_is_refused_before_the_work(folder, monkeypatch, arguments, messa
         fit(*arguments)
 
 
-@pytest.mark.parametrize(("option", "value"), [("--threads", "0"), ("--seed", "-1")])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--threads", "0"),
+        ("--threads", "100000"),
+        ("--threads", "two"),
+        ("--seed", "-1"),
+        ("--seed", "0.0"),
+        ("--layer", "-1"),
+        ("--layer", "1.5"),
+        ("--alpha", "2"),
+        ("--alpha", "nan"),
+        ("--regularisation", "inf"),
+        ("--regularisation", "-1e-9"),
+        ("--regularisation", "small"),
+    ],
+)
 def test_numbers_out_of_range(folder, capsys, option, value):
     with pytest.raises(SystemExit) as error:
         fit(option, value)
     assert error.value.code == 2
-    assert f"argument {option}: {value} should be from" in capsys.readouterr().err
+    assert f"mekrr fit: error: argument {option}: " in capsys.readouterr().err
 
 
 def test_output_to_a_link_a_fifo_and_in_other_formats(folder):

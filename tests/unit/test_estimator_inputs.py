@@ -106,6 +106,13 @@ def test_validation_frames_are_not_trained_on(quick, ragged, rng):
         np.testing.assert_allclose(same.sweep_[column], model.sweep_[column], rtol=1e-12)
 
 
+def test_validation_on_isolated_atoms_alone(analytic, frames):
+    lone = Atoms("Cu", info={"config_type": "IsolatedAtom"})
+    y = [-1.0, *energies(frames)]
+    fit = analytic.set_params(layer=1, regularisation=1e-6).fit
+    refused(InputError, "isolated atoms only", lambda: fit([lone, *frames], y, [0]))
+
+
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [

@@ -14,7 +14,7 @@ import pandas as pd
 from ase import Atoms
 
 from mekrr.data.closeness import EXACT_REPEAT, NEAR_REPEAT, Closeness
-from mekrr.data.copies import COPY, Copies
+from mekrr.data.copies import COPY, ENOUGH, Copies
 from mekrr.data.expectations import energy_doubt
 from mekrr.data.references import References, Rule, isolated_of
 from mekrr.data.units import MIN_PAIRS, cause_of_slope, work_of_forces
@@ -138,7 +138,8 @@ def _copies(copies: Copies, table: pd.DataFrame) -> Finding:
     found = copies.nearest(everything, everything) < COPY
     text = (
         f"{int(found.sum())} frames that another repeats with its atoms permuted, shifted, rotated "
-        f"or its cell multiplied, within {COPY:g} Å in the distances between atoms"
+        f"or its cell multiplied, within {COPY:g} Å in the distances between atoms (exactly, of "
+        f"fewer than {ENOUGH} atoms)"
     )
     if found.any():
         text += f": frames {_shown(table.loc[found, 'frame'])}"

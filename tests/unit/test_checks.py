@@ -220,7 +220,7 @@ def test_constant_energies(rng):
     frames = harmonic_run(12, rng)
     for atoms in frames:
         atoms.calc = SinglePointCalculator(atoms, energy=-50.0)
-    found = findings(frames)["energies"]
+    found = findings(frames)["constant energies"]
     assert (found.status, found.result[:8]) == ("warning", "the same")
 
 

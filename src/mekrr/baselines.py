@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mekrr.errors import DataError
 from mekrr.features.store import FrameFeatures
 from mekrr.fits import Fit, Problem, fit_kernels
 from mekrr.kernels.atom import Linear
 from mekrr.kernels.gram import SpeciesGram, own_gram, train_gram
 from mekrr.kernels.store import LayerKernel
 
+SAME_FEATURES = 1e-12  # variance relative to the squared mean
 # α of the kernel K_α that is ridge regression with a linear atom kernel.
 RIDGE_ALPHAS = {"linear ridge": 0.0, "species ridge": 1.0}
 
@@ -59,7 +61,7 @@ def linear_kernel(frames: FrameFeatures, train: np.ndarray, method: str) -> Laye
 
     The mean training feature is subtracted first, which stands for an intercept, and
     the kernel is divided by its mean diagonal, which gives λ the same meaning as for
-    the Gaussian kernel.
+    the Gaussian kernel. Raises a DataError if all training frames have the same features.
     """
     alpha = RIDGE_ALPHAS[method]
     kernel = train_gram(frames, train, Linear()).at(alpha)
@@ -68,6 +70,11 @@ def linear_kernel(frames: FrameFeatures, train: np.ndarray, method: str) -> Laye
     own = own - 2.0 * to_mean + overall
     kernel = kernel - to_mean[:, None] - to_mean[train] + overall
     scale = np.mean(own[train])
+    if scale <= SAME_FEATURES * overall:
+        raise DataError(
+            f"{method}: the features of all {len(train)} training frames are the same: nothing can "
+            "be learnt; give frames that differ"
+        )
     return LayerKernel(SpeciesGram(kernel / scale, {}), SpeciesGram(own / scale, {}), np.nan)
 
 

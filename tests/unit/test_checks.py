@@ -171,6 +171,25 @@ def test_frames_of_a_run_are_no_copies(rng):
     assert np.isinf(Copies(every, Closeness(every)).nearest(np.arange(120), np.arange(120))).all()
 
 
+def test_thermal_frames_of_small_cells_are_no_copies(rng):
+    """But for symmetry and chance few of their distances differ; exact copies are found."""
+    for cell in (
+        bulk("Cu", cubic=True),
+        bulk("Cu") * (2, 2, 2),
+        Atoms("OH2", np.eye(3), cell=[9.0] * 3),
+    ):
+        frames = []
+        for _ in range(40):
+            atoms = cell.copy()
+            atoms.positions += 0.1 * rng.normal(size=atoms.positions.shape)
+            frames.append(atoms)
+        copies = [copy for atoms in frames[:2] for copy in copies_of(atoms, rng)]
+        every = frames + copies
+        found = Copies(every, Closeness(every)).nearest(np.arange(len(every)), np.arange(40))
+        assert np.isinf(found[:40]).all()
+        assert (found[40:] < 1e-3).all()
+
+
 def test_orders_of_one_lattice_are_no_copies(rng):
     """Which species is where decides, not the sites alone."""
     frames = []
@@ -201,7 +220,7 @@ def test_constant_energies(rng):
     frames = harmonic_run(12, rng)
     for atoms in frames:
         atoms.calc = SinglePointCalculator(atoms, energy=-50.0)
-    found = findings(frames)["energies"]
+    found = findings(frames)["constant energies"]
     assert (found.status, found.result[:8]) == ("warning", "the same")
 
 

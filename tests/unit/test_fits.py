@@ -6,7 +6,7 @@ import pytest
 import tolerances as tol
 
 from mekrr.baselines import linear_ridge, species_ridge, training_mean, untouched_gnn
-from mekrr.errors import SolveError
+from mekrr.errors import DataError, SolveError
 from mekrr.evaluation import error_per_atom, largest_errors, metrics
 from mekrr.features.store import FrameFeatures
 from mekrr.fits import MEKRR_METHODS, Problem, fit_kernels, read_alpha
@@ -75,6 +75,12 @@ def fit_all(problem, kernels, gnn_energy):
         delta=problem.beyond(gnn_energy, "least-squares", "mine"),
         threads=2,
     )
+
+
+def test_linear_ridge_of_frames_that_are_all_the_same(problem, features):
+    one = features.select(np.zeros(len(problem.split), dtype=int))
+    with pytest.raises(DataError, match=r"^linear ridge: the features of all .* are the same"):
+        linear_ridge(problem, {2: one}, regularisation_grid(1e-8, 1e-2, 2), "b")
 
 
 def test_linear_ridge_recovers_a_linear_energy(problem, features):

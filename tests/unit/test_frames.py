@@ -14,6 +14,7 @@ from mekrr.data.frames import (
     frame_table,
     load_frames,
     read_frames,
+    require_different,
     thin_out,
     verify_checksum,
     write_frames,
@@ -236,6 +237,13 @@ def test_every_third_frame():
     frames = labelled(40)
     assert thin_out(frames, 3, "a") == frames[::3]
     assert thin_out(frames, 1, "a") == frames
+
+
+def test_frames_that_are_all_the_same():
+    frames = labelled(12)
+    require_different([*[frames[0]] * 11, frames[1]], "a")
+    with pytest.raises(DataError, match=r"^a: all 12 frames are the same: nothing can be learnt"):
+        require_different([frames[0].copy() for _ in range(12)], "a")
 
 
 def test_too_few_frames_left():

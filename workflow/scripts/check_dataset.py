@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mekrr.data.checks import REFERENCES, check_dataset
+from mekrr.data.checks import GRAVE, check_dataset
 from mekrr.data.frames import load_frames
 from mekrr.files import write_csv
 from mekrr.job import TERMINAL, job
@@ -19,7 +19,7 @@ with job(snakemake):
         **snakemake.params.dataset,
     )
     for finding in findings:
-        if finding.check.startswith(REFERENCES) and finding.status == "warning":
+        if finding.check.startswith(GRAVE) and finding.status == "warning":
             name = snakemake.wildcards.dataset
             TERMINAL.warning("%s: %s: %s", name, finding.check, finding.result)
     table = pd.DataFrame(findings)

@@ -8,6 +8,7 @@ from mekrr.data.frames import (
     MINIMUM_FRAMES,
     frame_table,
     read_frames,
+    require_different,
     thin_out,
     verify_checksum,
     write_frames,
@@ -32,6 +33,7 @@ with job(snakemake):
     energies = [atoms.get_potential_energy() for atoms in frames]
     kept, isolated = separate_isolated(frames, energies, source)
     frames = thin_out([frames[index] for index in kept], snakemake.params.every, source)
+    require_different(frames, source)
     table = with_isolated(frame_table(frames), isolated)
     if isolated:
         logging.info("isolated atoms, kept for references alone: %s", isolated)

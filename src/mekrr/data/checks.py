@@ -14,7 +14,7 @@ import pandas as pd
 from ase import Atoms
 
 from mekrr.data.closeness import EXACT_REPEAT, NEAR_REPEAT, Closeness
-from mekrr.data.copies import COPY, Copies
+from mekrr.data.copies import COPY, ENOUGH, Copies
 from mekrr.data.expectations import energy_doubt
 from mekrr.data.references import References, Rule, isolated_of
 from mekrr.data.units import MIN_PAIRS, cause_of_slope, work_of_forces
@@ -23,7 +23,9 @@ TOLERATED_LEAK = 0.1  # share of test frames
 OUTLIER_MAD = 8.0
 SAME_ENERGY = 1e-6  # meV/atom, from the median of their composition
 SHOWN = 6  # frames named in a row of the table
-REFERENCES = "reference energies"  # opens the checks that a job shows on the terminal too
+REFERENCES = "reference energies"  # opens the name of its checks
+CONSTANT = "constant energies"
+GRAVE = (REFERENCES, CONSTANT)  # warnings to be seen at once, not in the table alone
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,8 @@ def _energy_outliers(table: pd.DataFrame) -> Finding:
     mad = distance.groupby(table["formula"]).transform("median")
     far = distance > OUTLIER_MAD * mad
     if len(table) > 1 and distance.max() <= SAME_ENERGY:
-        return Finding(
-            "energies", "warning", "the same in all frames of a composition: nothing to learn"
-        )
+        text = "the same in all frames of a composition: nothing to learn, errors of 0 mean nothing"
+        return Finding(CONSTANT, "warning", text)
     text = f"{int(far.sum())} further than {OUTLIER_MAD:g} MAD from their composition's median"
     if far.any():
         worst = distance[far].sort_values(ascending=False).index
@@ -138,7 +139,8 @@ def _copies(copies: Copies, table: pd.DataFrame) -> Finding:
     found = copies.nearest(everything, everything) < COPY
     text = (
         f"{int(found.sum())} frames that another repeats with its atoms permuted, shifted, rotated "
-        f"or its cell multiplied, within {COPY:g} Å in the distances between atoms"
+        f"or its cell multiplied, within {COPY:g} Å in the distances between atoms (exactly, of "
+        f"fewer than {ENOUGH} atoms)"
     )
     if found.any():
         text += f": frames {_shown(table.loc[found, 'frame'])}"

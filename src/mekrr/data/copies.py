@@ -27,6 +27,9 @@ from mekrr.data.closeness import BLOCK, Closeness
 # frames of a run that are 0.15 Å RMSD apart beyond 0.04: sorting takes part of it away.
 COPY = 0.035
 EXACT_COPY = 1e-3  # Å
+# Atoms of a frame, of fewer of which only exact copies count: thermal frames of small cells and
+# molecules, symmetric ones above all, come as close by chance.
+ENOUGH = 12
 SEEN = 0.25  # Å RMSD; frames closer than that, and no exact copies, are left to coordinates
 CUTOFF = 6.0  # Å; atoms beyond it count as if they were there
 NEIGHBOURS = 12  # of each species
@@ -61,8 +64,8 @@ class Copies:
     def nearest(self, queries: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Distance (Å) of each query frame to its closest copy among the others, itself excepted.
 
-        Infinite where none is within ``COPY``. A frame of another composition is one only if
-        either is a multiple of the other.
+        Infinite where none is within ``COPY``, or ``EXACT_COPY`` of fewer atoms than ``ENOUGH``.
+        A frame of another composition is one only if either is a multiple of the other.
         """
         best = np.full(len(queries), np.inf)
         for number in np.unique(self._group[queries]):
@@ -86,13 +89,15 @@ class Copies:
             if least[k] >= min(found, COPY) or tried == CANDIDATES:
                 break
             seen = self._closeness.between(query, columns[k]) < SEEN
-            if seen and least[k] > EXACT_COPY:
+            few = min(sum(map(len, self._atoms[frame])) for frame in (query, columns[k])) < ENOUGH
+            limit = EXACT_COPY if seen or few else COPY
+            if least[k] > limit:
                 continue
             tried += 1
             distance = self._distance(query, columns[k])
-            if not seen or distance <= EXACT_COPY:
+            if distance < limit:
                 found = min(found, distance)
-        return found if found < COPY else np.inf
+        return found
 
     def _distance(self, one: int, other: int) -> float:
         total, n_atoms = 0.0, 0

@@ -33,6 +33,7 @@ __all__ = [
     "load_frames",
     "read_frames",
     "read_unlabelled",
+    "require_different",
     "thin_out",
     "verify_checksum",
     "write_frames",
@@ -148,6 +149,15 @@ def thin_out(frames: list[Atoms], every: int, name: str) -> list[Atoms]:
             f"needed: lower study.every, which is {every}"
         )
     return kept
+
+
+def require_different(frames: Sequence[Atoms], name: str) -> None:
+    """Raise a DataError if all frames are the same, so that nothing can be learnt of them."""
+    if all(atoms == frames[0] for atoms in frames[1:]):
+        raise DataError(
+            f"{name}: all {len(frames)} frames are the same: nothing can be learnt; give frames "
+            "that differ"
+        )
 
 
 def verify_checksum(path: str | os.PathLike, expected: str) -> None:

@@ -150,10 +150,10 @@ def forget_benchmark(log: str | os.PathLike) -> None:
 
 def _write_record(path: str | os.PathLike, checksum: str, rest: Mapping) -> None:
     content = {"path": path, "size": os.path.getsize(path), "sha256": checksum}
-    write_text(record_path(path), _sealed(content | rest))
+    write_text(record_path(path), record_text(content | rest))
 
 
-def _sealed(content: Mapping) -> str:
+def record_text(content: Mapping) -> str:
     """A record as text, with the checksum of all the rest at its end."""
     text = json.dumps(content, indent=1, default=str)
     seal = {SEAL: hashlib.sha256(text.encode()).hexdigest()}
@@ -180,7 +180,7 @@ def read_record(path: str | os.PathLike) -> dict | None:
     try:
         content = json.loads(data)
         del content[SEAL]
-        whole = _sealed(content).encode() == data
+        whole = record_text(content).encode() == data
     except (ValueError, KeyError, TypeError, RecursionError):
         whole = False
     if not whole:

@@ -2,7 +2,10 @@
 
 from snakemake.utils import min_version
 
+from mekrr.endings import watch_endings
+
 min_version("9.27")
+watch_endings()
 
 
 include: "workflow/rules/config_files.smk"

@@ -15,7 +15,13 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from mekrr.errors import MekrrError, MekrrWarning, one_line, printable
-from mekrr.provenance import require_whole, write_records
+from mekrr.provenance import (
+    forget_benchmark,
+    read_inputs,
+    record_benchmarks,
+    require_unchanged,
+    write_records,
+)
 
 TERMINAL = logging.getLogger("mekrr")  # what a user must see: goes to the terminal as well
 
@@ -42,7 +48,8 @@ def job(step) -> Iterator[None]:
     Parameters
     ----------
     step : what Snakemake tells a script of its rule: input, output, params, wildcards, …
-        Inputs are refused that were cut short since they were written; outputs are recorded.
+        Inputs are refused that are not as they were written, or that change while the step
+        runs; outputs are recorded.
     """
     log = step.log[0]
     with open(log, "w", encoding="utf-8", buffering=1) as stream:
@@ -61,10 +68,13 @@ def job(step) -> Iterator[None]:
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(step.threads)
         try:
-            require_whole(step.input)
+            inputs = read_inputs(step.input)
+            record_benchmarks(inputs)
+            forget_benchmark(log)
             with threadpool_limits(step.threads):
                 yield
-            write_records(step)
+            require_unchanged(inputs)
+            write_records(step, inputs)
         except MekrrError as error:
             _fail(f"mekrr: error: {error}", stream)
         except MemoryError as error:

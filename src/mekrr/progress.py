@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import sys
+from typing import TextIO
 
 from tqdm import tqdm
+
+PAUSE = 30.0  # seconds between two lines of a log
+
+
+class _Lines:
+    """A stream for a bar that cannot be drawn over: each of its states is a line."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        line = text.strip()
+        if line:
+            self._stream.write(f"{line}\n")
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def progress_bar(total: int | None, title: str, unit: str, scale: bool = False) -> tqdm:
     """A bar of ``total`` steps (None if unknown), to be used as a context.
 
-    ``scale`` prints thousands and millions as k and M.
+    Without a terminal it is a line at the beginning, one at the end, and one every `PAUSE`
+    seconds. ``scale`` prints thousands and millions as k and M.
     """
-    terminal = sys.__stderr__ is not None and sys.__stderr__.isatty()
+    shared = {"total": total, "desc": title, "unit": f" {unit}", "unit_scale": scale}
+    terminal = sys.__stderr__
+    if terminal is not None and terminal.isatty():
+        return tqdm(**shared, file=terminal, mininterval=0.2, dynamic_ncols=True, smoothing=0.1)
     return tqdm(
-        total=total,
-        desc=title,
-        unit=f" {unit}",
-        unit_scale=scale,
-        file=sys.__stderr__ if terminal else sys.stderr,
-        mininterval=0.2 if terminal else 10.0,
-        dynamic_ncols=terminal,
+        **shared,
+        file=_Lines(sys.stderr) if sys.stderr is not None else None,
+        disable=sys.stderr is None,
+        ncols=80,
+        mininterval=PAUSE,
+        maxinterval=PAUSE,  # else tqdm's own clock draws the bar every ten seconds
         smoothing=0.1,
     )

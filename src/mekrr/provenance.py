@@ -1,16 +1,19 @@
 """What stands beside every number: versions, revision, hardware, and a record of each file.
 
-The record of ``results/tables/metrics.csv`` is ``results/provenance/tables/metrics.csv.json``.
+The record of ``results/tables/metrics.csv`` is ``results/provenance/tables/metrics.csv.json``. It
+ends with a checksum of itself, so that damage to it is found like damage to the file.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -23,6 +26,9 @@ from mekrr.files import sha256, write_text
 
 RESULTS = Path("results")  # in the folder in which Snakemake runs
 RECORDS = RESULTS / "provenance"
+LOGS = RESULTS / "logs"
+BENCHMARKS = RESULTS / "benchmarks"  # written by Snakemake once a step has ended
+SEAL = "checksum_of_record"
 
 PACKAGES = (
     "torch",
@@ -65,25 +71,93 @@ def collect() -> dict[str, str]:
     return record
 
 
-def write_records(step) -> None:
+@dataclass(frozen=True)
+class Input:
+    """An input as a step found it.
+
+    Attributes
+    ----------
+    sha256 : its checksum.
+    state : what the system says of it; another if it was written to or replaced since.
+    """
+
+    sha256: str
+    state: tuple[int, ...]
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> Input:
+        """Read a file from end to end."""
+        state = _state(path)  # before its bytes: what changes meanwhile is found later
+        return cls(sha256(path), state)
+
+    def is_still(self, path: str | os.PathLike) -> bool:
+        """Whether a file has the bytes that it had."""
+        try:
+            return _state(path) == self.state or sha256(path) == self.sha256
+        except OSError:
+            return False
+
+
+def _state(path: str | os.PathLike) -> tuple[int, ...]:
+    found = os.stat(path)
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def write_records(step, inputs: Mapping[str, Input]) -> None:
     """Write the record of each output of a step, as Snakemake describes it to its script.
 
     A record holds the file's size and checksum; rule, wildcards (the seed among them),
     params (the config's part that decides it) and threads; the checksums of the inputs; and
     `collect`'s versions, revision and hardware. Of paths outside the folder only the names
     stay.
+
+    Parameters
+    ----------
+    inputs : as from `read_inputs`, before the step's work.
     """
     shared = {
         "rule": step.rule,
         "wildcards": dict(step.wildcards.items()),
         "params": without_places(dict(step.params.items())),
         "threads": step.threads,
-        "inputs": {without_places(path): _known_sha256(path) for path in step.input},
+        "inputs": {without_places(path): entry.sha256 for path, entry in inputs.items()},
         "environment": collect() | {"gpu": gpu_model()},
     }
     for path in step.output:
-        content = {"path": path, "size": os.path.getsize(path), "sha256": sha256(path)}
-        write_text(record_path(path), json.dumps(content | shared, indent=1, default=str) + "\n")
+        _write_record(path, sha256(path), shared)
+
+
+def record_benchmarks(inputs: Mapping[str, Input]) -> None:
+    """Write the records of those inputs that are benchmarks, when they are first read.
+
+    Snakemake writes them once a step has ended, so that the step itself cannot.
+    """
+    for path, entry in inputs.items():
+        if BENCHMARKS in Path(path).parents and not record_path(path).exists():
+            made_by = {"rule": Path(path).relative_to(BENCHMARKS).parts[0]}
+            _write_record(path, entry.sha256, made_by | {"inputs": {}, "environment": {}})
+
+
+def forget_benchmark(log: str | os.PathLike) -> None:
+    """Remove the record of a step's benchmark, which is to be written anew.
+
+    ``log`` is the step's log, whose path is like the benchmark's.
+    """
+    if LOGS in Path(log).parents:
+        benchmark = BENCHMARKS / Path(log).relative_to(LOGS).with_suffix(".tsv")
+        record_path(benchmark).unlink(missing_ok=True)
+
+
+def _write_record(path: str | os.PathLike, checksum: str, rest: Mapping) -> None:
+    content = {"path": path, "size": os.path.getsize(path), "sha256": checksum}
+    write_text(record_path(path), record_text(content | rest))
+
+
+def record_text(content: Mapping) -> str:
+    """A record as text, with the checksum of all the rest at its end."""
+    text = json.dumps(content, indent=1, default=str)
+    seal = {SEAL: hashlib.sha256(text.encode()).hexdigest()}
+    return json.dumps(content | seal, indent=1, default=str) + "\n"
 
 
 def record_path(path: str | os.PathLike) -> Path:
@@ -95,18 +169,26 @@ def record_path(path: str | os.PathLike) -> Path:
 def read_record(path: str | os.PathLike) -> dict | None:
     """Record of a file, None if it has none.
 
-    Raises a DataError if the record is damaged.
+    Raises a DataError if the record is damaged: if a bit of it is not as it was written.
     """
     if RESULTS not in Path(path).parents:
         return None
     record = record_path(path)
     if not record.is_file():
         return None
+    data = record.read_bytes()
     try:
-        content = json.loads(record.read_text(encoding="utf-8"))
-        return content | {"size": int(content["size"]), "sha256": str(content["sha256"])}
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{record}: damaged record; delete it") from error
+        content = json.loads(data)
+        del content[SEAL]
+        whole = record_text(content).encode() == data
+    except (ValueError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        doomed = path if os.path.exists(path) else record
+        raise DataError(
+            f"{record}: damaged record, or one of an earlier version; delete {doomed} and run again"
+        )
+    return content
 
 
 def source_sha256(path: str | os.PathLike) -> list[str]:
@@ -121,15 +203,36 @@ def source_sha256(path: str | os.PathLike) -> list[str]:
     return [checksum for name, checksum in inputs if Path(name).suffix != ".py"]
 
 
-def require_whole(paths: Iterable[str | os.PathLike]) -> None:
-    """Raise a DataError for the first file whose size is not the recorded one."""
-    for path in paths:
-        record = read_record(path)
-        if record is not None and os.path.getsize(path) != record["size"]:
-            raise DataError(
-                f"{path}: has {os.path.getsize(path)} bytes, {record['size']} were written: cut "
-                "short or changed; delete it and run again"
-            )
+def read_inputs(paths: Iterable[str | os.PathLike]) -> dict[str, Input]:
+    """Read a step's inputs from end to end, and compare them with their records.
+
+    `python -m mekrr.benchmarks.integrity` tells what that costs. Raises a DataError for the
+    first file that is not as it was written, or whose record is damaged.
+    """
+    inputs = {}
+    for path in dict.fromkeys(paths):
+        record, entry = read_record(path), Input.read(path)
+        if record is not None and entry.sha256 != record["sha256"]:
+            raise DataError(f"{path}: {_difference(path, record)}; delete it and run again")
+        inputs[path] = entry
+    return inputs
+
+
+def _difference(path: str | os.PathLike, record: Mapping) -> str:
+    size = os.path.getsize(path)
+    if size == record["size"]:
+        return "has other bytes than were written: damaged or changed"
+    return f"has {size} bytes, {record['size']} were written: cut short or changed"
+
+
+def require_unchanged(inputs: Mapping[str, Input]) -> None:
+    """Raise a DataError for the first input that was changed since it was read.
+
+    Modules do not count: a step runs those that it started with, and these are recorded.
+    """
+    for path, entry in inputs.items():
+        if Path(path).suffix != ".py" and not entry.is_still(path):
+            raise DataError(f"{path}: was changed while it was read; run again")
 
 
 def without_places(value: object) -> object:
@@ -141,12 +244,6 @@ def without_places(value: object) -> object:
     if isinstance(value, (str, os.PathLike)) and os.path.isabs(value):
         return os.path.basename(value)
     return value
-
-
-def _known_sha256(path: str | os.PathLike) -> str:
-    """Checksum of an input, from its record where it has one."""
-    record = read_record(path)
-    return sha256(path) if record is None else record["sha256"]
 
 
 def study_table(

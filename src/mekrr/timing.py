@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from mekrr.comparison import backbone_title
+from mekrr.errors import DataError
 from mekrr.methods import NETWORKS, ORDER, label
 from mekrr.printing.grid import Cell, Grid, Row
 from mekrr.tables import FIT
@@ -61,6 +62,8 @@ def read_steps(paths: Sequence[str]) -> pd.DataFrame:
     ----------
     paths : benchmark files, RULE/DATASET[/SPLIT][/BACKBONE][/PART].tsv below `benchmarks`.
         The parts of one step add up.
+
+    Raises a DataError for a file that cannot be what Snakemake wrote.
     """
     rows = []
     for path in paths:
@@ -69,18 +72,35 @@ def read_steps(paths: Sequence[str]) -> pd.DataFrame:
             name for name in rest if re.fullmatch(r"(random|run|sequential|published)-\d+", name)
         ]
         other = [name for name in rest if name not in split and not re.search(r"-of-\d+$", name)]
-        measured = pd.read_csv(path, sep="\t").iloc[-1]
+        measured = read_benchmark(path)
         rows.append(
             {
                 "step": STEPS.get(rule, rule),
                 "dataset": dataset,
                 "split": "".join(split),
                 "backbone": "".join(other) or "none",
-                "seconds": float(measured["s"]),
-                "memory": float(pd.to_numeric(measured["max_rss"], errors="coerce")),
+                "seconds": measured["s"],
+                "memory": measured["max_rss"],
             }
         )
     return pd.DataFrame(rows).groupby(KEYS).agg({"seconds": "sum", "memory": "max"}).reset_index()
+
+
+def read_benchmark(path: str) -> dict[str, float]:
+    """Seconds and peak memory (MB; NaN if unknown) of the last line of a benchmark file.
+
+    The seconds are there twice, the second time as hours, minutes and seconds.
+    """
+    try:
+        row = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False).iloc[-1]
+        measured = {key: float(row[key].replace("NA", "nan")) for key in ("s", "max_rss")}
+        fraction = measured["s"] - pd.Timedelta(row["h:m:s"]).total_seconds()
+        whole = 0 <= fraction <= 1  # 1 if it was rounded up
+    except (ValueError, KeyError, IndexError):  # UnicodeError and pandas' own are ValueErrors
+        whole = False
+    if not whole or measured["max_rss"] < 0:
+        raise DataError(f"{path}: damaged benchmark; delete it and run again: its job is repeated")
+    return measured
 
 
 def _depth(path: str) -> int:

@@ -110,7 +110,10 @@ def _other_inputs(records: Mapping[str, Mapping]) -> Iterator[str]:
             if name not in current:
                 current[name] = _current_sha256(name, records)
             if os.path.exists(path) and current[name] not in (None, checksum):
-                yield f"{path}: made from {name} as it was before; run the study again"
+                yield (
+                    f"{path}: made from {name} as it was before; run the study again, with "
+                    f"--forcerun {path} if Snakemake goes by times that tell nothing"
+                )
 
 
 def _current_sha256(path: str, records: Mapping[str, Mapping]) -> str | None:

@@ -2,7 +2,6 @@
 
 import copy
 import io
-import json
 import os
 import tarfile
 import zipfile
@@ -24,7 +23,7 @@ from mekrr.data.archives import extract_member
 from mekrr.data.frames import check_frame, energy_of, read_frames
 from mekrr.errors import DataError, MekrrError
 from mekrr.model_file import read_model, write_model
-from mekrr.provenance import read_record, record_path
+from mekrr.provenance import read_record, record_path, record_text
 from mekrr.sources import check_sources
 from mekrr.tensors import TensorFile, write_tensors
 from mekrr.training.checkpoint import read_checkpoint, write_checkpoint
@@ -391,7 +390,7 @@ def intact(tmp_path_factory):
     write_checkpoint(folder / "checkpoint", identity, state)
     write_tensors(folder / "tensors", {"a": np.arange(12.0).reshape(3, 4)}, {"what": "test"})
     write_model(folder / "model", {"a": np.arange(3.0)}, {"name": "test"})
-    (folder / "record").write_text(json.dumps({"size": 1, "sha256": "0", "inputs": {}}))
+    (folder / "record").write_text(record_text({"size": 1, "sha256": "0", "inputs": {}}))
 
     def record(path):
         place = record_path("results/x")

@@ -1,9 +1,12 @@
 """Costs from benchmark files, by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from mekrr.errors import DataError
 from mekrr.methods import ORDER
 from mekrr.tables import FIT
 from mekrr.timing import METHOD_STEPS, costs, grid, read_steps
@@ -12,7 +15,8 @@ from mekrr.timing import METHOD_STEPS, costs, grid, read_steps
 def benchmark(folder, name, seconds, memory="100.0"):
     path = folder / "results/benchmarks" / f"{name}.tsv"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"s\th:m:s\tmax_rss\tcpu_time\n{seconds}\t0:00:01\t{memory}\t1.0\n")
+    clock = f"0:{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
+    path.write_text(f"s\th:m:s\tmax_rss\tcpu_time\n{seconds}\t{clock}\t{memory}\t1.0\n")
     return str(path)
 
 
@@ -119,3 +123,30 @@ def test_printed_costs(paths, errors, predictions):
 
 def test_every_method_with_a_job_is_a_method():
     assert set(METHOD_STEPS) <= set(ORDER)
+
+
+@pytest.mark.parametrize(
+    ("whole", "damaged"),
+    [
+        ("17.5", "57.5"),
+        ("17.5", "1.75"),
+        ("0:00:17", "0:00:37"),
+        ("100.0", "1x0.0"),
+        ("max_rss", "max_rsr"),
+    ],
+)
+def test_damaged_benchmark_is_one_line(tmp_path, whole, damaged):
+    path = benchmark(tmp_path, "fit_mean/d/run-1", 17.5)
+    text = Path(path).read_text()
+    assert text.count(whole) == 1
+    assert read_steps([path])["seconds"].item() == 17.5
+    Path(path).write_text(text.replace(whole, damaged))
+    with pytest.raises(DataError, match=r"run-1.tsv: damaged benchmark; delete it"):
+        read_steps([path])
+
+
+def test_benchmark_of_days(tmp_path):
+    path = benchmark(tmp_path, "fit_mean/d/run-1", 0.0)
+    seconds = 2 * 86400 + 3 * 3600 + 61.25
+    Path(path).write_text(f"s\th:m:s\tmax_rss\n{seconds}\t2 days, 3:01:01\t1.0\n")
+    assert read_steps([path])["seconds"].item() == seconds

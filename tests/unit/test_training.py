@@ -20,6 +20,7 @@ from mekrr.errors import ConfigError, DataError, TrainingError
 from mekrr.evaluation import rmse
 from mekrr.fits import Problem
 from mekrr.training import loop
+from mekrr.training.checkpoint import read_checkpoint, write_checkpoint
 from mekrr.training.chgnet import FineTunedCHGNet
 from mekrr.training.fit import (
     beyond_start,
@@ -360,6 +361,25 @@ def test_damaged_checkpoint(data, tmp_path):
     (tmp_path / "checkpoint").write_bytes(b"no checkpoint")
     with pytest.raises(DataError, match="damaged checkpoint"):
         fitted(data, tmp_path)
+
+
+def test_flipped_bit_of_a_checkpoint(tmp_path, rng):
+    """torch.load takes it: a training would go on with other weights."""
+    path, identity = tmp_path / "checkpoint", {"data": "a", "network": "b"}
+    weights = torch.arange(1000.0)
+    write_checkpoint(path, identity, {"weights": weights})
+    whole, n_refused = path.read_bytes(), 0
+    for bit in rng.integers(8 * len(whole), size=40):
+        data = bytearray(whole)
+        data[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(data)
+        try:
+            state = read_checkpoint(path, identity)
+        except DataError:
+            n_refused += 1
+        else:  # a bit between the parts, which means nothing
+            assert torch.equal(state["weights"], weights)
+    assert n_refused > 30
 
 
 def test_training_ends_when_validation_no_longer_gains(data, tmp_path):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from mekrr.errors import DataError
 from mekrr.files import atomic_path, scratch_folder, write_text
 from mekrr.job import TERMINAL, job
-from mekrr.provenance import read_record, record_path, require_whole, without_places
+from mekrr.provenance import read_inputs, read_record, record_path, without_places
 from mekrr.verify import main, verify
 
 FEATURES, KERNELS, TABLE = "results/features/a", "results/kernels/a", "results/tables/t.csv"
@@ -140,7 +141,7 @@ def test_step_refuses_an_input_that_was_cut_short(chain, capsys):
     with open(FEATURES, "r+b") as stream:
         stream.truncate(5)
     with pytest.raises(DataError, match=r"features/a: has 5 bytes, 16 were written.*delete it"):
-        require_whole(["raw", FEATURES])
+        read_inputs(["raw", FEATURES])
     with pytest.raises(SystemExit):
         chain(KERNELS, FEATURES, text="never written")
     assert read_record(KERNELS)["size"] == os.path.getsize(KERNELS) == 16
@@ -197,3 +198,90 @@ def test_paths_of_this_machine_stay_out():
     value = {"a": "/home/me/x.xyz", "b": ["relative/y", {"c": "/z"}], "d": 1, "e": "https://h/f"}
     expected = {"a": "x.xyz", "b": ["relative/y", {"c": "z"}], "d": 1, "e": "https://h/f"}
     assert without_places(value) == expected
+
+
+def flip(path, bit):
+    """Change one bit of a file, and nothing of what the system says of it."""
+    found, data = os.stat(path), bytearray(Path(path).read_bytes())
+    data[bit // 8] ^= 1 << bit % 8
+    Path(path).write_bytes(data)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def test_every_bit_of_a_record_counts(chain, rng):
+    record = record_path(FEATURES)
+    whole = record.read_bytes()
+    for bit in rng.integers(8 * len(whole), size=150):
+        flip(record, int(bit))
+        with pytest.raises(DataError, match=f"damaged record.*delete {FEATURES} and run again"):
+            read_record(FEATURES)
+        record.write_bytes(whole)
+    flip(record, 100)
+    assert "damaged record" in verify().damaged[FEATURES]
+    os.unlink(FEATURES)
+    with pytest.raises(DataError, match=f"delete {record} and run again"):
+        read_record(FEATURES)
+
+
+def test_step_refuses_an_input_of_which_a_bit_is_flipped(chain, capfd, rng):
+    whole = Path(FEATURES).read_bytes()
+    for path in (FEATURES, record_path(FEATURES)):
+        for bit in rng.integers(8 * os.path.getsize(path), size=5):
+            flip(path, int(bit))
+            with pytest.raises(SystemExit):
+                chain(KERNELS, FEATURES, text="never written")
+            (line,) = capfd.readouterr().err.splitlines()
+            assert f"delete {FEATURES} and run again" in line.replace(
+                "delete it", f"delete {FEATURES}"
+            )
+            flip(path, int(bit))
+    assert Path(FEATURES).read_bytes() == whole
+    assert verify().damaged == {}
+
+
+@pytest.mark.parametrize("how", ["written", "replaced", "removed"])
+def test_input_that_changes_while_it_is_read(run, capfd, how):
+    """What is recorded is what was read; at the end it must still be there."""
+    write_text("raw", "frames")
+
+    def changed_meanwhile():
+        with job(step(FEATURES, "raw")):
+            write_text(FEATURES, Path("raw").read_text())
+            if how == "written":
+                with open("raw", "r+") as stream:
+                    stream.write("FRAMES")
+            elif how == "replaced":
+                write_text("raw", "FRAMES")
+            else:
+                os.unlink("raw")
+
+    with pytest.raises(SystemExit):
+        changed_meanwhile()
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line == "mekrr: error: raw: was changed while it was read; run again"
+    assert read_record(FEATURES) is None
+
+
+def test_input_that_is_touched_is_no_other(run):
+    write_text("raw", "frames")
+    with job(step(FEATURES, "raw")):
+        os.utime("raw", (1, 1))
+        write_text(FEATURES, "made")
+    assert verify().n_whole == 1
+
+
+def test_benchmarks_are_recorded_when_they_are_read(run):
+    benchmark = "results/benchmarks/a_rule/x.tsv"
+    write_text(benchmark, "s\n12.5\n")
+    run(TABLE, benchmark)
+    flip(benchmark, 20)
+    assert "changed" in verify().damaged[benchmark]
+    # The job of that benchmark runs again: the next benchmark is another.
+    again = step(KERNELS)
+    again.log = ["results/logs/a_rule/x.log"]
+    os.makedirs("results/logs/a_rule")
+    with job(again):
+        write_text(KERNELS, "made again")
+    assert verify().damaged == {}
+    run(TABLE, benchmark)
+    assert verify().n_whole == 3

@@ -9,7 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+import ase.io
 import pytest
+from samples import labelled
 from studies import tiny_network
 
 FAULTS = Path(__file__).parent / "faults"
@@ -17,6 +19,7 @@ FEATURES = "results/features/mine/toy.safetensors"
 KERNELS = "results/kernels/mine/random-0/toy.safetensors"
 PREDICTIONS = "results/fits/mine/random-0/toy/mekrr.predictions.csv"
 METRICS = "results/tables/metrics.csv"
+TIMING = "results/tables/timing.csv"
 REST = {"gram": 1, "fit_mekrr": 1, "metrics": 1}  # what is to be done after `undo`
 
 
@@ -87,6 +90,25 @@ def test_a_step_is_stopped(finished, copied, target, fault):
         assert "fit_mekrr: ended by SIGTERM, as at a time limit" in line
     assert copied.planned(target) == jobs
     assert_ends_like(finished, copied, target)
+
+
+def test_a_step_ends_without_a_word(copied):
+    """Killed, crashed, ended by a library or before it begins: one line says which and how."""
+    undo(copied)
+    for fault, how in [
+        ("gram toy.safetensors 1 exit", "exit status 1"),
+        ("gram toy.safetensors 1 kill", "SIGKILL"),
+        ("gram toy.safetensors 1 segv", "SIGSEGV"),
+        ("gram mekrr.job 0 import", "exit status 3"),
+    ]:
+        result = run_with(copied, fault, METRICS)
+        assert result.returncode == 1
+        (line,) = errors(result)
+        step = "gram (dataset=mine, strategy=random, seed=0, backbone=toy)"
+        assert line.startswith(f"mekrr: error: {step}: ended without a message ({how}); it asked ")
+        used, limit = map(int, re.findall(r"(\d+) MB", line)[1:])
+        assert 10 < used < limit
+        assert "results/logs/gram/mine/random-0/toy.log and the lines above" in line
 
 
 @pytest.fixture
@@ -255,3 +277,60 @@ def test_damaged_notes_of_snakemake(copied):
     for note in notes[::5]:
         os.truncate(note, 20)
     assert copied.planned() == {}
+
+
+def flip_a_bit(path, rng):
+    """Change one bit of a file at random, and nothing of what the system says of it."""
+    found, data = path.stat(), bytearray(path.read_bytes())
+    data[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
+    path.write_bytes(data)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("flipped", "gone"),
+    [
+        (FEATURES, KERNELS),
+        (f"results/provenance/{KERNELS.removeprefix('results/')}.json", PREDICTIONS),
+        ("results/benchmarks/fit_mekrr/mine/random-0/toy.tsv", TIMING),
+    ],
+    ids=["features", "record", "benchmark"],
+)
+def test_a_bit_is_flipped(finished, copied, flipped, gone, rng):
+    """Verify names the file, and so does the next job that reads it, with what to delete."""
+    flip_a_bit(copied.folder / flipped, rng)
+    damaged = KERNELS if "provenance" in flipped else flipped
+    (line,) = [line for line in verified(copied).stdout.splitlines() if line.startswith(damaged)]
+    assert "changed" in line or "damaged record" in line
+    (copied.folder / gone).unlink()
+    (line,) = errors(copied.run(gone))
+    assert damaged in line
+    assert "delete it and run again" in line or f"delete {damaged} and run again" in line
+    assert not (copied.folder / gone).exists()
+    (copied.folder / damaged).unlink()
+    assert copied.run(gone).returncode == 0
+    if gone != TIMING:  # times of a job that is run again are others
+        assert (copied.folder / gone).read_bytes() == (finished.folder / gone).read_bytes()
+    assert verified(copied).returncode == 0
+
+
+def test_trajectory_is_replaced_while_it_is_checked(project):
+    """The step refuses, so that neither Snakemake nor verify takes the frames for current."""
+    target = "results/data/mine/frames.csv"
+    go = project.folder / "go"
+    path = f"{FAULTS}{os.pathsep}{project.folder / 'src'}"
+    fault = {"MEKRR_FAULT": "check_frames frames.csv 1 wait", "MEKRR_GO": str(go)}
+    first = project.start(target, PYTHONPATH=path, **fault)
+    while not [name for name in temporary_files(project) if name.endswith("frames.csv")]:
+        assert first.poll() is None, first.communicate()
+        time.sleep(0.1)
+    ase.io.write(project.data, labelled(25), format="extxyz")
+    go.touch()
+    _, text = first.communicate()
+    assert first.returncode == 1
+    (line,) = {line for line in text.splitlines() if line.startswith("mekrr: error: ")}
+    assert line == f"mekrr: error: {project.data.name}: was changed while it was read; run again"
+    assert project.planned(target) == {"check_frames": 1}
+    assert project.run(target).returncode == 0
+    assert len((project.folder / target).read_text().splitlines()) == 26
+    assert "as it was before" not in verified(project).stdout

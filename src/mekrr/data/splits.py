@@ -8,6 +8,8 @@ import pandas as pd
 from mekrr.config import PARTS
 from mekrr.errors import DataError
 
+WHERE = "--split of the command, `study.splits` in the config"
+
 
 def split_frames(
     frames: pd.DataFrame,
@@ -57,7 +59,7 @@ def split_frames(
             raise DataError(
                 f"{source}: split {strategy!r} leaves {part} empty "
                 f"({len(runs)} frames in {len(np.unique(runs))} runs); "
-                "choose other fractions or another strategy in study.splits"
+                f"choose other fractions or another strategy in {WHERE}"
             )
     return pd.DataFrame({"index": np.arange(len(runs)), "split": labels})
 
@@ -66,7 +68,7 @@ def _as_published(frames: pd.DataFrame, source: str) -> np.ndarray:
     if "part" not in frames:
         raise DataError(
             f"{source}: split 'published' needs a data set that comes as train, val and test; "
-            "give three paths or members, or leave it out of study.splits"
+            f"give three paths or members, or another strategy in {WHERE}"
         )
     return frames["part"].to_numpy(dtype=object)
 

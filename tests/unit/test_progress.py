@@ -1,0 +1,41 @@
+"""Progress bars where there is no terminal."""
+
+import io
+import sys
+
+import pytest
+import tqdm
+
+from mekrr.progress import PAUSE, progress_bar
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """tqdm's clock, which the test sets."""
+    now = [1000.0]
+    monkeypatch.setattr(tqdm.std, "time", lambda: now[0])
+    monkeypatch.setattr(sys, "__stderr__", io.StringIO())
+    return now
+
+
+@pytest.mark.parametrize("total", [1000, None])
+@pytest.mark.parametrize("seconds", [0.001, 0.1, 7.0])
+def test_a_log_is_not_filled(clock, capsys, total, seconds):
+    with progress_bar(total, "net", "frames") as bar:
+        for _ in range(1000):
+            clock[0] += seconds
+            bar.update()
+    text = capsys.readouterr().err
+    lines = text.splitlines()
+    assert "\r" not in text
+    assert all(line.startswith("net: ") and line == line.strip() for line in lines)
+    assert 2 <= len(lines) <= 2 + 1000 * seconds / PAUSE
+    assert "1000" in lines[-1]
+
+
+def test_no_standard_error(monkeypatch):
+    """As of a process without a console, or whose stderr was closed."""
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.setattr(sys, "__stderr__", None)
+    with progress_bar(3, "net", "frames") as bar:
+        bar.update(3)

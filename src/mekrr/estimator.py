@@ -22,13 +22,14 @@ from mekrr import provenance
 from mekrr.data.labels import check_energy
 from mekrr.data.references import reference_energies
 from mekrr.data.structure import check_structure
-from mekrr.errors import BackboneError, ConfigError, DataError, first_line
+from mekrr.errors import BackboneError, ConfigError, DataError, printable
 from mekrr.features.atoms import selected
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian, Linear, Matern
 from mekrr.kernels.gram import combine, own_gram, species_gram, train_gram
 from mekrr.kernels.lengthscale import find_lengthscale
 from mekrr.model_file import read_model, write_model
+from mekrr.model_record import ModelRecord
 from mekrr.ridge import KernelRidge, RidgePath
 from mekrr.selection import (
     Choice,
@@ -293,42 +294,36 @@ class MEKRR(RegressorMixin, BaseEstimator):
             tensors |= vars(self.train_)
         ridge = {name: getattr(self.ridge_, name) for name in ("mean_", "scale_", "variance_")}
         fitted = {name: getattr(self, name) for name in self._fitted}
-        write_model(
-            path,
-            tensors,
-            {"parameters": self.get_params(), "fitted": fitted, "ridge": ridge},
-        )
+        parameters = {k: v for k, v in self.get_params().items() if k != "registry"}
+        record = {"parameters": parameters, "fitted": fitted, "ridge": ridge}
+        write_model(path, tensors, record, ModelRecord)
 
     @classmethod
     def load(cls, path: str | os.PathLike, registry: str | os.PathLike | None = None) -> MEKRR:
-        """A model from its file.
+        """A model from its file, of which nothing is used that was not checked.
 
-        ``registry`` takes the place of the one that the model was fitted with. The backbone
-        is opened, and compared with that of the fit, by the first prediction from frames.
+        ``registry`` is that of the backbone, if it is none of the package's: the one of the
+        fit is not looked for. The backbone is opened, and compared with that of the fit, by
+        the first prediction from frames.
 
-        Raises a DataError if the file is damaged, no model, or of a newer format.
+        Raises a ModelFileError if the file is damaged, no model, or of a newer format.
         """
-        tensors, record = read_model(path)
-        try:
-            model = cls(**record["parameters"])
-            for name in cls._fitted:
-                setattr(model, name, record["fitted"][name])
-            model.ridge_ = KernelRidge(model.regularisation_)
-            for name in ("mean_", "scale_", "variance_"):
-                setattr(model.ridge_, name, record["ridge"][name])
-            model.ridge_.coefficients_ = tensors["coefficients"]
-            model.ridge_.factor_ = tensors["factor"]
-            model.leave_one_out_ = tensors["leave_one_out"]
-            model.sweep_ = model.train_ = None
-            if model.input_ != "kernel":
-                names = ("features", "species", "pointer")
-                model.train_ = FrameFeatures(*(tensors[name] for name in names))
-        except (KeyError, TypeError) as error:
-            raise DataError(
-                f"{path}: model file lacks or misuses {first_line(error)}; restore it or fit again"
-            ) from error
-        if registry is not None:
-            model.registry = registry
+        tensors, checked = read_model(path, ModelRecord)
+        record = checked.model_dump()
+        model = cls(**record["parameters"], registry=registry)
+        model.threads = min(model.threads, len(os.sched_getaffinity(0)))
+        for name in cls._fitted:
+            setattr(model, name, record["fitted"][name])
+        model.ridge_ = KernelRidge(model.regularisation_)
+        for name, value in record["ridge"].items():
+            setattr(model.ridge_, name, value)
+        model.ridge_.coefficients_ = tensors["coefficients"]
+        model.ridge_.factor_ = tensors["factor"]
+        model.leave_one_out_ = tensors["leave_one_out"]
+        model.sweep_ = model.train_ = None
+        if model.input_ != "kernel":
+            names = ("features", "species", "pointer")
+            model.train_ = FrameFeatures(*(tensors[name] for name in names))
         return model
 
     def __sklearn_tags__(self):
@@ -373,14 +368,20 @@ class MEKRR(RegressorMixin, BaseEstimator):
         """Open the backbone of a loaded model; a BackboneError if it is another one."""
         if hasattr(self, "_backbone"):
             return
-        from mekrr.backbones.registry import open_backbone
+        from mekrr.backbones.registry import open_backbone, registered
 
-        backbone, _, found = open_backbone(self.backbone_["name"], self.registry)
+        name = self.backbone_["name"]
+        if name not in registered(self.registry):
+            raise BackboneError(
+                f"the model's backbone {name!r} is none of the package's and in no registry "
+                "given; give that of the fit (registry=FILE, --registry FILE)"
+            )
+        backbone, _, found = open_backbone(name, self.registry)
         for key, expected in self.backbone_.items():
             if found[key] != expected:
                 raise BackboneError(
-                    f"backbone {self.backbone_['name']!r}: {key} is {found[key]}, but the model "
-                    f"was fitted with {expected}; use the weights and settings of the fit"
+                    f"backbone {name!r}: {key} is {found[key]}, but the model was fitted with "
+                    f"{printable(str(expected))}; use the weights and settings of the fit"
                 )
         self._backbone = backbone
 

@@ -22,7 +22,6 @@ from mekrr.config import check_config
 from mekrr.data.archives import extract_member
 from mekrr.data.frames import check_frame, energy_of, read_frames
 from mekrr.errors import DataError, MekrrError
-from mekrr.model_file import read_model, write_model
 from mekrr.provenance import read_record, record_path
 from mekrr.sources import check_sources
 from mekrr.tensors import TensorFile, write_tensors
@@ -377,7 +376,6 @@ def intact(tmp_path_factory):
     state = {"weights": torch.arange(40.0), "history": [{"epoch": 1, "rmse": 0.5}]}
     write_checkpoint(folder / "checkpoint", identity, state)
     write_tensors(folder / "tensors", {"a": np.arange(12.0).reshape(3, 4)}, {"what": "test"})
-    write_model(folder / "model", {"a": np.arange(3.0)}, {"name": "test"})
     (folder / "record").write_text(json.dumps({"size": 1, "sha256": "0", "inputs": {}}))
 
     def record(path):
@@ -389,7 +387,6 @@ def intact(tmp_path_factory):
     readers = {
         "checkpoint": lambda path: read_checkpoint(path, identity),
         "tensors": lambda path: TensorFile(path).read("a").sum(),
-        "model": read_model,
         "record": record,
     }
     return {name: ((folder / name).read_bytes(), read) for name, read in readers.items()}
@@ -397,7 +394,7 @@ def intact(tmp_path_factory):
 
 @cases(250)
 @given(
-    kind=st.sampled_from(["checkpoint", "tensors", "model", "record"]),
+    kind=st.sampled_from(["checkpoint", "tensors", "record"]),
     end=st.floats(0, 1),
     places=PLACES,
 )

@@ -1,0 +1,172 @@
+"""What a file of the estimator may hold: schema of its record, and which tensors fit to it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from ase.data import atomic_numbers, chemical_symbols
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from mekrr.model_file import Closed, Record, Tensors, Text
+
+FLOAT, FLOATS, INTEGERS = ("float64",), ("float16", "float32", "float64"), ("int32", "int64")
+OF_FRAMES = {  # from tensor to possible types and the names of its lengths
+    "coefficients": (FLOAT, ["frames"]),
+    "factor": (FLOAT, ["frames", "frames"]),
+    "leave_one_out": (FLOAT, ["frames"]),
+}
+OF_ATOMS = {
+    "features": (FLOATS, ["atoms", "width"]),
+    "species": (INTEGERS, ["atoms"]),
+    "pointer": (INTEGERS, ["bounds"]),
+}
+# What a model has according to that to which it was fitted; it has nothing else of them all.
+FITTED = {
+    "frames": {"layer_", "alpha_", "references_", "backbone_"},
+    "features": {"alpha_", "references_"},
+    "kernel": set(),
+}
+
+
+def _element(symbol: str) -> str:
+    if atomic_numbers.get(symbol, 0) == 0:
+        raise ValueError("is no chemical element")
+    return symbol
+
+
+Species = Annotated[str, AfterValidator(_element)]
+Energies = Annotated[dict[Species, float], Field(min_length=1)]  # in eV
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _OfSpecies(Closed):
+    species: list[Species]
+
+
+class _Within(Closed):
+    within: NonNegativeFloat
+    of: list[Species]
+
+
+class _Parameters(Closed):
+    """Those of the estimator."""
+
+    backbone: Text
+    layer: NonNegativeInt | None
+    alpha: Share | None
+    regularisation: NonNegativeFloat | None
+    lengthscale: Literal["median", "sampled-median"] | PositiveFloat
+    kernel: Literal["gaussian", "matern3", "matern5", "linear", "precomputed"]
+    target: Literal["energy", "delta"]
+    reference_energy: Literal["least-squares", "mean", "none"] | Energies
+    atoms: Literal["all", "mobile"] | _OfSpecies | _Within
+    threads: PositiveInt
+    registry: Text | None = Field(None, exclude=True)  # of format 1; a path that none may open
+
+
+class _Backbone(Closed):
+    name: Text
+    family: Text
+    options: dict[Text, JsonValue]
+    weights_sha256: Text
+
+
+class _Fitted(Closed):
+    """The estimator's attributes of these names."""
+
+    input_: Literal["frames", "features", "kernel"]
+    layer_: NonNegativeInt | None
+    alpha_: Share | None
+    regularisation_: NonNegativeFloat
+    lengthscale_: PositiveFloat | None
+    criterion_: Text | None
+    references_: Energies | None
+    backbone_: _Backbone | None
+    provenance_: dict[Text, Text]
+
+
+class _Ridge(Closed):
+    """Attributes of `mekrr.ridge.KernelRidge`."""
+
+    mean_: float
+    scale_: PositiveFloat
+    variance_: NonNegativeFloat
+
+
+class ModelRecord(Record):
+    """Record of a fitted `mekrr.estimator.MEKRR`."""
+
+    parameters: _Parameters
+    fitted: _Fitted
+    ridge: _Ridge
+
+    @model_validator(mode="after")
+    def _one_kind_of_model(self) -> ModelRecord:
+        fitted, kernel = self.fitted, self.parameters.kernel
+        if (kernel == "precomputed") != (fitted.input_ == "kernel"):
+            raise ValueError(f"parameters.kernel {kernel} does not fit fitted.input_")
+        if self.parameters.target == "delta" and fitted.input_ != "frames":
+            raise ValueError("parameters.target delta does not fit fitted.input_")
+        expected = set(FITTED[fitted.input_])
+        if kernel not in ("linear", "precomputed"):
+            expected.add("lengthscale_")
+        for name in (*FITTED["frames"], "lengthscale_"):
+            if (getattr(fitted, name) is not None) != (name in expected):
+                what = "missing" if name in expected else "not null"
+                raise ValueError(f"fitted.{name} is {what} in a model of {fitted.input_}, {kernel}")
+        return self
+
+    def check(self, tensors: Tensors) -> None:
+        """Types and shapes first, on which the checks of values rely."""
+        has_atoms = self.fitted.input_ != "kernel"
+        _check_layout(tensors, OF_FRAMES | OF_ATOMS if has_atoms else OF_FRAMES)
+        unknown = np.isnan(tensors["leave_one_out"])
+        if unknown.any() and not unknown.all():  # all, where rounding hid them from the fit
+            raise ValueError("tensor leave_one_out has values that are not finite")
+        if np.diag(tensors["factor"]).min() <= 0.0:
+            raise ValueError("tensor factor has a diagonal that is not positive")
+        if has_atoms:
+            self._check_atoms(tensors)
+
+    def _check_atoms(self, tensors: Tensors) -> None:
+        species, pointer = tensors["species"], tensors["pointer"]
+        n_frames, n_atoms = len(tensors["coefficients"]), len(species)
+        if len(pointer) != n_frames + 1:
+            raise ValueError(f"tensor pointer has {len(pointer)} bounds of {n_frames} frames")
+        if pointer[0] != 0 or pointer[-1] != n_atoms or (pointer[1:] <= pointer[:-1]).any():
+            raise ValueError(f"tensor pointer does not rise from 0 to {n_atoms}, its atoms")
+        if species.min() < 1 or species.max() >= len(chemical_symbols):
+            raise ValueError("tensor species has numbers that are no element's")
+        unknown = {chemical_symbols[z] for z in np.unique(species)} - set(self.fitted.references_)
+        if unknown:
+            raise ValueError(f"fitted.references_ lacks {', '.join(sorted(unknown))}")
+
+
+def _check_layout(tensors: Tensors, layout: dict[str, tuple[tuple[str, ...], list[str]]]) -> None:
+    """Raise a ValueError unless there are these tensors alone, of one size and finite."""
+    odd = sorted(set(tensors) ^ set(layout))
+    if odd:
+        what = "lacks" if odd[0] in layout else "has an unknown"
+        raise ValueError(f"it {what} tensor {odd[0]}")
+    lengths: dict[str, int] = {}
+    for name, (kinds, sides) in layout.items():
+        tensor = tensors[name]
+        if tensor.dtype.name not in kinds:
+            raise ValueError(f"tensor {name} is {tensor.dtype}, not {' or '.join(kinds)}")
+        if tensor.ndim != len(sides) or any(
+            n == 0 or lengths.setdefault(side, n) != n
+            for side, n in zip(sides, tensor.shape, strict=True)
+        ):
+            raise ValueError(f"tensor {name} has shape {tensor.shape}, not ({', '.join(sides)})")
+        if name != "leave_one_out" and not np.isfinite(tensor).all():
+            raise ValueError(f"tensor {name} has values that are not finite")

@@ -291,7 +291,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
             "leave_one_out": self.leave_one_out_,
         }
         if self.train_ is not None:
-            tensors |= vars(self.train_)
+            tensors |= {"features": self.train_.features} | {
+                name: getattr(self.train_, name).astype(np.int64) for name in ("species", "pointer")
+            }
         ridge = {name: getattr(self.ridge_, name) for name in ("mean_", "scale_", "variance_")}
         fitted = {name: getattr(self, name) for name in self._fitted}
         parameters = {k: v for k, v in self.get_params().items() if k != "registry"}
@@ -463,12 +465,12 @@ class MEKRR(RegressorMixin, BaseEstimator):
         validation: np.ndarray | None,
     ) -> np.ndarray:
         """Set what is left open to its best; returns K_α (T, T) of the training frames."""
-        alphas = ALPHAS if self.alpha is None else np.array([self.alpha])
+        alphas = ALPHAS if self.alpha is None else np.array([self.alpha], dtype=np.float64)
         if self.input_ == "kernel":
             alphas = np.zeros(1)
         lambdas = REGULARISATIONS
         if self.regularisation is not None:
-            lambdas = np.array([self.regularisation])
+            lambdas = np.array([self.regularisation], dtype=np.float64)
         best, least, tables = None, None, []
         for gram in grams:
             if n_layers * len(alphas) * len(lambdas) == 1:

@@ -32,9 +32,9 @@ OF_ATOMS = {
 }
 # What a model has according to that to which it was fitted; it has nothing else of them all.
 FITTED = {
-    "frames": {"layer_", "alpha_", "references_", "backbone_"},
-    "features": {"alpha_", "references_"},
-    "kernel": set(),
+    "frames": ("layer_", "alpha_", "references_", "backbone_"),
+    "features": ("alpha_", "references_"),
+    "kernel": (),
 }
 
 
@@ -117,9 +117,9 @@ class ModelRecord(Record):
             raise ValueError(f"parameters.kernel {kernel} does not fit fitted.input_")
         if self.parameters.target == "delta" and fitted.input_ != "frames":
             raise ValueError("parameters.target delta does not fit fitted.input_")
-        expected = set(FITTED[fitted.input_])
+        expected = FITTED[fitted.input_]
         if kernel not in ("linear", "precomputed"):
-            expected.add("lengthscale_")
+            expected += ("lengthscale_",)
         for name in (*FITTED["frames"], "lengthscale_"):
             if (getattr(fitted, name) is not None) != (name in expected):
                 what = "missing" if name in expected else "not null"
@@ -130,8 +130,8 @@ class ModelRecord(Record):
         """Types and shapes first, on which the checks of values rely."""
         has_atoms = self.fitted.input_ != "kernel"
         _check_layout(tensors, OF_FRAMES | OF_ATOMS if has_atoms else OF_FRAMES)
-        unknown = np.isnan(tensors["leave_one_out"])
-        if unknown.any() and not unknown.all():  # all, where rounding hid them from the fit
+        errors = tensors["leave_one_out"]  # all NaN where rounding hid them from the fit
+        if not np.isfinite(errors).all() and not np.isnan(errors).all():
             raise ValueError("tensor leave_one_out has values that are not finite")
         if np.diag(tensors["factor"]).min() <= 0.0:
             raise ValueError("tensor factor has a diagonal that is not positive")

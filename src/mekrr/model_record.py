@@ -30,6 +30,7 @@ OF_ATOMS = {
     "species": (INTEGERS, ["atoms"]),
     "pointer": (INTEGERS, ["bounds"]),
 }
+FARTHEST = 1e18  # lengthscales: kernels take squares of it, in float32
 # What a model has according to that to which it was fitted; it has nothing else of them all.
 FITTED = {
     "frames": ("layer_", "alpha_", "references_", "backbone_"),
@@ -147,6 +148,9 @@ class ModelRecord(Record):
             raise ValueError(f"tensor pointer does not rise from 0 to {n_atoms}, its atoms")
         if species.min() < 1 or species.max() >= len(chemical_symbols):
             raise ValueError("tensor species has numbers that are no element's")
+        features, sigma = tensors["features"], self.fitted.lengthscale_
+        if sigma is not None and max(features.max(), -features.min()) > FARTHEST * sigma:
+            raise ValueError(f"tensor features has values of more than {FARTHEST:g} lengthscales")
         unknown = {chemical_symbols[z] for z in np.unique(species)} - set(self.fitted.references_)
         if unknown:
             raise ValueError(f"fitted.references_ lacks {', '.join(sorted(unknown))}")

@@ -23,7 +23,7 @@ from safetensors.numpy import save
 import mekrr
 from mekrr.errors import ModelFileError, first_fault, first_line, printable
 from mekrr.files import atomic_path
-from mekrr.tensors import DTYPES
+from mekrr.tensors import CODES, DTYPES
 
 FORMAT = 2
 CHECKED_SINCE = 2  # the format that brought the checksum
@@ -87,6 +87,8 @@ def write_model(
     try:
         text = json.dumps(record, default=_plain)
         schema.model_validate_json(text).check(tensors)
+        for name, tensor in tensors.items():
+            _require_type(name, CODES.get(tensor.dtype, tensor.dtype))
     except (TypeError, ValueError) as error:
         raise ModelFileError(
             f"{path}: no model that could be read again: {_fault(error)}; correct it and fit again"
@@ -152,10 +154,13 @@ def _require_known(path: str | os.PathLike, version: _Version) -> None:
 
 
 def _tensor(file: safe_open, name: str) -> np.ndarray:
-    kind = file.get_slice(name).get_dtype()
-    if kind not in DTYPES:  # numpy has not all of them
-        raise ValueError(f"tensor {_cut(name)} is of type {kind}, which no model has")
+    _require_type(name, file.get_slice(name).get_dtype())  # numpy has not all of them
     return file.get_tensor(name)
+
+
+def _require_type(name: str, code: object) -> None:
+    if code not in DTYPES:
+        raise ValueError(f"tensor {_cut(name)} is of type {code}, which no model has")
 
 
 def _verify(record: Record, text: str, tensors: Tensors) -> None:

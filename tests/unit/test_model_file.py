@@ -385,5 +385,7 @@ def test_networks_have_the_same_file_and_another_record(models, tmp_path):
         read_model(models["kernel"], NetworkRecord)
     with pytest.raises(ModelFileError, match="weight has values that are not finite"):
         write_model(path, {"weight": np.array([NAN])}, record, NetworkRecord)
+    with pytest.raises(ModelFileError, match="weight is of type bool, which no model has"):
+        write_model(path, {"weight": np.array([True])}, record, NetworkRecord)
     with pytest.raises(ModelFileError, match=r"scale\.factor"):
         write_model(path, {}, record | {"scale": {"shift": 0.0, "factor": NAN}}, NetworkRecord)

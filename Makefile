@@ -21,7 +21,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME CONDA_PREFIX PYTHONDONTWRITEBYTECODE
 # The default profile runs one GPU job at a time; without a GPU those jobs share the cores.
 GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell nproc))
 
-.PHONY: help setup smoke figures report verify test test-slurm backbones bench surrogates pins clean
+.PHONY: help setup smoke figures report verify test fuzz test-slurm backbones bench surrogates pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -56,7 +56,10 @@ test: setup ## check style, lint the workflow, run the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
-	$(BIN)/pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8 $(ARGS)
+
+fuzz: setup ## the fuzz tests with ten times as many cases, or MEKRR_FUZZ=100
+	MEKRR_FUZZ=$(or $(MEKRR_FUZZ),10) $(BIN)/pytest --numprocesses logical tests/unit/test_fuzz.py $(ARGS)
 
 test-slurm: setup ## run a tiny study on a Slurm of one node, set up for it (Debian, root)
 	$(BIN)/pytest tests/slurm $(ARGS)

@@ -41,6 +41,15 @@ def seal(path: Path, record: dict | str, tensors: dict[str, np.ndarray]) -> None
     save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, path, {"mekrr": text})
 
 
+def as_format_1(path: Path, to: Path) -> None:
+    """Write a model as mekrr did before there were checksums and records of references."""
+    record = record_of(path) | {"format": 1}
+    del record["sha256"]
+    record["fitted"].pop("reference_record", None)
+    record["parameters"]["registry"] = "/dev/zero"
+    save_file(tensors_of(path), to, {"mekrr": json.dumps(record)})
+
+
 def small_models(folder: Path) -> dict[str, Path]:
     """Files of a model of features and one of a kernel between frames."""
     rng = np.random.default_rng(5)

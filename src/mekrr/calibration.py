@@ -87,5 +87,6 @@ def _groups(predictions: pd.DataFrame, by: Sequence[str]):
 
 
 def _z(predictions: pd.DataFrame) -> np.ndarray:
+    """(n,) errors in units of the standard deviation; an error of 0 is 0 of any, 0 too."""
     error = predictions["energy_pred"] - predictions["energy_ref"]
-    return (error / predictions["energy_std"]).to_numpy()
+    return (error / predictions["energy_std"]).where(error != 0, 0.0).to_numpy()

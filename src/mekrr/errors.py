@@ -56,6 +56,11 @@ def first_fault(error: ValidationError) -> str:
     return printable(": ".join(filter(None, [field, why]))[:300])
 
 
+def one_line(text: object) -> str:
+    """A message as one line that no terminal takes for orders."""
+    return printable(" ".join(str(text).split()))
+
+
 def printable(text: str) -> str:
     """A text of others with what could steer a terminal escaped: ESC as \\x1b."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
@@ -65,5 +70,21 @@ class JitterWarning(UserWarning):
     """A kernel matrix needed a diagonal shift before it could be factorised."""
 
 
-class DataWarning(UserWarning):
+class MekrrWarning(UserWarning):
+    """Base of the warnings that bear on results: a job shows them on the terminal too."""
+
+
+class DataWarning(MekrrWarning):
     """Data can be used, but may not be whole or not mean what they seem to."""
+
+
+class CompositionWarning(MekrrWarning):
+    """Training frames leave the reference energies of a frame's composition undetermined."""
+
+
+class IsolatedAtomWarning(MekrrWarning):
+    """Isolated atoms among the frames are not used."""
+
+
+class ConstantTargetWarning(MekrrWarning):
+    """All that was to be learnt is the same number: nothing was learnt."""

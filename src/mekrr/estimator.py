@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from ase import Atoms
-from ase.data import chemical_symbols
 from ase.symbols import Symbols
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
@@ -20,9 +20,23 @@ from threadpoolctl import threadpool_limits
 
 from mekrr import provenance
 from mekrr.data.labels import check_energy
-from mekrr.data.references import reference_energies
+from mekrr.data.references import (
+    ALONE,
+    References,
+    Rule,
+    require_usable,
+    separate_isolated,
+    warn_of_isolated,
+)
 from mekrr.data.structure import check_structure
-from mekrr.errors import BackboneError, ConfigError, DataError, printable
+from mekrr.errors import (
+    BackboneError,
+    CompositionWarning,
+    ConfigError,
+    ConstantTargetWarning,
+    DataError,
+    printable,
+)
 from mekrr.features.atoms import selected
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian, Linear, Matern
@@ -30,7 +44,7 @@ from mekrr.kernels.gram import combine, own_gram, species_gram, train_gram
 from mekrr.kernels.lengthscale import find_lengthscale
 from mekrr.model_file import read_model, write_model
 from mekrr.model_record import ModelRecord
-from mekrr.ridge import KernelRidge, RidgePath
+from mekrr.ridge import KernelRidge, RidgePath, is_constant
 from mekrr.selection import (
     Choice,
     alpha_grid,
@@ -46,6 +60,7 @@ if TYPE_CHECKING:  # importing torch takes seconds, and kernels and features nee
 # What config/config.yaml has.
 ALPHAS = alpha_grid(smallest=1e-4, count=21)
 REGULARISATIONS = regularisation_grid(smallest=1e-11, largest=1e-3, count=9)
+SAME_KERNEL = 1e-7  # relative; closer than its rounding, float32, a kernel tells nothing apart
 BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
 
 ATOM_KERNELS = {
@@ -84,8 +99,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
         one atom.
     target : "energy", or "delta": what the untouched network leaves, E - E_GNN. Far from all
         training frames the prediction then falls back to the network's own.
-    reference_energy : rule of `mekrr.data.references.reference_energies`; of the energy, or
-        of what the network leaves.
+    reference_energy : rule of `mekrr.data.references.References.fit`; of the energy, or of what
+        the network leaves, for which least squares stand in for "isolated-atoms". Frames with
+        ``info["config_type"]`` IsolatedAtom serve as references and are not fitted.
     atoms : rule of `mekrr.features.atoms.selected`: which atoms enter the kernel.
     registry : file that names more backbones, see `mekrr.backbones.registry`.
     threads : threads of the network, the kernel and linear algebra.
@@ -128,7 +144,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         lengthscale: float | str = "median",
         kernel: str = "gaussian",
         target: str = "energy",
-        reference_energy: str | Mapping[str, float] = "least-squares",
+        reference_energy: Rule = "least-squares",
         atoms: str | Mapping = "all",
         registry: str | os.PathLike | None = None,
         threads: int = 1,
@@ -185,11 +201,16 @@ class MEKRR(RegressorMixin, BaseEstimator):
         if self.input_ == "kernel" and np.shape(X) != (len(y), len(y)):
             raise DataError(f"a kernel of shape {np.shape(X)} is not between {len(y)} frames")
         validation = None if validation is None else np.asarray(validation, dtype=int)
+        isolated: dict[str, float] = {}
+        if self.input_ == "frames":
+            X, y, validation, isolated = _without_isolated(X, y, validation)
+            species = Symbols(np.unique(np.concatenate(_numbers(X))))
+            require_usable(self._rule_of_references(), species, "frames", isolated)
         train = np.setdiff1d(np.arange(len(y)), [] if validation is None else validation)
         if len(train) == 0:
             raise DataError("no frame is left to be fitted; name fewer for validation")
 
-        layers, self.backbone_, self.references_ = [None], None, None
+        layers, self.backbone_, self.references_, self._references = [None], None, None, None
         if self.input_ == "frames":
             from mekrr.backbones.registry import open_backbone
 
@@ -206,10 +227,11 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 n_atoms = np.array([len(frame) for frame in numbers])
                 features, offset = self._features(X, layers)
                 rest = y - offset
-                self.references_ = _references(numbers, rest, train, self.reference_energy)
+                self._fit_references(numbers, rest, train, isolated)
                 target = rest - self._reference(numbers)
                 grams = self._grams(features, train)
             kernel = self._choose(grams, len(layers), target, n_atoms, train, validation)
+            _require_learnable(kernel, target[train])
             self.ridge_ = KernelRidge(self.regularisation_).fit(kernel, target[train])
             path = RidgePath(kernel, target[train])
         predicted = path.leave_one_out(np.array([self.regularisation_]))[0]
@@ -230,7 +252,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
         X : as in `fit`; of a precomputed kernel the rows (n, T), between the frames and the
             training frames.
         return_std : also return the predictive standard deviation of the corresponding
-            Gaussian process, noise included; see `KernelRidge.std`.
+            Gaussian process, noise included, see `KernelRidge.std`, and what the training
+            frames leave undetermined of the references, see `References.undetermined`. Of
+            that a CompositionWarning tells in any case.
         self_kernel : (n,) k(x, x) of each frame, needed for it if the kernel is precomputed.
 
         Returns
@@ -257,9 +281,11 @@ class MEKRR(RegressorMixin, BaseEstimator):
             self._require_backbone()
         with threadpool_limits(self.threads):
             if kind == "kernel":
-                known, kernel = 0.0, np.asarray(X)
+                known, undetermined, kernel = 0.0, 0.0, np.asarray(X)
             else:
-                reference = self._reference(_numbers(X))
+                numbers = _numbers(X)
+                reference = self._reference(numbers)
+                undetermined = self._undetermined(numbers)
                 layers, offset = self._features(X, [self.layer_])
                 known, features = offset + reference, layers[self.layer_]
                 atom_kernel = self._atom_kernel(self.lengthscale_)
@@ -268,7 +294,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 if return_std:
                     self_kernel = own_gram(features, atom_kernel).at(self.alpha_)
             energy = known + self.ridge_.predict(kernel)
-            return (energy, self.ridge_.std(kernel, self_kernel)) if return_std else energy
+            if not return_std:
+                return energy
+            return energy, np.hypot(self.ridge_.std(kernel, self_kernel), undetermined)
 
     def score(
         self,
@@ -296,6 +324,8 @@ class MEKRR(RegressorMixin, BaseEstimator):
             }
         ridge = {name: getattr(self.ridge_, name) for name in ("mean_", "scale_", "variance_")}
         fitted = {name: getattr(self, name) for name in self._fitted}
+        if self._references is not None:
+            fitted["reference_record"] = self._references.record()
         parameters = {k: v for k, v in self.get_params().items() if k != "registry"}
         record = {"parameters": parameters, "fitted": fitted, "ridge": ridge}
         write_model(path, tensors, record, ModelRecord)
@@ -326,6 +356,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         if model.input_ != "kernel":
             names = ("features", "species", "pointer")
             model.train_ = FrameFeatures(*(tensors[name] for name in names))
+        model._recall_references(record["fitted"]["reference_record"])
         return model
 
     def __sklearn_tags__(self):
@@ -423,6 +454,47 @@ class MEKRR(RegressorMixin, BaseEstimator):
         }
         return features, np.concatenate(energies) if self.target == "delta" else 0.0
 
+    def _fit_references(
+        self,
+        numbers: list[np.ndarray],
+        energy: np.ndarray,
+        train: np.ndarray,
+        isolated: Mapping[str, float],
+    ) -> None:
+        """Set ``references_`` from the training frames, energies (n,) in eV."""
+        formulas, rule = _formulas([numbers[index] for index in train]), self._rule_of_references()
+        species = Symbols(np.unique(np.concatenate([numbers[index] for index in train])))
+        warn_of_isolated(isolated, list(species), rule)
+        if self.target == "delta":
+            isolated = {}
+        self._references = References.fit(
+            formulas, energy[train], rule, "training frames", isolated
+        )
+        self.references_ = {s: self._references.per_species[s] for s in species}
+
+    def _rule_of_references(self) -> Rule:
+        """That of isolated atoms, of another zero than what a network leaves, is not for that."""
+        if self.target == "delta" and self.reference_energy == ALONE:
+            return "least-squares"
+        return self.reference_energy
+
+    def _recall_references(self, record: Mapping[str, object] | None) -> None:
+        """Set what a loaded model knows of its references beside ``references_``."""
+        self._references = None
+        if self.references_ is None:
+            return
+        if record is None and self.atoms != "all":
+            warnings.warn(
+                "this model of an older mekrr does not say which compositions it was fitted to: "
+                "standard deviations of other compositions are too small; fit it again",
+                CompositionWarning,
+                stacklevel=3,
+            )
+            return
+        self._references = References.recalled(
+            self.references_, record, self.reference_energy, _formulas(_numbers(self.train_))
+        )
+
     def _reference(self, numbers: list[np.ndarray]) -> np.ndarray:
         """(n,) reference energies in eV; a DataError for an element without."""
         for index, frame in enumerate(numbers):
@@ -433,6 +505,16 @@ class MEKRR(RegressorMixin, BaseEstimator):
                     "frames that do, or leave it out"
                 )
         return np.array([sum(map(self.references_.get, Symbols(frame))) for frame in numbers])
+
+    def _undetermined(self, numbers: list[np.ndarray]) -> np.ndarray | float:
+        """(n,) eV, see `References.undetermined`; warns where it is not 0."""
+        if self._references is None:
+            return 0.0
+        formulas = _formulas(numbers)
+        doubt = self._references.doubt(formulas, range(len(formulas)))
+        if doubt is not None:
+            warnings.warn(doubt, CompositionWarning, stacklevel=3)
+        return self._references.undetermined(formulas)
 
     def _atom_kernel(self, lengthscale: float | None) -> Gaussian | Matern | Linear:
         return Linear() if lengthscale is None else ATOM_KERNELS[self.kernel](lengthscale)
@@ -545,26 +627,43 @@ def _numbers(X: Sequence[Atoms] | FrameFeatures) -> list[np.ndarray]:
     return [atoms.numbers for atoms in X]
 
 
-def _references(
-    numbers: list[np.ndarray],
-    energy: np.ndarray,
-    train: np.ndarray,
-    rule: str | Mapping[str, float],
-) -> dict[str, float]:
-    """Reference energy in eV of each species of the training frames.
+def _formulas(numbers: list[np.ndarray]) -> list[str]:
+    return [Symbols(frame).get_chemical_formula() for frame in numbers]
 
-    It is the one that `reference_energies` gives to a frame of one such atom.
+
+def _without_isolated(
+    frames: Sequence[Atoms], energy: np.ndarray, validation: np.ndarray | None
+) -> tuple[Sequence[Atoms], np.ndarray, np.ndarray | None, dict[str, float]]:
+    """Frames, energies (n,) in eV and validation indices without isolated atoms; these' energies.
+
+    Those are named by species, see `separate_isolated`.
     """
-    formulas = [Symbols(numbers[index]).get_chemical_formula() for index in train]
-    species = [chemical_symbols[z] for z in np.unique(np.concatenate([numbers[i] for i in train]))]
-    values = reference_energies(
-        [*formulas, *species],
-        np.concatenate([energy[train], np.zeros(len(species))]),
-        np.arange(len(train)),
-        rule,
-        "training frames",
-    )
-    return dict(zip(species, values[len(train) :].tolist(), strict=True))
+    kept, isolated = separate_isolated(frames, energy, "frames")
+    if not isolated:
+        return frames, energy, validation, isolated
+    if validation is not None:
+        validation = np.flatnonzero(np.isin(kept, validation))
+    return [frames[index] for index in kept], energy[kept], validation, isolated
+
+
+def _require_learnable(kernel: np.ndarray, target: np.ndarray) -> None:
+    """Raise a DataError if a kernel (T, T) tells no two training frames apart.
+
+    Warns if all targets (T,) are the same.
+    """
+    if np.ptp(kernel) <= SAME_KERNEL * np.abs(kernel).max():
+        what = f"all {len(target)} training frames are alike"
+        if len(target) == 1:
+            what = "one training frame"
+        raise DataError(f"{what}: nothing can be learnt; give at least two that differ")
+    if is_constant(target):
+        warnings.warn(
+            f"all {len(target)} training energies are the same beyond their references: nothing "
+            "was learnt, errors of 0 mean nothing, and standard deviations are infinite; check "
+            "the energies",
+            ConstantTargetWarning,
+            stacklevel=3,
+        )
 
 
 def _require_between(name: str, value: object, least: float, largest: float) -> None:

@@ -15,6 +15,7 @@ layer with the least error.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -22,12 +23,14 @@ import numpy as np
 import pandas as pd
 from ase.data import atomic_numbers, chemical_symbols
 
-from mekrr.data.references import reference_energies
+from mekrr.data.references import ALONE, References, Rule, isolated_of
 from mekrr.files import write_csv
 from mekrr.kernels.gram import SpeciesGram
 from mekrr.kernels.store import LayerKernel
 from mekrr.ridge import KernelRidge
 from mekrr.selection import Choice, choose, descend, mixture, sweeps
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,54 +51,76 @@ class Problem:
     frames : the table of frames, in file order.
     split : (n_frames,) of "train", "val", "test".
     reference : (n_frames,) reference energies in eV, not for the methods to learn.
+    undetermined : (n_frames,) their standard deviations in eV, beyond 0 where the training
+        compositions leave them undetermined; see `References.undetermined`.
     """
 
     frames: pd.DataFrame
     split: np.ndarray
     reference: np.ndarray
+    undetermined: np.ndarray | float = 0.0
 
     @classmethod
     def of(
-        cls,
-        frames: pd.DataFrame,
-        split: np.ndarray,
-        reference_energy: str | Mapping[str, float],
-        source: str,
+        cls, frames: pd.DataFrame, split: np.ndarray, reference_energy: Rule | None, source: str
     ) -> Problem:
         """With the references of a rule, fitted on the training frames.
 
-        ``reference_energy`` is the rule of `reference_energies`, ``source`` the name of the
-        data set for error messages.
+        Logs of which other frames these leave the references undetermined; the check of the
+        data set warns of them, once for all fits.
+
+        Parameters
+        ----------
+        reference_energy : rule of `References.fit`; None: nothing is fitted, the energies are
+            those of the table.
+        source : name of the data set, for messages.
         """
         problem = cls(frames, split, np.zeros(len(frames)))
-        return problem.with_references(reference_energy, source)
+        if reference_energy is None:
+            return problem
+        references = problem._fitted(reference_energy, source)
+        known = frames[np.isin(split, ("val", "test"))]
+        if doubt := references.doubt(known["formula"].tolist(), known["frame"].tolist()):
+            log.info("%s: %s", source, doubt)
+        return problem._beyond(references, source)
 
     @classmethod
-    def read(
-        cls, frames: str, split: str, reference_energy: str | Mapping[str, float], source: str
-    ) -> Problem:
+    def read(cls, frames: str, split: str, reference_energy: Rule | None, source: str) -> Problem:
         """As `of`, from the files of the table of frames and of one split."""
         parts = pd.read_csv(split)["split"].to_numpy()
         return cls.of(pd.read_csv(frames), parts, reference_energy, source)
 
-    def with_references(self, rule: str | Mapping[str, float], source: str) -> Problem:
+    def with_references(self, rule: Rule, source: str) -> Problem:
         """The problem that is left once references of what is to be learnt are known too."""
-        formulas, train = self.frames["formula"].tolist(), self.members("train")
-        more = reference_energies(formulas, self.target, train, rule, source)
-        return replace(self, reference=self.reference + more)
+        return self._beyond(self._fitted(rule, source), source)
 
-    def beyond(
-        self, gnn_energy: np.ndarray, rule: str | Mapping[str, float], source: str
-    ) -> Problem:
+    def beyond(self, gnn_energy: np.ndarray, rule: Rule, source: str) -> Problem:
         """The problem of Δ-learning: what a network's own energies (n_frames,) in eV leave.
 
         They have another zero than the data. The references of what they leave follow
-        ``rule``, as those of the energy do; but energies given for each species are those of
-        the data alone, and least squares stand in for them.
+        ``rule``, as those of the energy do; but energies given for each species, and those of
+        isolated atoms, are those of the data alone, and least squares stand in for them.
         """
-        given = isinstance(rule, Mapping)
+        given = isinstance(rule, Mapping) or rule == ALONE
         known = replace(self, reference=np.asarray(gnn_energy, dtype=np.float64))
-        return known.with_references("least-squares" if given else rule, source)
+        references = known._fitted("least-squares" if given else rule, source, isolated={})
+        return known._beyond(references, source)
+
+    def _fitted(
+        self, rule: Rule, source: str, isolated: Mapping[str, float] | None = None
+    ) -> References:
+        """References of what is to be learnt, by the training frames."""
+        train = self.members("train")
+        frames = self.frames.iloc[train]
+        isolated = isolated_of(frames) if isolated is None else isolated
+        formulas = frames["formula"].tolist()
+        return References.fit(formulas, self.target[train], rule, source, isolated)
+
+    def _beyond(self, references: References, source: str) -> Problem:
+        formulas = self.frames["formula"].tolist()
+        reference = self.reference + references.of(formulas, source)
+        undetermined = references.undetermined(formulas)
+        return replace(self, reference=reference, undetermined=undetermined)
 
     def members(self, part: str) -> np.ndarray:
         """Indices of the frames of one part."""
@@ -239,12 +264,14 @@ def predict(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Energies of all frames from a fit on the training frames, standard deviations (eV).
 
-    ``alpha`` is α, or that of each species: see `mixture`.
+    These count what is undetermined of the references. ``alpha`` is α, or that of each species:
+    see `mixture`.
     """
     full, own = mixture(kernel.gram, alpha), mixture(kernel.own, alpha)
     train = problem.members("train")
     model = KernelRidge(regularisation).fit(full[train], problem.target[train])
-    return problem.reference + model.predict(full), model.std(full, own)
+    std = np.hypot(model.std(full, own), problem.undetermined)
+    return problem.reference + model.predict(full), std
 
 
 def read_alpha(choice: Mapping) -> float | dict[int, float]:

@@ -8,13 +8,13 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from mekrr.errors import MekrrError, printable
+from mekrr.errors import MekrrError, MekrrWarning, one_line, printable
 from mekrr.provenance import require_whole, write_records
 
 TERMINAL = logging.getLogger("mekrr")  # what a user must see: goes to the terminal as well
@@ -53,6 +53,7 @@ def job(step) -> Iterator[None]:
         terminal.setFormatter(_Printable("mekrr: warning: %(message)s"))
         TERMINAL.addHandler(terminal)
         logging.captureWarnings(True)
+        warnings.showwarning = _showing(warnings.showwarning)
         warnings.formatwarning = _without_place
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
@@ -104,13 +105,25 @@ def _stop(_number, _frame) -> None:
     raise _Stopped
 
 
+def _showing(to_log: Callable[..., None]) -> Callable[..., None]:
+    """What shows a warning: on the terminal as well if it bears on results."""
+
+    def show(message, category, *place) -> None:
+        if issubclass(category, MekrrWarning):
+            TERMINAL.warning("%s", message)
+        else:
+            to_log(message, category, *place)
+
+    return show
+
+
 def _without_place(message, category, filename, lineno, _line=None) -> str:
     """A warning as one line, which names the file but not where it is installed."""
     return f"{Path(filename).name}:{lineno}: {category.__name__}: {message}"
 
 
 def _fail(message: str, stream) -> None:
-    line = printable(" ".join(message.split()))
+    line = one_line(message)
     print(line, file=sys.__stderr__, flush=True)
     print(line, file=stream)
     sys.exit(1)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mekrr.baselines import linear_ridge, untouched_gnn
+from mekrr.data.references import Rule
 from mekrr.evaluation import metrics
 from mekrr.features.store import FrameFeatures
 from mekrr.fits import Fit, Problem, fit_kernels, join
@@ -58,7 +59,7 @@ def frame_means(frames: FrameFeatures) -> FrameFeatures:
 
 def learning_curve(
     problem: Problem,
-    reference_energy: str | Mapping[str, float],
+    reference_energy: Rule,
     source: str,
     n_train: Sequence[int],
     seed: int,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 import numpy as np
@@ -17,8 +18,10 @@ from pydantic import (
     model_validator,
 )
 
+from mekrr.data.references import GIVEN, RULES
 from mekrr.model_file import Closed, Record, Tensors, Text
 
+FORMULA = re.compile(r"(?:[A-Z][a-z]?(?:[1-9][0-9]{0,7})?)+")
 FLOAT, FLOATS, INTEGERS = ("float64",), ("float16", "float32", "float64"), ("int32", "int64")
 OF_FRAMES = {  # from tensor to possible types and the names of its lengths
     "coefficients": (FLOAT, ["frames"]),
@@ -45,7 +48,20 @@ def _element(symbol: str) -> str:
     return symbol
 
 
+def _formula(text: str) -> str:
+    if FORMULA.fullmatch(text) is None:
+        raise ValueError("is no chemical formula")
+    for symbol in _species(text):
+        _element(symbol)
+    return text
+
+
+def _species(formula: str) -> set[str]:
+    return set(re.findall("[A-Z][a-z]?", formula))
+
+
 Species = Annotated[str, AfterValidator(_element)]
+Formula = Annotated[Text, AfterValidator(_formula)]
 Energies = Annotated[dict[Species, float], Field(min_length=1)]  # in eV
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -69,7 +85,7 @@ class _Parameters(Closed):
     lengthscale: Literal["median", "sampled-median"] | PositiveFloat
     kernel: Literal["gaussian", "matern3", "matern5", "linear", "precomputed"]
     target: Literal["energy", "delta"]
-    reference_energy: Literal["least-squares", "mean", "none"] | Energies
+    reference_energy: Literal[*RULES] | Energies
     atoms: Literal["all", "mobile"] | _OfSpecies | _Within
     threads: PositiveInt
     registry: Text | None = Field(None, exclude=True)  # of format 1; a path that none may open
@@ -82,6 +98,15 @@ class _Backbone(Closed):
     weights_sha256: Text
 
 
+class _References(Closed):
+    """Attributes of `mekrr.data.references.References` beside the energies."""
+
+    rule: Literal[*RULES, GIVEN]
+    compositions: Annotated[list[Formula], Field(min_length=1)]
+    scale: NonNegativeFloat
+    anchored: bool
+
+
 class _Fitted(Closed):
     """The estimator's attributes of these names."""
 
@@ -92,6 +117,7 @@ class _Fitted(Closed):
     lengthscale_: PositiveFloat | None
     criterion_: Text | None
     references_: Energies | None
+    reference_record: _References | None = None  # none in older files
     backbone_: _Backbone | None
     provenance_: dict[Text, Text]
 
@@ -125,6 +151,9 @@ class ModelRecord(Record):
             if (getattr(fitted, name) is not None) != (name in expected):
                 what = "missing" if name in expected else "not null"
                 raise ValueError(f"fitted.{name} is {what} in a model of {fitted.input_}, {kernel}")
+        if fitted.reference_record is not None:
+            known = set().union(*map(_species, fitted.reference_record.compositions))
+            _require_references(known, fitted.references_)
         return self
 
     def check(self, tensors: Tensors) -> None:
@@ -151,9 +180,14 @@ class ModelRecord(Record):
         features, sigma = tensors["features"], self.fitted.lengthscale_
         if sigma is not None and max(features.max(), -features.min()) > FARTHEST * sigma:
             raise ValueError(f"tensor features has values of more than {FARTHEST:g} lengthscales")
-        unknown = {chemical_symbols[z] for z in np.unique(species)} - set(self.fitted.references_)
-        if unknown:
-            raise ValueError(f"fitted.references_ lacks {', '.join(sorted(unknown))}")
+        symbols = {chemical_symbols[z] for z in np.unique(species)}
+        _require_references(symbols, self.fitted.references_)
+
+
+def _require_references(symbols: set[str], references: dict[str, float] | None) -> None:
+    unknown = symbols - set(references or {})
+    if unknown:
+        raise ValueError(f"fitted.references_ lacks {', '.join(sorted(unknown))}")
 
 
 def _check_layout(tensors: Tensors, layout: dict[str, tuple[tuple[str, ...], list[str]]]) -> None:

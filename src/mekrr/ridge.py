@@ -74,7 +74,8 @@ class KernelRidge:
     coefficients_ : (T,), c.
     variance_ : s² = ỹᵀ (K + λ T I)⁻¹ ỹ / T, ỹ the standardised target. The corresponding
         Gaussian process has prior covariance s² K and noise variance s² λ T; this s²
-        maximises its likelihood (Rasmussen and Williams, eq. 2.30, solved for the scale).
+        maximises its likelihood (Rasmussen and Williams, eq. 2.30, solved for the scale). 0 for
+        a constant target, which has no scale.
     """
 
     def __init__(self, regularisation: float = 1e-7):
@@ -91,6 +92,8 @@ class KernelRidge:
         standard = (target - self.mean_) / self.scale_
         self.coefficients_ = cho_solve((self.factor_, True), standard, check_finite=False)
         self.variance_ = float(standard @ self.coefficients_) / len(standard)
+        if is_constant(target):
+            self.variance_ = 0.0
         return self
 
     def predict(self, kernel: np.ndarray) -> np.ndarray:
@@ -105,12 +108,15 @@ class KernelRidge:
             s² (k(x, x) - kᵀ (K + λ T I)⁻¹ k + λ T)
 
         is the variance of a new observation: of the function, plus the noise (Rasmussen and
-        Williams, eq. 2.26), in units of scale_². Costs O(T²) a frame.
+        Williams, eq. 2.26), in units of scale_². Costs O(T²) a frame. Infinite after a fit to a
+        constant target, one frame's for example: nothing says how far others may be from it.
 
         Parameters
         ----------
         kernel : (n, T). self_kernel : (n,), k(x, x) of each new frame.
         """
+        if self.variance_ == 0.0:
+            return np.full(len(kernel), np.inf)
         half = solve_triangular(self.factor_, kernel.T, lower=True, check_finite=False)
         function = self_kernel - np.einsum("tn,tn->n", half, half)
         noise = self.regularisation * len(self.coefficients_)
@@ -220,5 +226,10 @@ def _require_finite(values: np.ndarray, fault: str) -> None:
 
 def standardisation(target: np.ndarray) -> tuple[float, float]:
     """Mean and standard deviation of the target, the latter 1 for a constant target."""
-    mean, scale = float(np.mean(target)), float(np.std(target))
-    return mean, scale if scale > 1e-12 * max(1.0, abs(mean)) else 1.0
+    scale = 1.0 if is_constant(target) else float(np.std(target))
+    return float(np.mean(target)), scale
+
+
+def is_constant(target: np.ndarray) -> bool:
+    """Whether targets are the same but for rounding."""
+    return float(np.std(target)) <= 1e-12 * max(1.0, abs(float(np.mean(target))))

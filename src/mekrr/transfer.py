@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mekrr.baselines import RIDGE_ALPHAS, linear_kernel, training_mean, untouched_gnn
-from mekrr.data.references import species_of
+from mekrr.data.references import Rule, species_of
 from mekrr.errors import DataError
 from mekrr.features.store import FrameFeatures
 from mekrr.files import write_csv
@@ -24,13 +24,13 @@ from mekrr.kernels.store import LayerKernel
 
 
 def transfer_problem(
-    source: Problem, target: Problem, rule: str | Mapping[str, float], names: tuple[str, str]
+    source: Problem, target: Problem, rule: Rule | None, names: tuple[str, str]
 ) -> Problem:
     """The source's training frames, then the target's test frames, as one problem.
 
     Parameters
     ----------
-    rule : how references follow from the source's training frames, see `reference_energies`.
+    rule : how references follow from the source's training frames, see `Problem.of`.
     names : of source and target, for error messages.
 
     Raises
@@ -49,7 +49,8 @@ def transfer_problem(
             f"{', '.join(sorted(unknown))}; take the pair out of study.transfer"
         )
     split = np.repeat(["train", "test"], [len(train), len(test)])
-    return Problem.of(pd.concat([train, test], ignore_index=True), split, rule, names[0])
+    frames = pd.concat([train, test], ignore_index=True)
+    return Problem.of(frames, split, rule, " to ".join(names))
 
 
 def transfer(

@@ -83,3 +83,12 @@ def test_methods_without_standard_deviations_are_left_out(normal):
     assert set(curves["method"]) == {"m"}
     assert curves["observed"].is_monotonic_increasing
     assert curves["observed"].iloc[-1] == 1.0
+
+
+def test_standard_deviations_of_nothing_and_everything():
+    """0 where the prediction is exact, infinite after a fit to constant energies: no NaN."""
+    exact = table(np.zeros(4), std=0.0)
+    endless = table(np.ones(4)).assign(energy_std=np.inf)
+    for predictions in (exact, endless):
+        row = calibration(predictions, BY).loc[0]
+        assert (row["mean_z2"], row["miscalibration_area"]) == (0.0, 0.5)

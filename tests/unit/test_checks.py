@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from ase import Atoms
+from ase.build import bulk, fcc111
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.geometry import find_mic
 
 from mekrr.data.checks import check_dataset
-from mekrr.data.closeness import Closeness, leaks
+from mekrr.data.closeness import Closeness
+from mekrr.data.copies import COPY, Copies, leaks
 from mekrr.data.frames import frame_table
 
 STIFFNESS = 3.0  # eV/Å²
@@ -31,13 +33,13 @@ def harmonic_run(n_frames, rng, force_sign=1.0, step=0.02):
     return frames
 
 
-NO_SPLITS = pd.DataFrame({"split": [], "rmsd": []})
+NO_SPLITS = pd.DataFrame({"split": [], "rmsd": [], "copy": []})
 
 
 def findings(frames, splits=None, **registry):
     table = frame_table(frames)
     far = leaks(frames, table["frame"], splits) if splits else NO_SPLITS
-    return {f.check: f for f in check_dataset(frames, table, far, **registry)}
+    return {f.check: f for f in check_dataset(frames, table, far, splits or {}, **registry)}
 
 
 def test_rmsd_is_that_of_minimum_images(rng):
@@ -121,6 +123,107 @@ def test_energies_per_atom(rng):
     assert "per atom" in found.result
 
 
+def crystal(n_frames, rng, step):
+    """A walk of a small slab with an adsorbate about its sites, ``step`` Å RMSD at a time."""
+    slab = fcc111("Cu", (2, 2, 3), vacuum=6.0)
+    slab += Atoms("CHO", positions=slab.positions[-1] + [[0, 0, 2], [0.9, 0, 2.6], [-1, 0, 2.7]])
+    frames = []
+    for _ in range(n_frames):
+        moved = slab.copy()
+        moved.positions += step * rng.normal(size=slab.positions.shape) / np.sqrt(6.0)
+        frames.append(moved)
+    return frames
+
+
+def copies_of(atoms, rng):
+    """One copy of each kind that coordinates do not show."""
+    permuted = atoms[rng.permutation(len(atoms))]
+    shifted, rotated, doubled = atoms.copy(), atoms.copy(), atoms.repeat((2, 1, 1))
+    shifted.positions += [1.3, -0.7, 0.4]
+    rotated.rotate(rng.uniform(20, 160), rng.normal(size=3), rotate_cell=True)
+    return [permuted, shifted, rotated, doubled]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.045])  # Å RMSD
+def test_copies_of_every_kind_are_found(rng, noise):
+    frames = crystal(30, rng, 0.2)
+    copies = [copy for atoms in frames[:6] for copy in copies_of(atoms, rng)]
+    for atoms in copies:
+        atoms.positions += noise * rng.normal(size=atoms.positions.shape) / np.sqrt(3.0)
+    every = frames + copies
+    found = Copies(every, Closeness(every)).nearest(np.arange(30, 54), np.arange(30))
+    assert (found < COPY).all()
+    if noise == 0.0:
+        assert found.max() < 1e-3
+    # Their originals are found, and no other frame.
+    back = Copies(every, Closeness(every)).nearest(np.arange(30), np.arange(30, 54))
+    np.testing.assert_array_equal(np.flatnonzero(back < COPY), np.arange(6))
+
+
+def test_frames_of_a_run_are_no_copies(rng):
+    frames = crystal(60, rng, 0.25)
+    everything = np.arange(60)
+    rmsd = Closeness(frames).nearest(everything, everything)
+    assert 0.15 < rmsd.min() < 0.2
+    # Neither by coordinates nor with these out of the way, all atoms being in another order.
+    other = [atoms[rng.permutation(len(atoms))] for atoms in crystal(60, rng, 0.25)]
+    every = frames + other
+    assert np.isinf(Copies(every, Closeness(every)).nearest(np.arange(120), np.arange(120))).all()
+
+
+def test_orders_of_one_lattice_are_no_copies(rng):
+    """Which species is where decides, not the sites alone."""
+    frames = []
+    for sites in ([0, 1, 2, 3], [0, 1, 6, 7]):
+        atoms = bulk("Cu", cubic=True) * (2, 2, 2)
+        atoms.symbols[sites] = "Ni"
+        frames.append(atoms)
+    assert np.isinf(Copies(frames, Closeness(frames)).nearest(np.arange(2), np.arange(2))).all()
+
+
+def test_copies_are_a_finding_and_a_leak(rng):
+    frames = harmonic_run(20, rng, step=0.5)
+    for k, original in zip(range(10, 15), range(5), strict=True):
+        energy = frames[original].get_potential_energy()
+        frames[k] = frames[original][[2, 0, 1]]
+        frames[k].positions += 0.3
+        frames[k].info = {"frame": k, "run": 0}
+        frames[k].calc = SinglePointCalculator(frames[k], energy=energy)
+    parts = np.array(["train"] * 10 + ["test"] * 10)
+    found = findings(frames, {"half": parts})
+    assert found["copies"].status == "note"
+    assert found["copies"].result.startswith("10 frames that another repeats")
+    assert found["leak, split half"].status == "warning"
+    assert "and 50 % more one that is a copy" in found["leak, split half"].result
+
+
+def test_constant_energies(rng):
+    frames = harmonic_run(12, rng)
+    for atoms in frames:
+        atoms.calc = SinglePointCalculator(atoms, energy=-50.0)
+    found = findings(frames)["energies"]
+    assert (found.status, found.result[:8]) == ("warning", "the same")
+
+
+def test_references_that_training_frames_leave_undetermined(rng):
+    frames = harmonic_run(12, rng)
+    for k in (10, 11):
+        atoms = frames[k][:2]
+        atoms.calc = SinglePointCalculator(atoms, energy=-40.0)
+        frames[k] = atoms
+    seen = np.array(["train", "test"] * 6)
+    unseen = np.array(["train"] * 8 + ["test"] * 4)
+    target = pd.DataFrame({"formula": ["Cu7O"] * 3, "frame": [0, 1, 2]})
+    found = findings(frames, {"a": seen, "b": unseen}, targets={"other": target})
+    assert found["reference energies"].status == "warning"
+    assert found["reference energies"].result.startswith(
+        "1 of 2 splits; split b: frames 10, 11 of Cu2: in the training frames Cu and O cannot be "
+    )
+    assert found["reference energies, other"].result.startswith("1 of 2 splits; split b: frames 0")
+    known = findings(frames, {"a": seen}, targets={"other": target})
+    assert {known[f"reference energies{to}"].status for to in ("", ", other")} == {"ok"}
+
+
 def test_leak_of_a_split(rng):
     frames = harmonic_run(20, rng, step=0.01)
     alternate = np.array(["train", "test"] * 10)
@@ -136,6 +239,6 @@ def test_leak_of_a_split(rng):
 
 def test_table_has_one_row_per_finding(rng):
     frames = harmonic_run(12, rng)
-    table = pd.DataFrame(check_dataset(frames, frame_table(frames), NO_SPLITS))
+    table = pd.DataFrame(check_dataset(frames, frame_table(frames), NO_SPLITS, {}))
     assert list(table) == ["check", "status", "result"]
     assert table["check"].is_unique

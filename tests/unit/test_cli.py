@@ -9,6 +9,8 @@ import ase.io
 import numpy as np
 import pytest
 import yaml
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 from samples import labelled
 
 from mekrr import MEKRR
@@ -80,6 +82,35 @@ def test_split(folder, capsys, split):
     assert "training frames  12," in printed
     assert "(chosen by 4 validation frames)" in printed
     assert f"(4 frames, split {split})" in printed
+
+
+def test_a_composition_that_was_never_seen(folder, capsys):
+    """A vacancy's energy is said to be in doubt; isolated atoms and given energies are taken."""
+    vacancy = labelled(3, seed=1)
+    ase.io.write("vacancy.extxyz", [atoms[1:] for atoms in vacancy])
+    alone = Atoms("Cu", cell=[12.0] * 3, pbc=True, info={"config_type": "IsolatedAtom"})
+    alone.calc = SinglePointCalculator(alone, energy=-1.5)
+    ase.io.write("frames.extxyz", [*labelled(20), alone])
+    for options in ("--reference-energy=isolated-atoms",), ("--reference-energy", "Cu=-1.5"):
+        fit(*options, "--split", "random")
+        model = MEKRR.load("model")
+        assert model.references_ == {"Cu": -1.5}
+        assert len(model.train_) == 12
+        capsys.readouterr()
+        predict("vacancy.extxyz", "out.extxyz", "--std")
+        warned = capsys.readouterr().err
+        assert warned.count("mekrr: warning: frames 0, 1, 2 of Cu3: no training frame has") == 1
+        # Bound by 25 eV an atom, of which the kernel knows nothing.
+        assert min(a.info["energy_std"] for a in ase.io.read("out.extxyz", ":")) > 20.0
+
+
+def test_reference_energies_are_refused_before_the_work(folder, capsys, monkeypatch):
+    monkeypatch.setattr(registry, "open_backbone", None)
+    rules = {"foo": "none of least-squares", "Ni=-1": "species Cu without energy in", "Cu=x": "Cu="}
+    for rule, message in rules.items():
+        with pytest.raises(SystemExit) as stop:
+            fit("--reference-energy", rule)
+        assert message in f"{stop.value}{capsys.readouterr().err}"
 
 
 def test_backbones(folder, capsys, monkeypatch):

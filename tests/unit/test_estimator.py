@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 import yaml
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
+from model_files import as_format_1
 from samples import ROOT
 from sklearn.base import clone
 from sklearn.kernel_ridge import KernelRidge as SklearnKernelRidge
@@ -20,7 +22,13 @@ from mekrr import MEKRR, estimator
 from mekrr.backbones.analytic import AnalyticBackbone
 from mekrr.backbones.base import BackboneOutput
 from mekrr.backbones.registry import PACKAGED, registered
-from mekrr.errors import BackboneError, ConfigError, DataError
+from mekrr.errors import (
+    BackboneError,
+    CompositionWarning,
+    ConfigError,
+    ConstantTargetWarning,
+    DataError,
+)
 from mekrr.evaluation import rmse
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian, Linear, Matern
@@ -203,6 +211,64 @@ def test_new_composition_has_its_reference(analytic, frames, rng):
     assert model.predict([new])[0] == pytest.approx(energies([new])[0], abs=10.0)
 
 
+def slabs(rng, symbols="Cu3O", n=8):
+    return [frame(rng, symbols) for _ in range(n)]
+
+
+def test_unseen_composition_widens_and_warns(analytic, rng, tmp_path):
+    """Also after loading, of a file before there was a record of compositions too."""
+    model = analytic.set_params(layer=1, alpha=0.1).fit(slabs(rng, "Cu2O2"))
+    known, new = frame(rng, "Cu2O2"), frame(rng, "Cu4")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict([known])
+    model.save(tmp_path / "new")
+    as_format_1(tmp_path / "new", tmp_path / "old")
+    loaded = (MEKRR.load(tmp_path / name, analytic.registry) for name in ("new", "old"))
+    for one in (model, *loaded):
+        with pytest.warns(CompositionWarning, match=r"^frame 1 of Cu4: .* Cu and O cannot be told"):
+            energy, std = one.predict([known, new], return_std=True)
+        error = np.abs(energy - energies([known, new]))
+        assert std[0] < 50.0
+        assert 0.1 < error[1] / std[1] < 5.0
+        assert error[1] > 100.0
+
+
+def alone(symbol):
+    atoms = Atoms(symbol, cell=[20.0] * 3, pbc=True, info={"config_type": "IsolatedAtom"})
+    atoms.calc = SinglePointCalculator(atoms, energy=SPECIES_ENERGY[symbol])
+    return atoms
+
+
+def test_isolated_atoms_are_references_and_not_fitted(analytic, rng):
+    known, new = slabs(rng), frame(rng, "Cu4")
+    model = clone(analytic).fit([alone("Cu"), *known, alone("O")], validation=[1, 2])
+    plain = clone(analytic).fit(known, validation=[0, 1])
+    assert model.train_.pointer.tolist() == plain.train_.pointer.tolist()
+    assert model.criterion_ == "2 validation frames"
+    np.testing.assert_allclose(model.predict(known), plain.predict(known), rtol=0, atol=1e-6)
+    with pytest.warns(CompositionWarning):
+        energy, std = model.predict([new], return_std=True)
+    assert abs(energy[0] - energies([new])[0]) < 2.0
+    assert std[0] < 10.0
+    given = clone(analytic).set_params(reference_energy="isolated-atoms")
+    given.fit([alone("Cu"), *known, alone("O")])
+    assert given.references_ == SPECIES_ENERGY
+
+
+def test_one_frame_is_refused_and_constant_energies_are_told(analytic, rng):
+    known = slabs(rng)
+    with pytest.raises(DataError, match="one training frame: nothing can be learnt"):
+        analytic.fit(known[:1])
+    with pytest.raises(DataError, match="all 4 training frames are alike"):
+        analytic.fit(known[:1] * 4)
+    with pytest.warns(ConstantTargetWarning, match="all 8 training energies are the same"):
+        analytic.fit(known, np.full(8, -4000.0))
+    energy, std = analytic.predict(known, return_std=True)
+    np.testing.assert_allclose(energy, -4000.0)
+    assert np.isinf(std).all()
+
+
 def test_delta_learns_what_the_network_leaves(analytic, frames, rng):
     """Here the network leaves nothing but the species' energies, even far from training."""
     far = [frame(rng, "Cu3O", 0.4) for _ in range(4)]
@@ -362,5 +428,5 @@ def test_threads_reach_the_network(analytic, frames, monkeypatch):
     monkeypatch.setattr(
         estimator, "selected", lambda *_: seen.append(torch.get_num_threads()) or np.ones(4, bool)
     )
-    analytic.set_params(threads=2).fit(frames[:1])
-    assert seen == [2]
+    analytic.set_params(threads=2).fit(frames[:2])
+    assert seen == [2, 2]

@@ -199,6 +199,22 @@ def test_run_on_some_frames_only(tmp_path):
     refused(write(tmp_path / "a.extxyz", frames), "only 11 of 12 frames state their run")
 
 
+def isolated(symbol="Cu"):
+    atoms = Atoms(symbol, cell=[12.0] * 3, pbc=True, info={"config_type": "isolated_atom"})
+    atoms.calc = SinglePointCalculator(atoms, energy=-1.0)
+    return atoms
+
+
+def test_isolated_atoms_belong_to_no_run_and_do_not_count(tmp_path):
+    frames = [isolated(), *labelled(9), isolated("O")]
+    path = write(tmp_path / "a.extxyz", frames)
+    read = read_frames(path)
+    assert [atoms.info.get("config_type") for atoms in (read[0], read[-1])] == ["IsolatedAtom"] * 2
+    assert [atoms.info["run"] for atoms in read[1:-1]] == [a.info["run"] for a in frames[1:-1]]
+    with pytest.raises(DataError, match="9 frames beside 2 isolated atoms; at least 10 are needed"):
+        read_frames(path, least=10)
+
+
 def test_checksum(tmp_path):
     path = write(tmp_path / "a.extxyz", labelled())
     verify_checksum(path, sha256(path))

@@ -10,6 +10,7 @@ import torch
 import yaml
 from model_files import (
     ZEROS,
+    as_format_1,
     checksum,
     predictions,
     record_of,
@@ -151,6 +152,14 @@ RECORDS = [
     ("fitted.references_", {"Cu": NAN, "O": 1.0}, "fitted.references_.Cu: .* finite"),
     ("fitted.references_", {"Qq": 0.0, "Cu": 0.0, "O": 0.0}, "Qq.*: is no chemical element"),
     ("fitted.references_", {}, "fitted.references_"),
+    ("fitted.reference_record.rule", "best", "reference_record.rule: Input should be 'least"),
+    ("fitted.reference_record.scale", -1.0, "reference_record.scale: Input should be greater"),
+    ("fitted.reference_record.anchored", 1, "reference_record.anchored"),
+    ("fitted.reference_record.compositions", [], "reference_record.compositions: .* at least 1"),
+    ("fitted.reference_record.compositions", ["Cu2(("], "compositions.0: is no chemical formula"),
+    ("fitted.reference_record.compositions", ["Cu" * 9 + "Q"], "0: is no chemical element"),
+    ("fitted.reference_record.compositions", ["Cu999999999"], "0: is no chemical formula"),
+    ("fitted.reference_record.compositions", ["CuO", "H2O"], "fitted.references_ lacks H"),
     ("fitted.criterion_", ["x"], "fitted.criterion_"),
     ("fitted.provenance_", {"git": None}, "fitted.provenance_.git"),
     ("fitted.backbone_", {"name": "sevennet-0"}, "fitted.backbone_.family"),
@@ -259,15 +268,12 @@ def test_records_that_are_no_record(models, tmp_path, text, words):
 def test_format_1_has_no_checksum(models, of_frames, tmp_path):
     """It is read, by the same schema, and the path of a registry in it is passed over."""
     for path in (*models.values(), of_frames[0]):
-        record = record_of(path) | {"format": 1}
-        del record["sha256"]
-        record["parameters"]["registry"] = "/dev/zero"
-        save_file(tensors_of(path), tmp_path / "m", {"mekrr": json.dumps(record)})
+        as_format_1(path, tmp_path / "m")
         model = MEKRR.load(tmp_path / "m")
         assert model.registry is None
         if path != of_frames[0]:
             np.testing.assert_array_equal(predictions(model), predictions(MEKRR.load(path)))
-        record["format"] = 2
+        record = record_of(tmp_path / "m") | {"format": 2}
         save_file(tensors_of(path), tmp_path / "m", {"mekrr": json.dumps(record)})
         refused(tmp_path / "m", "sha256, the checksum, is missing")
 

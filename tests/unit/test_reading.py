@@ -15,10 +15,13 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import Hookean
 from samples import labelled
 
+from mekrr.data import compression
 from mekrr.data.frames import energy_of, frame_table, read_frames, read_unlabelled
 from mekrr.data.structure import check_structure
 from mekrr.data.units import cause_of_slope, unit_doubt
 from mekrr.errors import DataError, DataWarning
+
+PACKERS = [gzip.compress, bz2.compress, lzma.compress]
 
 
 def text_of(frames):
@@ -123,9 +126,17 @@ def test_content_decides_the_format(tmp_path, name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["a.GZ", "a.extxyz.gz", "a.BZ2", "a.xz", "frames"])
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("pack", PACKERS)
 def test_compressed_whatever_it_is_called(tmp_path, name, pack):
     assert_as_written(read_frames(given(tmp_path / name, pack(TEXT.encode()))))
+
+
+@pytest.mark.parametrize("pack", PACKERS)
+def test_compressed_to_fill_a_disk(tmp_path, monkeypatch, pack):
+    monkeypatch.setattr(compression, "ALWAYS_TAKEN", 1000)
+    path = given(tmp_path / "a.extxyz.gz", pack(b"1\n" + b" " * 4_000_000))
+    with pytest.raises(DataError, match=r"unpacks to more than \d+ bytes, 250 times its size"):
+        read_frames(path)
 
 
 def test_compressed_of_another_format(tmp_path):
@@ -322,6 +333,8 @@ def test_numbers_of_frames_are_whole(tmp_path):
         (np.diag([9000.0, 9000, 10]), True, "needle or plate"),
         (np.diag([1.5, 600, 1000.0]), True, "needle or plate"),
         (np.diag([10.0, 3000, 3000]), (True, False, False), "needle or plate"),
+        (np.diag([800.0, 4, 200]), (False, True, False), "needle or plate"),
+        ([[1000, 0, 0], [0, 1000, 0], [990, 990, 1]], (True, True, False), "needle or plate"),
         ([[10, 0, 0], [0, 10, 0], [5, 5, 0.01]], True, "faces of the cell are 0.01 Å apart"),
         ([[10, 0, 0], [9000, 1, 0], [9000, 9000, 10]], True, "faces of the cell are"),
     ],

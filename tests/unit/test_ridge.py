@@ -179,3 +179,12 @@ def test_nan_is_diagnosed_first(method):
 def test_constant_energies_are_predicted():
     model = KernelRidge(LAMBDA).fit(np.eye(4), np.full(4, -7.0))
     np.testing.assert_allclose(model.predict(np.ones((2, 4))), -7.0)
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_nothing_is_sure_after_a_constant_target(n):
+    """Neither one frame nor equal energies say how far others may be."""
+    kernel = np.eye(n)
+    model = KernelRidge(LAMBDA).fit(kernel, np.full(n, -63893.1))
+    assert model.variance_ == 0.0
+    assert np.isinf(model.std(kernel, np.ones(n))).all()

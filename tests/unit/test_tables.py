@@ -154,6 +154,14 @@ def test_numbers_that_print_alike_are_both_best(published):
         assert found["MEKRR", backbone]["Cu/formate", "RMSE"].best
 
 
+def test_an_error_of_nothing_is_not_the_best(published):
+    """Energies are constant there, or test frames repeat others."""
+    rows = [fit("cu", "MEKRR", "net", 0.002), fit("cu", "MEKRR", "other", 1.0)]
+    (grid,) = comparisons(summary(pd.DataFrame(rows)), published, PLACES, TITLES)
+    best = [name for name, row in cells(grid).items() if row["Cu/formate", "RMSE"].best]
+    assert best == [("MEKRR", "Other")]
+
+
 def test_what_did_not_run_is_a_dash(errors, published):
     (grid,) = comparisons(summary(errors), published, PLACES, TITLES)
     row = cells(grid)["training mean", ""]

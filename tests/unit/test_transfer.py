@@ -170,3 +170,26 @@ def test_features_of_other_width(small, rng):
     wide = FrameFeatures(rng.normal(size=(4, 5)), np.full(4, 29), np.array([0, 4]))
     with pytest.raises(DataError, match="3 and 5 wide; list the species of both"):
         join_frames(small[0], wide)
+
+
+def test_another_composition_widens_the_standard_deviations(small, rng, caplog):
+    """By what the source leaves undetermined, of the energy and of what the network leaves."""
+    choices = fits_on(small, "least-squares").choices
+    same = data_set(rng, [29] * 6 + [8] * 2, "Cu6O2")
+    other = data_set(rng, [29] * 7 + [8], "Cu7O")
+    other[1].frames["energy"] += 1.0
+    caplog.set_level("INFO")
+    known = transfer_problem(small[1], same[1], "least-squares", NAMES)
+    assert not known.undetermined.any()
+    assert not caplog.records
+    table = transferred(small, other, "least-squares", choices)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("small to large: frames 524, 525, 526, … of Cu7 O1: ")
+    energy = small[1].energy[small[1].members("train")].mean()
+    beyond = abs(3 * 1 - 1 * 7) / np.sqrt(10)
+    expected = abs(energy) / np.sqrt(10) * beyond
+    std = table.set_index("method")["energy_std"]
+    assert (std["MEKRR"] > 0.999 * expected).all()
+    assert (std["MEKRR"] < 1.5 * expected).all()
+    assert std["training mean"].isna().all()
+    assert not np.isclose(std["Delta-MEKRR"], std["MEKRR"]).any()  # by the rest's own scale

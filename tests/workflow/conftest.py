@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import shutil
 
 import ase.io
 import pytest
 import yaml
 from ase.calculators.singlepoint import SinglePointCalculator
+from filelock import FileLock
 from samples import labelled
 from studies import Project
 
@@ -25,13 +28,24 @@ def project(tmp_path):
     return Project(tmp_path / "project")
 
 
+def run_once(factory, name, make, *targets):
+    """A finished study, run by the first of pytest's processes that asks for it."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with FileLock(base / f"{name}.lock"):
+        made = base / f"{name}.pickle"
+        if not made.exists():
+            project = make(base / name)
+            result = project.run(*targets)
+            assert result.returncode == 0, result.stdout + result.stderr
+            made.write_bytes(pickle.dumps(project))
+        return pickle.loads(made.read_bytes())
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """The tiny study, run once; tests only read it."""
-    project = Project(tmp_path_factory.mktemp("finished") / "project")
-    result = project.run()
-    assert result.returncode == 0, result.stdout + result.stderr
-    return project
+    return run_once(tmp_path_factory, "finished", Project)
 
 
 @pytest.fixture
@@ -71,14 +85,17 @@ def pair(project):
 
 @pytest.fixture(scope="session")
 def finished_pair(tmp_path_factory):
-    """The same under hostile titles, run once; tests only read it."""
-    project = add_large(Project(tmp_path_factory.mktemp("pair") / "project"))
+    """The same under hostile titles with its report, run once; tests only read it."""
+    return run_once(tmp_path_factory, "pair", hostile_pair, "report")
+
+
+def hostile_pair(folder):
+    """The tiny study with two data sets, under titles that would break a page or a table."""
+    project = add_large(Project(folder))
     project.config["study"]["splits"] = ["random"]
     facts = dict.fromkeys(("theory", "licence", "citation", "system"), HOSTILE)
     project.config["datasets"]["mine"] |= {"title": HOSTILE} | facts
     project.config["datasets"]["large"] |= {"title": LONG, "citation": FORMULA}
     project.config["backbones"]["toy"]["title"] = HOSTILE_RST
     project.config |= {"learning": {"n_train": []}, "ablation": {"seeds": []}}
-    result = project.run()
-    assert result.returncode == 0, result.stdout + result.stderr
     return project

@@ -42,19 +42,12 @@ def browser(tmp_path_factory):
     driver.quit()
 
 
-@pytest.fixture(scope="module")
-def report(finished_pair):
-    """The report of a finished study of two data sets and the transfer between them."""
-    result = finished_pair.run("report")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return finished_pair.folder / "results/report.html"
-
-
 @pytest.fixture
-def page(browser, report):
+def page(browser, finished_pair):
+    """The report of a finished study of two data sets and the transfer between them."""
     for log in ("performance", "browser"):
         browser.get_log(log)  # empties it
-    browser.get(report.as_uri())
+    browser.get((finished_pair.folder / "results/report.html").as_uri())
     wait(browser, "//*[normalize-space()='Workflow']")
     return browser
 
@@ -131,8 +124,8 @@ def test_titles_show_in_the_report_and_run_nothing(page):
 
 
 @pytest.fixture
-def tables(report):
-    return report.parent / "tables"
+def tables(finished_pair):
+    return finished_pair.folder / "results/tables"
 
 
 def test_titles_show_in_the_tables_and_run_nothing(browser, tables):

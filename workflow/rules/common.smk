@@ -68,7 +68,13 @@ def source_entry(wildcards):
 
 
 def checked_entry(wildcards):
-    return part_of_entry(wildcards, "energy_range", "time_ordered")
+    return part_of_entry(wildcards, "energy_range", "time_ordered", "reference_energy")
+
+
+def transfer_targets(wildcards):
+    """Tables of the frames that fits on a data set are tested on, its own apart."""
+    pairs = (pair for pair in STUDY_TRANSFERS if pair[0] == wildcards.dataset)
+    return [f"results/data/{target}/frames.csv" for _, target in pairs]
 
 
 def collective_variables(wildcards):

@@ -19,6 +19,7 @@ rule check_frames:
             "data/labels.py",
             "data/structure.py",
             "data/units.py",
+            "data/references.py",
             "data/expectations.py",
         ),
     output:
@@ -96,7 +97,7 @@ rule leaks:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         splits=study_splits("results/data/{dataset}/splits/{strategy}-{seed}.csv"),
-        code=code("data/closeness.py"),
+        code=code("data/closeness.py", "data/copies.py"),
     output:
         leaks="results/data/{dataset}/leaks.csv",
     log:
@@ -114,15 +115,19 @@ rule leaks:
 
 
 rule check_dataset:
-    """Repeats, leaks of every split, outliers, units, forces against energies."""
+    """Repeats, leaks, outliers, units, forces against energies, undetermined references."""
     input:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         leaks="results/data/{dataset}/leaks.csv",
+        splits=study_splits("results/data/{dataset}/splits/{strategy}-{seed}.csv"),
+        targets=transfer_targets,
         code=code(
             "data/checks.py",
             "data/closeness.py",
+            "data/copies.py",
             "data/expectations.py",
+            "data/references.py",
             "data/units.py",
         ),
     output:

@@ -12,6 +12,7 @@ from mekrr.data.frames import (
     verify_checksum,
     write_frames,
 )
+from mekrr.data.references import separate_isolated, with_isolated
 from mekrr.files import write_csv
 from mekrr.job import TERMINAL, job
 
@@ -28,8 +29,12 @@ with job(snakemake):
     )
     meet(frames, entry, source)
     logging.info("%s: %d frames checked", snakemake.wildcards.dataset, len(frames))
-    frames = thin_out(frames, snakemake.params.every, source)
-    table = frame_table(frames)
+    energies = [atoms.get_potential_energy() for atoms in frames]
+    kept, isolated = separate_isolated(frames, energies, source)
+    frames = thin_out([frames[index] for index in kept], snakemake.params.every, source)
+    table = with_isolated(frame_table(frames), isolated)
+    if isolated:
+        logging.info("isolated atoms, kept for references alone: %s", isolated)
     doubt = energy_doubt(table, entry.get("energy_range"))
     if doubt:
         TERMINAL.warning("%s: %s", source, doubt)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mekrr.data.closeness import leaks
+from mekrr.data.copies import leaks
 from mekrr.data.frames import load_frames
 from mekrr.files import write_csv
 from mekrr.job import job

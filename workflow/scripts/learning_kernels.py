@@ -14,7 +14,7 @@ with job(snakemake):
     given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
     kernels, _ = read_kernels(given.kernels)
     table = learning_curve(
-        Problem.read(given.frames, given.split, "none", wildcards.dataset),
+        Problem.read(given.frames, given.split, None, wildcards.dataset),
         params.reference_energy,
         wildcards.dataset,
         params.n_train,

@@ -15,7 +15,7 @@ with job(snakemake):
     rule, names, seed = params.reference_energy, (wildcards.source, wildcards.target), None
     seed, weights = int(wildcards.seed), next(iter(given.weights), None)
     source, target = (
-        (Problem.read(table, split, "none", name), States(states))
+        (Problem.read(table, split, None, name), States(states))
         for table, split, states, name in zip(
             given.tables, given.splits, given.states, names, strict=True
         )

@@ -9,8 +9,8 @@ from mekrr.transfer import transfer_problem, write_transfer
 with job(snakemake):
     given, wildcards = snakemake.input, snakemake.wildcards
     names = wildcards.source, wildcards.target
-    source = Problem.read(given.source_frames, given.source_split, "none", names[0])
-    target = Problem.read(given.target_frames, given.target_split, "none", names[1])
+    source = Problem.read(given.source_frames, given.source_split, None, names[0])
+    target = Problem.read(given.target_frames, given.target_split, None, names[1])
     problem = transfer_problem(source, target, snakemake.params.reference_energy, names)
     frames = load_frames(given.target_trajectory)
     test = [frames[index] for index in target.members("test")]

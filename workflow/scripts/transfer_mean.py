@@ -9,8 +9,8 @@ from mekrr.transfer import transfer, transfer_problem, write_transfer
 with job(snakemake):
     given, wildcards = snakemake.input, snakemake.wildcards
     names = wildcards.source, wildcards.target
-    source = Problem.read(given.source_frames, given.source_split, "none", names[0])
-    target = Problem.read(given.target_frames, given.target_split, "none", names[1])
+    source = Problem.read(given.source_frames, given.source_split, None, names[0])
+    target = Problem.read(given.target_frames, given.target_split, None, names[1])
     problem = transfer_problem(source, target, snakemake.params.reference_energy, names)
     table = transfer(problem, pd.read_csv(given.choices[0]), {})
     write_transfer(snakemake.output.predictions, table, dict(wildcards.items()))

@@ -11,8 +11,8 @@ from mekrr.transfer import join_frames, transfer, transfer_problem, write_transf
 with job(snakemake):
     given, wildcards, rule = snakemake.input, snakemake.wildcards, snakemake.params.reference_energy
     names = wildcards.source, wildcards.target
-    source = Problem.read(given.source_frames, given.source_split, "none", names[0])
-    target = Problem.read(given.target_frames, given.target_split, "none", names[1])
+    source = Problem.read(given.source_frames, given.source_split, None, names[0])
+    target = Problem.read(given.target_frames, given.target_split, None, names[1])
     problem = transfer_problem(source, target, rule, names)
     choices = pd.concat([pd.read_csv(path) for path in given.choices], ignore_index=True)
     train, test = source.members("train"), target.members("test")

@@ -11,7 +11,7 @@ with job(snakemake):
     given, wildcards, params = snakemake.input, snakemake.wildcards, snakemake.params
     names = wildcards.source, wildcards.target
     source, target = (
-        (Problem.read(table, split, "none", name), States(states))
+        (Problem.read(table, split, None, name), States(states))
         for table, split, states, name in zip(
             given.tables, given.splits, given.states, names, strict=True
         )

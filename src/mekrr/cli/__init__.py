@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import mekrr
 from mekrr.cli import backbones, fit, info, predict
 from mekrr.cli.printing import show_warning
-from mekrr.errors import MekrrError, printable
+from mekrr.errors import MekrrError, one_line
 
 # Heavy modules are imported by the commands, so that --help comes at once.
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             sys.exit(128 + signal.SIGINT)
         except (MekrrError, OSError) as error:
-            sys.exit(f"mekrr: error: {printable(' '.join(str(error).split()))}")
+            sys.exit(f"mekrr: error: {one_line(error)}")
 
 
 def _open_streams() -> None:

@@ -98,5 +98,27 @@ def at_least(smallest: int) -> Callable[[str], int]:
     return integer
 
 
+def reference_rule(text: str) -> str | dict[str, float]:
+    """A rule of reference energies: its name, or an energy (eV) of each species, Cu=-3.7,O=-1.9."""
+    from mekrr.data.references import RULES
+
+    if "=" not in text:
+        if text not in RULES:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is none of {', '.join(RULES)}, nor energies in eV, as Cu=-3.7,O=-1.9"
+            )
+        return text
+    try:
+        pairs = [pair.split("=") for pair in text.split(",")]
+        energies = {species.strip(): float(energy) for species, energy in pairs}
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no list of energies in eV, as Cu=-3.7,O=-1.9"
+        ) from None
+    if len(energies) < len(pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} names a species twice")
+    return energies
+
+
 def _output(text: str) -> str:
     return str(STANDARD_OUTPUT) if text == "-" else text

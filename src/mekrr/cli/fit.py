@@ -10,6 +10,7 @@ from mekrr.cli.arguments import (
     add_output,
     at_least,
     how_to_read,
+    reference_rule,
     registry,
     require_writable,
     summary_stream,
@@ -53,6 +54,15 @@ def add_command(commands) -> None:
         "(default: %(default)s)",
     )
     command.add_argument(
+        "--reference-energy",
+        type=reference_rule,
+        default="least-squares",
+        metavar="RULE",
+        help="what is subtracted for each atom: least-squares, mean, none, isolated-atoms (frames "
+        "with config_type=IsolatedAtom) or energies in eV, as Cu=-3.7,O=-1.9 (default: "
+        "%(default)s)",
+    )
+    command.add_argument(
         "--split",
         choices=("random", "run"),
         help="fit to 60 %% of the frames, choose on 20 %%, test on 20 %%, divided at random or by "
@@ -73,6 +83,7 @@ def run(options: argparse.Namespace) -> None:
     import numpy as np
 
     from mekrr.data.frames import MINIMUM_FRAMES, frame_table, read_frames
+    from mekrr.data.references import is_isolated
     from mekrr.data.splits import split_frames
     from mekrr.estimator import MEKRR
 
@@ -89,18 +100,21 @@ def run(options: argparse.Namespace) -> None:
         alpha=options.alpha,
         regularisation=options.regularisation,
         target=options.target,
+        reference_energy=options.reference_energy,
         registry=options.registry,
         threads=options.threads,
     )
     if options.split is None:
         model.fit(frames)
     else:
+        isolated = [atoms for atoms in frames if is_isolated(atoms)]
+        frames = [atoms for atoms in frames if not is_isolated(atoms)]
         table = frame_table(frames)
         source = ", ".join(options.frames)
         split = split_frames(table, options.split, FRACTIONS, options.seed, source)["split"]
         known = np.flatnonzero(split != "test")
         validation = np.flatnonzero(split[known] == "val")
-        model.fit([frames[index] for index in known], validation=validation)
+        model.fit([*(frames[index] for index in known), *isolated], validation=validation)
     print(summary(model), file=out)
     if options.split is not None:
         test = [frames[index] for index in np.flatnonzero(split == "test")]

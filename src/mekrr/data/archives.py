@@ -17,13 +17,9 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-from mekrr.data.compression import opener_of
+from mekrr.data.compression import TIMES_ITS_SIZE, opener_of, pieces, unpacked_limit
 from mekrr.errors import DataError, first_line, printable
 from mekrr.files import atomic_path
-
-CHUNK = 1 << 16
-ALWAYS_TAKEN = 64 << 20  # bytes that an archive of any size may unpack to,
-TIMES_ITS_SIZE = 250  # and what one may beyond. Texts of numbers shrink to a tenth at best.
 
 ZIP = b"PK"
 FAULTS = (  # what the libraries raise for archives that are damaged, or made to break readers
@@ -79,7 +75,7 @@ def _with_errors_named(archive: str | os.PathLike, chunks: Iterator[bytes]) -> I
 
 def _content(archive: str | os.PathLike, member: str) -> Iterator[bytes]:
     """The member's bytes, in pieces."""
-    limit = ALWAYS_TAKEN + TIMES_ITS_SIZE * os.path.getsize(archive)
+    limit = unpacked_limit(os.path.getsize(archive))
     with open(archive, "rb") as stream:
         beginning = stream.read(6)
     if beginning.startswith(ZIP):
@@ -93,7 +89,7 @@ def _content(archive: str | os.PathLike, member: str) -> Iterator[bytes]:
 
 def _read_to_the_end(stream: IO[bytes], archive: str | os.PathLike, limit: int) -> None:
     size = 0
-    for chunk in _pieces(stream):
+    for chunk in pieces(stream):
         size += len(chunk)
         _require_moderate(size, archive, limit)
 
@@ -107,7 +103,7 @@ def _tar_content(
         _require_regular(entry.isreg(), archive, member)
         _require_moderate(entry.size, archive, limit)  # a sparse file is larger than its archive
         with file.extractfile(entry) as source:
-            yield from _pieces(source)
+            yield from pieces(source)
 
 
 def _zip_content(archive: str | os.PathLike, member: str, limit: int) -> Iterator[bytes]:
@@ -123,12 +119,7 @@ def _zip_content(archive: str | os.PathLike, member: str, limit: int) -> Iterato
                 "`path`"
             )
         with file.open(entry) as source:
-            yield from _pieces(source)
-
-
-def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
-    while chunk := stream.read(CHUNK):
-        yield chunk
+            yield from pieces(source)
 
 
 def _require_regular(regular: bool, archive: str | os.PathLike, member: str) -> None:

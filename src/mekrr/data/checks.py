@@ -6,7 +6,7 @@ far the errors measured on a data set can be trusted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,16 @@ import pandas as pd
 from ase import Atoms
 
 from mekrr.data.closeness import EXACT_REPEAT, NEAR_REPEAT, Closeness
+from mekrr.data.copies import COPY, Copies
 from mekrr.data.expectations import energy_doubt
+from mekrr.data.references import References, Rule, isolated_of
 from mekrr.data.units import MIN_PAIRS, cause_of_slope, work_of_forces
 
 TOLERATED_LEAK = 0.1  # share of test frames
 OUTLIER_MAD = 8.0
+SAME_ENERGY = 1e-6  # meV/atom, from the median of their composition
 SHOWN = 6  # frames named in a row of the table
+REFERENCES = "reference energies"  # opens the checks that a job shows on the terminal too
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,10 @@ def check_dataset(
     frames: Sequence[Atoms],
     table: pd.DataFrame,
     leaks: pd.DataFrame,
+    splits: Mapping[str, np.ndarray],
     *,
+    reference_energy: Rule = "least-squares",
+    targets: Mapping[str, pd.DataFrame] | None = None,
     energy_range: Sequence[float] | None = None,
     time_ordered: bool = True,
 ) -> list[Finding]:
@@ -44,7 +51,10 @@ def check_dataset(
     Parameters
     ----------
     frames, table : checked frames and their table, in file order.
-    leaks : of `mekrr.data.closeness.leaks`, for every split of the study.
+    leaks : of `mekrr.data.copies.leaks`, for every split of the study.
+    splits : name of a split to the part ("train", "val", "test") of each frame.
+    reference_energy : rule of `References.fit`.
+    targets : name of a data set that fits on this one are tested on to its table of frames.
     energy_range : lowest and highest expected energy in eV/atom, if the registry says.
     time_ordered : whether frames of a run follow each other in time.
     """
@@ -55,8 +65,10 @@ def check_dataset(
         _energy_unit(table, energy_range),
         _energy_outliers(table),
         *_repeats(closeness, table),
+        _copies(Copies(frames, closeness), table),
         _forces(frames, table),
-        *(_leak(name, part["rmsd"]) for name, part in leaks.groupby("split", sort=False)),
+        *(_leak(name, part) for name, part in leaks.groupby("split", sort=False)),
+        *_references(table, splits, reference_energy, targets or {}),
     ]
 
 
@@ -97,6 +109,10 @@ def _energy_outliers(table: pd.DataFrame) -> Finding:
     distance = (per_atom - per_atom.groupby(table["formula"]).transform("median")).abs()
     mad = distance.groupby(table["formula"]).transform("median")
     far = distance > OUTLIER_MAD * mad
+    if len(table) > 1 and distance.max() <= SAME_ENERGY:
+        return Finding(
+            "energies", "warning", "the same in all frames of a composition: nothing to learn"
+        )
     text = f"{int(far.sum())} further than {OUTLIER_MAD:g} MAD from their composition's median"
     if far.any():
         worst = distance[far].sort_values(ascending=False).index
@@ -117,13 +133,59 @@ def _repeats(closeness: Closeness, table: pd.DataFrame) -> list[Finding]:
     return findings
 
 
-def _leak(name: str, rmsd: pd.Series) -> Finding:
-    share = float(np.mean(rmsd < NEAR_REPEAT))
+def _copies(copies: Copies, table: pd.DataFrame) -> Finding:
+    everything = np.arange(len(table))
+    found = copies.nearest(everything, everything) < COPY
+    text = (
+        f"{int(found.sum())} frames that another repeats with its atoms permuted, shifted, rotated "
+        f"or its cell multiplied, within {COPY:g} Å in the distances between atoms"
+    )
+    if found.any():
+        text += f": frames {_shown(table.loc[found, 'frame'])}"
+    return Finding("copies", "note" if found.any() else "ok", text)
+
+
+def _leak(name: str, nearest: pd.DataFrame) -> Finding:
+    """Of one split's rows of the table of leaks."""
+    close, copied = nearest["rmsd"] < NEAR_REPEAT, nearest["copy"] < COPY
+    share, more = float(np.mean(close | copied)), float(np.mean(copied & ~close))
+    text = (
+        f"{100 * np.mean(close):.0f} % of test frames have a training frame within "
+        f"{NEAR_REPEAT:g} Å RMSD"
+    )
+    if more:
+        text += f", and {100 * more:.0f} % more one that is a copy (permuted, rotated, …)"
     return Finding(
         f"leak, split {name}",
         "warning" if share > TOLERATED_LEAK else "note" if share else "ok",
-        f"{100 * share:.0f} % of test frames have a training frame within {NEAR_REPEAT:g} Å RMSD",
+        text,
     )
+
+
+def _references(
+    table: pd.DataFrame,
+    splits: Mapping[str, np.ndarray],
+    rule: Rule,
+    targets: Mapping[str, pd.DataFrame],
+) -> list[Finding]:
+    """What training frames leave undetermined of the reference energies of others."""
+    doubts: dict[str, list[str]] = {REFERENCES: []} | {f"{REFERENCES}, {t}": [] for t in targets}
+    for name, parts in splits.items():
+        train = table[parts == "train"]
+        energy, isolated = train["energy"].to_numpy(dtype=float), isolated_of(train)
+        fitted = References.fit(train["formula"].tolist(), energy, rule, name, isolated)
+        for check, other in zip(doubts, (table, *targets.values()), strict=True):
+            if doubt := fitted.doubt(other["formula"].tolist(), other["frame"].tolist()):
+                doubts[check].append(f"split {name}: {doubt}")
+    fine = "decided by the training frames of every split"
+    return [
+        Finding(
+            check,
+            "warning" if found else "ok",
+            f"{len(found)} of {len(splits)} splits; {found[0]}" if found else fine,
+        )
+        for check, found in doubts.items()
+    ]
 
 
 def _forces(frames: Sequence[Atoms], table: pd.DataFrame) -> Finding:

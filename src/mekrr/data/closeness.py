@@ -1,11 +1,10 @@
-"""Distances between frames, and how far each test frame is from the training frames."""
+"""Distances between frames by the coordinates of their atoms."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from ase import Atoms
 
 EXACT_REPEAT = 1e-4  # Å
@@ -58,6 +57,13 @@ class Closeness:
                 best[block] = np.sqrt(squared.min(axis=1))
         return best
 
+    def between(self, one: int, other: int) -> float:
+        """RMSD (Å) of two frames."""
+        if self._group[one] != self._group[other]:
+            return np.inf
+        points = self._points[self._group[one]]
+        return float(np.linalg.norm(points[self._row[one]] - points[self._row[other]]))
+
 
 def _circles(atoms: Atoms) -> np.ndarray:
     """Positions as points whose Euclidean distance is the periodic displacement (Å)."""
@@ -79,28 +85,3 @@ def _squared_distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     left, right = left - origin, right - origin
     norms = np.einsum("ij,ij->i", left, left)[:, None] + np.einsum("ij,ij->i", right, right)
     return np.maximum(norms - 2.0 * (left @ right.T), 0.0)
-
-
-def leaks(
-    frames: Sequence[Atoms], numbers: Sequence[int], splits: Mapping[str, np.ndarray]
-) -> pd.DataFrame:
-    """Distance (Å RMSD) of every test frame to its nearest training frame.
-
-    Parameters
-    ----------
-    frames, numbers : the frames and their numbers in the source.
-    splits : name of a split to the part ("train", "val", "test") of each frame.
-
-    Returns
-    -------
-    DataFrame with columns split, frame, rmsd; infinite where no training frame has the
-    same atoms in the same cell.
-    """
-    closeness = Closeness(frames)
-    numbers = np.asarray(numbers)
-    tables = []
-    for name, parts in splits.items():
-        test, train = (np.flatnonzero(parts == part) for part in ("test", "train"))
-        rmsd = closeness.nearest(test, train)
-        tables.append(pd.DataFrame({"split": name, "frame": numbers[test], "rmsd": rmsd}))
-    return pd.concat(tables, ignore_index=True)

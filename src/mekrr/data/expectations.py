@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from ase import Atoms
 
+from mekrr.data.references import is_isolated
 from mekrr.errors import DataError
 
 
@@ -28,7 +29,7 @@ def meet(frames: Sequence[Atoms], entry: Mapping, source: str) -> None:
             "another or not whole: restore it, or correct `frames` in the registry of data sets"
         )
     for atoms in frames:
-        if len(atoms) != entry.get("atoms", len(atoms)):
+        if not is_isolated(atoms) and len(atoms) != entry.get("atoms", len(atoms)):
             raise DataError(
                 f"{source}: frame {atoms.info['frame']}: {len(atoms)} atoms, the registry says "
                 f"{entry['atoms']}; the file is another, or correct `atoms` in the registry of "

@@ -18,6 +18,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from mekrr.data.labels import check_energy, check_forces, energy_of, forces_of, relabel
 from mekrr.data.reading import iter_frames
+from mekrr.data.references import is_isolated
 from mekrr.data.structure import SAME_PLACE, check_structure
 from mekrr.data.units import warn_of_units
 from mekrr.errors import DataError
@@ -59,7 +60,7 @@ def read_frames(
     ----------
     source : a file, several, or the files of the parts "train", "val" and "test" of a data set
         that comes divided. ``FILE@:10`` is part of a file, in ASE's syntax.
-    least : number of frames that are needed.
+    least : number of frames that are needed, beside isolated atoms.
     format : ASE's name of the files' format; None: recognised by the content.
     energy_key, forces_key : keys of total energy and forces in the file; None: ASE's own.
 
@@ -97,9 +98,14 @@ def read_frames(
             parts.append(part)
             of_file.append(number if several else 0)
     name = ", ".join(str(path) for _, path in files)
-    if len(frames) < least:
+    alone = sum(map(is_isolated, frames))
+    if len(frames) - alone < least:
         purpose = "train, validate and test" if least >= MINIMUM_FRAMES else "fit a model"
-        raise DataError(f"{name}: {len(frames)} frames; at least {least} are needed to {purpose}")
+        beside = f" beside {alone} isolated atoms" if alone else ""
+        raise DataError(
+            f"{name}: {len(frames) - alone} frames{beside}; at least {least} are needed to "
+            f"{purpose}"
+        )
     runs = _runs(name, frames, of_file)
     rows = zip(frames, _numbers(frames), runs, parts, strict=True)
     clean = [_normalised(*values) for values in rows]
@@ -225,15 +231,20 @@ def _numbers(frames: list[Atoms]) -> list[int]:
 
 
 def _runs(name: str, frames: list[Atoms], of_file: list[int]) -> list[int]:
-    """Runs of frames: numbers as stated, labels numbered as they appear, else the files."""
-    stated = [atoms.info["run"] for atoms in frames if "run" in atoms.info]
-    if not stated:
+    """Runs of frames: numbers as stated, labels numbered as they appear, else the files.
+
+    Isolated atoms belong to no run, so that they need not state one.
+    """
+    states = [k for k, atoms in enumerate(frames) if "run" in atoms.info and not is_isolated(atoms)]
+    if not states:
         return of_file
-    if len(stated) < len(frames):
+    n_frames = sum(not is_isolated(atoms) for atoms in frames)
+    if len(states) < n_frames:
         raise DataError(
-            f"{name}: only {len(stated)} of {len(frames)} frames state their run; add it to all"
+            f"{name}: only {len(states)} of {n_frames} frames state their run; add it to all"
         )
-    for index, run in enumerate(stated):
+    stated = [frames[index].info["run"] for index in states]
+    for index, run in zip(states, stated, strict=True):
         number = isinstance(run, Real) and not isinstance(run, bool | np.bool_)
         if not (isinstance(run, str) or (number and np.isfinite(run))):
             raise DataError(
@@ -241,10 +252,11 @@ def _runs(name: str, frames: list[Atoms], of_file: list[int]) -> list[int]:
                 "nor a label; correct it, or remove `run` from all frames"
             )
     numbers = [_whole_number(run) for run in stated]
-    if None not in numbers:
-        return numbers
-    labels = {label: k for k, label in enumerate(dict.fromkeys(map(str, stated)))}
-    return [labels[str(run)] for run in stated]
+    if None in numbers:
+        labels = {label: k for k, label in enumerate(dict.fromkeys(map(str, stated)))}
+        numbers = [labels[str(run)] for run in stated]
+    of_frame = dict(zip(states, numbers, strict=True))
+    return [of_frame.get(index, 0) for index in range(len(frames))]
 
 
 def _whole_number(value: object) -> int | None:
@@ -264,6 +276,8 @@ def _normalised(atoms: Atoms, number: int, run: int, part: str | None) -> Atoms:
     time = atoms.info.get("time_fs")
     if isinstance(time, Real) and not isinstance(time, bool | np.bool_) and np.isfinite(time):
         info["time_fs"] = float(time)
+    if is_isolated(atoms):
+        info["config_type"] = "IsolatedAtom"
     clean = Atoms(
         atoms.get_chemical_symbols(),
         positions=atoms.positions,

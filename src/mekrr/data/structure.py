@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from ase import Atoms
+from ase.cell import Cell
 
 from mekrr.errors import DataError
 
@@ -12,6 +13,7 @@ ZERO_VOLUME = 1e-6  # Å³
 LARGEST = 1e4  # Å
 SEARCH = 2.0  # Å; a generous radius: the cost of a cell list grows as it shrinks
 MOST_BOXES = 1e5  # of vesin's cell list, which beyond it coarsens them, all sides alike
+MOST_VISITS = 1e8  # of boxes by boxes: a second or so; along open directions it looks into all
 LEAST_BOXES = 3.0  # along each side after that; with less than one vesin divides by zero
 HEAVIEST = 118
 
@@ -52,7 +54,8 @@ def check_structure(atoms: Atoms, where: str) -> None:
 def _check_cell(atoms: Atoms, where: str) -> None:
     """Refuse cells without volume, and those that a cell list cannot divide."""
     lengths = atoms.cell.lengths()
-    cell = atoms.cell.complete().array
+    # As vesin has it: vectors of open directions are unit vectors, orthogonal to the others.
+    cell = Cell(np.where(atoms.pbc[:, None], atoms.cell, 0.0)).complete().array
     volume = abs(np.linalg.det(cell))
     if atoms.pbc.any() and (not lengths[atoms.pbc].all() or volume < ZERO_VOLUME):
         raise DataError(
@@ -63,7 +66,7 @@ def _check_cell(atoms: Atoms, where: str) -> None:
             f"{where}: cell of {lengths[atoms.pbc].min():.3g} Å, in which each atom meets its own "
             "image; correct the cell or its unit"
         )
-    extent = np.ptp(atoms.positions, axis=0)
+    extent = np.maximum(1.01 * np.ptp(atoms.positions, axis=0), 1.0)
     if atoms.pbc.any():
         heights = volume / np.linalg.norm(
             np.cross(np.roll(cell, -1, axis=0), np.roll(cell, -2, axis=0)), axis=1
@@ -78,7 +81,10 @@ def _check_cell(atoms: Atoms, where: str) -> None:
     boxes = np.maximum(np.trunc(extent / SEARCH), 1.0)
     excess = boxes.prod() / MOST_BOXES
     partly = atoms.pbc.any() and not atoms.pbc.all()
-    if excess > 1 and (partly or boxes.min() / np.cbrt(excess) < LEAST_BOXES):
+    visits = boxes.prod() * np.where(atoms.pbc, LEAST_BOXES, 2 * boxes).prod()
+    if (excess > 1 and (partly or boxes.min() / np.cbrt(excess) < LEAST_BOXES)) or (
+        partly and visits > MOST_VISITS
+    ):
         raise DataError(
             f"{where}: {' × '.join(f'{length:.4g}' for length in extent)} Å, a needle or plate too "
             "large for a neighbour search; make its vacuum smaller"

@@ -10,6 +10,7 @@ from ase import Atoms
 from ase.geometry import find_mic
 
 from mekrr.data.closeness import NEAR_REPEAT
+from mekrr.data.references import is_isolated
 from mekrr.errors import DataWarning
 
 MIN_PAIRS = 20
@@ -63,6 +64,7 @@ def work_of_forces(frames: Sequence[Atoms], runs: np.ndarray) -> tuple[np.ndarra
 
 def warn_of_units(frames: Sequence[Atoms], source: str) -> None:
     """Warn in one line if forces say that energies, or they, are in another unit."""
+    frames = [atoms for atoms in frames if not is_isolated(atoms)]
     if not all("forces" in atoms.calc.results for atoms in frames):
         return
     work, difference = work_of_forces(frames, np.array([a.info["run"] for a in frames]))

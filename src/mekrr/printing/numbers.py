@@ -13,10 +13,12 @@ def digits(number: float, like: float) -> str:
 def best(means: pd.DataFrame, error: str) -> set:
     """Labels of the rows whose ``error`` prints as the smallest over as many seeds as any.
 
-    The seeds that a mean lacks (``n_seeds``) may be the hard ones: it is not compared.
+    The seeds that a mean lacks (``n_seeds``) may be the hard ones: it is not compared. Nor is
+    an error that prints as 0: energies are constant there, or test frames repeat others.
     """
     means = means[means[error].notna()]
     compared = means.loc[means["n_seeds"] == means["n_seeds"].max(), error].map(_rounded)
+    compared = compared[compared > 0]
     return set(compared.index[compared == compared.min()])
 
 

@@ -13,6 +13,7 @@ import torch
 from ase import Atoms
 from pydantic import ConfigDict, NonNegativeInt
 
+from mekrr.data.references import Rule
 from mekrr.errors import DataError
 from mekrr.features.extract import choose_device
 from mekrr.fits import Fit, Problem
@@ -24,8 +25,6 @@ from mekrr.training.sample import Sample
 from mekrr.training.settings import Settings
 from mekrr.training.states import States
 from mekrr.transfer import transfer_problem
-
-Rule = str | Mapping[str, float]  # of the reference energies
 
 
 @dataclass(frozen=True)

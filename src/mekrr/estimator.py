@@ -491,8 +491,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 stacklevel=3,
             )
             return
+        compositions = _formulas(_numbers(self.train_)) if record is None else ()
         self._references = References.recalled(
-            self.references_, record, self.reference_energy, _formulas(_numbers(self.train_))
+            self.references_, record, self.reference_energy, compositions
         )
 
     def _reference(self, numbers: list[np.ndarray]) -> np.ndarray:

@@ -349,12 +349,13 @@ def test_threads_of_another_machine(models, tmp_path):
 
 
 def test_what_could_not_be_read_is_not_written(models, tmp_path):
-    for parameters, words in (
-        ({"alpha": 2.0}, "parameters.alpha: Input should be less"),
-        ({"atoms": {"species": {"Cu"}}}, "set is none of JSON's types"),
-        ({"backbone": "b" * 20_000}, "parameters.backbone"),
+    for name, value, words in (
+        ("alpha_", 2.0, "fitted.alpha_: Input should be less"),
+        ("criterion_", {"Cu"}, "set is none of JSON's types"),
+        ("criterion_", "c" * 20_000, "fitted.criterion_: .* at most 10000"),
     ):
-        model = MEKRR.load(models["features"]).set_params(**parameters)
+        model = MEKRR.load(models["features"])
+        setattr(model, name, value)
         with pytest.raises(ModelFileError, match=f"no model that could be read again: .*{words}"):
             model.save(tmp_path / "m")
     model = MEKRR.load(models["features"])

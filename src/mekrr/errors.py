@@ -27,6 +27,10 @@ class ModelFileError(DataError):
     """A file is no fitted model, or not one as it was written."""
 
 
+class InputError(DataError, ValueError):
+    """What the estimator was given cannot be used; a ValueError, as scikit-learn has it."""
+
+
 class OutputError(MekrrError):
     """A file cannot be written where, or in the format that, it was asked for."""
 

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
-from numbers import Real
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from ase import Atoms
 from ase.symbols import Symbols
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from mekrr import provenance
-from mekrr.data.labels import check_energy
 from mekrr.data.references import (
     ALONE,
     References,
@@ -28,22 +25,25 @@ from mekrr.data.references import (
     separate_isolated,
     warn_of_isolated,
 )
-from mekrr.data.structure import check_structure
+from mekrr.data.units import unit_doubt
 from mekrr.errors import (
     BackboneError,
     CompositionWarning,
-    ConfigError,
     ConstantTargetWarning,
     DataError,
+    DataWarning,
+    InputError,
     printable,
 )
 from mekrr.features.atoms import selected
 from mekrr.features.store import FrameFeatures
+from mekrr.inputs import Given, check_square, take, take_energies, take_validation, take_weights
 from mekrr.kernels.atom import Gaussian, Linear, Matern
 from mekrr.kernels.gram import combine, own_gram, species_gram, train_gram
 from mekrr.kernels.lengthscale import find_lengthscale
 from mekrr.model_file import read_model, write_model
 from mekrr.model_record import ModelRecord
+from mekrr.parameters import ATOM_KERNELS, check_parameters
 from mekrr.ridge import KernelRidge, RidgePath, is_constant
 from mekrr.selection import (
     Choice,
@@ -54,24 +54,11 @@ from mekrr.selection import (
     sweep,
 )
 
-if TYPE_CHECKING:  # importing torch takes seconds, and kernels and features need none of it
-    pass
-
 # What config/config.yaml has.
 ALPHAS = alpha_grid(smallest=1e-4, count=21)
 REGULARISATIONS = regularisation_grid(smallest=1e-11, largest=1e-3, count=9)
 SAME_KERNEL = 1e-7  # relative; closer than its rounding, float32, a kernel tells nothing apart
 BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
-
-ATOM_KERNELS = {
-    "gaussian": Gaussian,
-    "matern3": partial(Matern, order=3),
-    "matern5": partial(Matern, order=5),
-}
-CHOICES = {
-    "kernel": (*ATOM_KERNELS, "linear", "precomputed"),
-    "target": ("energy", "delta"),
-}
 
 
 class MEKRR(RegressorMixin, BaseEstimator):
@@ -80,6 +67,10 @@ class MEKRR(RegressorMixin, BaseEstimator):
     The kernel between frames is K_α = (1 - α) K_0 + α K_1, see `mekrr.kernels.gram`; with T
     training frames the coefficients solve (K_α + λ T I) c = ỹ in float64, ỹ the target less
     the reference energies of its species, standardised. Falk et al., NeurIPS 2023.
+
+    Predictions, files and summaries go by the parameters of the last fit that ended, whatever is
+    set later; but ``threads`` and ``registry``, which change no prediction, count as they are. In
+    a forked process torch has one thread; on a GPU start processes by "spawn" instead.
 
     Parameters left None are chosen in `fit`, by closed-form leave-one-out errors or on
     validation frames, those with the least RMSE in meV/atom.
@@ -120,6 +111,8 @@ class MEKRR(RegressorMixin, BaseEstimator):
     train_ : features of the training frames; None for a precomputed kernel.
     backbone_ : name, family, options and weights' checksum; None if no frames were given.
     provenance_ : versions and hardware of the fit.
+    parameters_ : the parameters of the fit.
+    n_features_in_ : width of features, or columns of a precomputed kernel; not of frames.
     """
 
     _fitted = (
@@ -163,21 +156,22 @@ class MEKRR(RegressorMixin, BaseEstimator):
 
     def fit(
         self,
-        X: Sequence[Atoms] | FrameFeatures | np.ndarray,
+        X: Iterable[Atoms] | FrameFeatures | np.ndarray,
         y: np.ndarray | None = None,
-        validation: Sequence[int] | None = None,
+        validation: Iterable[int] | Iterable[bool] | None = None,
     ) -> MEKRR:
         """Fit, and choose the parameters left None.
 
         Parameters
         ----------
-        X : frames; features of their atoms; or, if ``kernel`` is "precomputed", the kernel
-            (n, n) between frames.
+        X : frames, of any iterable; features of their atoms; or, if ``kernel`` is
+            "precomputed", the kernel (n, n) between frames.
         y : (n,) total energies in eV; by default those that the frames come with, which
             features and kernels do not. For features of some of the atoms only, and for a
             kernel, any target in eV.
-        validation : indices of frames that are not fitted, but on which the parameters left
-            None are chosen; by default they are chosen by leave-one-out errors.
+        validation : frames that are not fitted, but on which the parameters left None are
+            chosen: a mask (n,) or indices, those below 0 from the end. By default they are
+            chosen by leave-one-out errors.
 
         Raises
         ------
@@ -186,21 +180,31 @@ class MEKRR(RegressorMixin, BaseEstimator):
         BackboneError
             If the backbone is unknown or does not apply to the frames.
         DataError
-            If frames, features and energies do not fit together.
+            If frames, features and energies do not fit together; mostly an InputError, which is
+            a ValueError too.
         SolveError
             If the kernel matrix cannot be factorised.
         """
-        self._check_parameters()
-        self.input_ = self._kind(X)
+        parameters = self.get_params(deep=False)
+        check_parameters(parameters)
+        fitted = clone(self)
+        fitted._fit(X, y, validation)
+        # All at once: a fit that fails leaves the model of the one before.
+        vars(self).update({k: v for k, v in vars(fitted).items() if k not in parameters})
+        return self
+
+    def _fit(self, X: object, y: object, validation: object) -> None:
+        self.parameters_ = self.get_params(deep=False)
+        self.input_, X = take(X, self.kernel)
         if self.target == "delta" and self.input_ != "frames":
-            raise DataError(
+            raise InputError(
                 f"target='delta' needs frames, not {self.input_}; subtract the energies of the "
                 "network from y yourself"
             )
-        y = self._energies(X, y)
-        if self.input_ == "kernel" and np.shape(X) != (len(y), len(y)):
-            raise DataError(f"a kernel of shape {np.shape(X)} is not between {len(y)} frames")
-        validation = None if validation is None else np.asarray(validation, dtype=int)
+        y = take_energies(self.input_, X, y)
+        if self.input_ == "kernel":
+            check_square(X)
+        validation = take_validation(validation, len(y))
         isolated: dict[str, float] = {}
         if self.input_ == "frames":
             X, y, validation, isolated = _without_isolated(X, y, validation)
@@ -208,25 +212,27 @@ class MEKRR(RegressorMixin, BaseEstimator):
             require_usable(self._rule_of_references(), species, "frames", isolated)
         train = np.setdiff1d(np.arange(len(y)), [] if validation is None else validation)
         if len(train) == 0:
-            raise DataError("no frame is left to be fitted; name fewer for validation")
+            raise InputError("no frame is left to be fitted; name fewer for validation")
 
-        layers, self.backbone_, self.references_, self._references = [None], None, None, None
-        if self.input_ == "frames":
-            from mekrr.backbones.registry import open_backbone
+        layers, self.backbone_, self.references_ = [None], None, None
+        self._backbone = self._references = None
+        with self._own_settings():
+            if self.input_ == "frames":
+                from mekrr.backbones.registry import open_backbone
 
-            self._backbone, layers, self.backbone_ = open_backbone(self.backbone, self.registry)
-            if self.layer is not None:
-                layers = [self.layer]
-        with threadpool_limits(self.threads):
+                self._backbone, layers, self.backbone_ = open_backbone(self.backbone, self.registry)
+                if self.layer is not None:
+                    layers = [self.layer]
             if self.input_ == "kernel":
                 n_atoms, target = np.ones(len(y)), y
-                columns = np.asarray(X)[:, train]
+                columns = X[:, train]
                 grams = [_Gram(None, None, None, columns, columns)]
             else:
                 numbers = _numbers(X)
                 n_atoms = np.array([len(frame) for frame in numbers])
-                features, offset = self._features(X, layers)
-                rest = y - offset
+                features, network = self._features(X, layers)
+                _warn_of_unit(X, y, network)
+                rest = y - network if self.target == "delta" else y
                 self._fit_references(numbers, rest, train, isolated)
                 target = rest - self._reference(numbers)
                 grams = self._grams(features, train)
@@ -237,11 +243,10 @@ class MEKRR(RegressorMixin, BaseEstimator):
         predicted = path.leave_one_out(np.array([self.regularisation_]))[0]
         self.leave_one_out_ = 1000.0 * (predicted - target[train]) / n_atoms[train]
         self.provenance_ = provenance.collect()
-        return self
 
     def predict(
         self,
-        X: Sequence[Atoms] | FrameFeatures | np.ndarray,
+        X: Iterable[Atoms] | FrameFeatures | np.ndarray,
         return_std: bool = False,
         self_kernel: np.ndarray | None = None,
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
@@ -268,25 +273,21 @@ class MEKRR(RegressorMixin, BaseEstimator):
         DataError
             If a frame cannot be used or has an element that no training frame had.
         """
-        check_is_fitted(self, "ridge_")
-        kind = self._kind(X)
-        if kind != self.input_:
-            raise DataError(
-                f"the model was fitted to {self.input_}, not {kind}; give {self.input_}"
-            )
-        if kind == "kernel" and return_std and self_kernel is None:
-            raise DataError("a precomputed kernel needs `self_kernel` for standard deviations")
-        if kind == "frames":
-            _checked(X, np.zeros(len(X)))
-            self._require_backbone()
-        with threadpool_limits(self.threads):
-            if kind == "kernel":
-                known, undetermined, kernel = 0.0, 0.0, np.asarray(X)
+        return self._as_fitted()._predict(X, return_std, self_kernel)
+
+    def _predict(
+        self, X: object, return_std: bool, self_kernel: object
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        X, self_kernel = self._take_new(X, return_std, self_kernel)
+        with self._own_settings():
+            if self.input_ == "kernel":
+                known, undetermined, kernel = 0.0, 0.0, X
             else:
                 numbers = _numbers(X)
                 reference = self._reference(numbers)
                 undetermined = self._undetermined(numbers)
-                layers, offset = self._features(X, [self.layer_])
+                layers, network = self._features(X, [self.layer_])
+                offset = network if self.target == "delta" else 0.0
                 known, features = offset + reference, layers[self.layer_]
                 atom_kernel = self._atom_kernel(self.lengthscale_)
                 gram = species_gram(features, self.train_, atom_kernel, threads=self.threads)
@@ -300,7 +301,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
 
     def score(
         self,
-        X: Sequence[Atoms] | FrameFeatures | np.ndarray,
+        X: Iterable[Atoms] | FrameFeatures | np.ndarray,
         y: np.ndarray | None = None,
         sample_weight: np.ndarray | None = None,
     ) -> float:
@@ -308,7 +309,14 @@ class MEKRR(RegressorMixin, BaseEstimator):
 
         ``y`` in eV, by default the energies that the frames come with.
         """
-        return super().score(X, self._energies(X, y), sample_weight)
+        model = self._as_fitted()
+        kind, X = take(X, model.kernel)
+        y = take_energies(kind, X, y)
+        if sample_weight is not None:
+            sample_weight = take_weights(sample_weight, len(y), "sample_weight")
+            if not sample_weight.any():
+                raise InputError("sample_weight is 0 for all frames; leave it out")
+        return super().score(X, y, sample_weight)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the fitted model to one file, see `mekrr.model_file`."""
@@ -326,7 +334,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         fitted = {name: getattr(self, name) for name in self._fitted}
         if self._references is not None:
             fitted["reference_record"] = self._references.record()
-        parameters = {k: v for k, v in self.get_params().items() if k != "registry"}
+        parameters = {k: v for k, v in self.parameters_.items() if k != "registry"}
         record = {"parameters": parameters, "fitted": fitted, "ridge": ridge}
         write_model(path, tensors, record, ModelRecord)
 
@@ -357,49 +365,78 @@ class MEKRR(RegressorMixin, BaseEstimator):
             names = ("features", "species", "pointer")
             model.train_ = FrameFeatures(*(tensors[name] for name in names))
         model._recall_references(record["fitted"]["reference_record"])
+        model.parameters_ = model.get_params(deep=False)
         return model
+
+    @property
+    def n_features_in_(self) -> int:
+        check_is_fitted(self, "ridge_")
+        if self.input_ == "frames":
+            raise AttributeError("frames have no number of features")
+        rows = self.ridge_.factor_ if self.input_ == "kernel" else self.train_.features
+        return rows.shape[1]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.kernel == "precomputed"  # folds cut rows and columns
         return tags
 
-    def _kind(self, X: object) -> str:
-        """What is given: "frames", "features", or a "kernel"."""
-        if self.kernel == "precomputed":
-            return "kernel"
-        if isinstance(X, FrameFeatures):
-            return "features"
-        if isinstance(X, Atoms) or not all(isinstance(atoms, Atoms) for atoms in X):
-            raise DataError(
-                "frames must be a list of ase.Atoms, and features a FrameFeatures; a kernel needs "
-                "kernel='precomputed'"
+    def __getstate__(self) -> dict:
+        """Without the opened backbone, as in a file: the first prediction opens it again."""
+        return {name: value for name, value in vars(self).items() if name != "_backbone"}
+
+    def _as_fitted(self) -> MEKRR:
+        """This model with the parameters of its fit, but for those that change no prediction."""
+        check_is_fitted(self, "ridge_")
+        present = {name: getattr(self, name) for name in ("registry", "threads")}
+        parameters = self.parameters_ | present
+        check_parameters(parameters)
+        if self.backbone_ is not None:
+            self._require_backbone()
+        model = type(self)(**parameters)
+        vars(model).update({k: v for k, v in vars(self).items() if k not in parameters})
+        return model
+
+    @contextmanager
+    def _own_settings(self) -> Iterator[None]:
+        """As many threads as the model may use, and torch, where networks need it, set for them."""
+        threads = int(self.threads)  # numpy's integers are none to the libraries
+        with ExitStack() as stack:
+            if self.input_ == "frames":
+                from mekrr.torch_settings import own_torch_settings
+
+                stack.enter_context(own_torch_settings(threads))
+            # Not of OpenMP, which is torch's.
+            stack.enter_context(threadpool_limits(threads, "blas"))
+            yield
+
+    def _take_new(
+        self, X: object, return_std: bool, self_kernel: object
+    ) -> tuple[Given, np.ndarray | None]:
+        """What predictions are made from, of the kind and width of what was fitted."""
+        kind, X = take(X, self.kernel)
+        if kind != self.input_:
+            raise InputError(
+                f"the model was fitted to {self.input_}, not {kind}; give {self.input_}"
             )
-        return "frames"
-
-    def _check_parameters(self) -> None:
-        for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
-                raise ConfigError(
-                    f"{name}={getattr(self, name)!r} is unknown; known: {', '.join(known)}"
+        if kind != "frames":
+            width = (X if kind == "kernel" else X.features).shape[1]
+            if width != self.n_features_in_:
+                raise InputError(
+                    f"X has {width} features, but MEKRR is expecting {self.n_features_in_} "
+                    f"features as input; give a {kind} as in the fit"
                 )
-        _require_between("alpha", self.alpha, 0.0, 1.0)
-        _require_between("regularisation", self.regularisation, 0.0, np.inf)
-        if self.lengthscale not in ("median", "sampled-median"):
-            _require_between("lengthscale", self.lengthscale, np.finfo(np.float32).tiny, np.inf)
-
-    def _energies(self, X: object, y: np.ndarray | None) -> np.ndarray:
-        """Energies (n,) given, or else the frames' own, in eV; frames are checked."""
-        kind = self._kind(X)
-        if y is None and kind != "frames":
-            raise DataError(f"{kind} without energies; give them as y, in eV")
-        if y is not None and np.shape(y) != (len(X),):
-            raise DataError(f"{len(X)} frames, but y of shape {np.shape(y)}; give one energy each")
-        return _checked(X, y) if kind == "frames" else np.asarray(y, dtype=np.float64)
+        if self_kernel is not None:
+            if kind != "kernel":
+                raise InputError(f"self_kernel goes with a precomputed kernel, not with {kind}")
+            self_kernel = take_weights(self_kernel, len(X), "self_kernel")
+        elif kind == "kernel" and return_std:
+            raise InputError("a precomputed kernel needs `self_kernel` for standard deviations")
+        return X, self_kernel
 
     def _require_backbone(self) -> None:
         """Open the backbone of a loaded model; a BackboneError if it is another one."""
-        if hasattr(self, "_backbone"):
+        if getattr(self, "_backbone", None) is not None:
             return
         from mekrr.backbones.registry import open_backbone, registered
 
@@ -419,11 +456,11 @@ class MEKRR(RegressorMixin, BaseEstimator):
         self._backbone = backbone
 
     def _features(
-        self, X: Sequence[Atoms] | FrameFeatures, layers: list[int | None]
-    ) -> tuple[dict[int | None, FrameFeatures], np.ndarray | float]:
-        """Features by layer, and the energies in eV that are not to be learnt."""
+        self, X: list[Atoms] | FrameFeatures, layers: list[int | None]
+    ) -> tuple[dict[int | None, FrameFeatures], np.ndarray | None]:
+        """Features by layer, and the network's own energies (n,) in eV, None without any."""
         if isinstance(X, FrameFeatures):
-            return {None: X}, 0.0
+            return {None: X}, None
         from mekrr.features.extract import choose_device, extract
 
         backbone = self._backbone
@@ -452,7 +489,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
             layer: FrameFeatures(np.concatenate(done)[keep], species, pointer)
             for layer, done in parts.items()
         }
-        return features, np.concatenate(energies) if self.target == "delta" else 0.0
+        return features, np.concatenate(energies) if backbone.has_energy else None
 
     def _fit_references(
         self,
@@ -514,7 +551,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         formulas = _formulas(numbers)
         doubt = self._references.doubt(formulas, range(len(formulas)))
         if doubt is not None:
-            warnings.warn(doubt, CompositionWarning, stacklevel=3)
+            warnings.warn(doubt, CompositionWarning, stacklevel=4)
         return self._references.undetermined(formulas)
 
     def _atom_kernel(self, lengthscale: float | None) -> Gaussian | Matern | Linear:
@@ -602,26 +639,16 @@ class _Gram:
     k1: np.ndarray
 
 
-def _checked(frames: Sequence[Atoms], energies: np.ndarray | None) -> np.ndarray:
-    """Energies (n,) in eV, given or the frames' own; a DataError for an unusable frame.
-
-    Frames with given energies need none of their own.
-    """
-    if len(frames) == 0:
-        raise DataError("no frames; give at least one")
-    for index, atoms in enumerate(frames):
-        check_structure(atoms, f"frame {index}")
-    if energies is None:
-        return np.array([check_energy(atoms, f"frame {k}") for k, atoms in enumerate(frames)])
-    energies = np.asarray(energies, dtype=np.float64)
-    for index in np.flatnonzero(~np.isfinite(energies)):
-        raise DataError(
-            f"frame {index}: energy is {energies[index]}; remove or recompute the frame"
-        )
-    return energies
+def _warn_of_unit(X: Given, energy: np.ndarray, network: np.ndarray | None) -> None:
+    """Warn if energies (n,) vary by a known factor more or less than those of the network."""
+    if network is None:
+        return
+    formulas = [atoms.get_chemical_formula() for atoms in X]
+    if doubt := unit_doubt(energy, network, formulas):
+        warnings.warn(doubt, DataWarning, stacklevel=4)
 
 
-def _numbers(X: Sequence[Atoms] | FrameFeatures) -> list[np.ndarray]:
+def _numbers(X: list[Atoms] | FrameFeatures) -> list[np.ndarray]:
     """Atomic numbers of each frame."""
     if isinstance(X, FrameFeatures):
         return np.split(X.species, X.pointer[1:-1])
@@ -633,8 +660,8 @@ def _formulas(numbers: list[np.ndarray]) -> list[str]:
 
 
 def _without_isolated(
-    frames: Sequence[Atoms], energy: np.ndarray, validation: np.ndarray | None
-) -> tuple[Sequence[Atoms], np.ndarray, np.ndarray | None, dict[str, float]]:
+    frames: list[Atoms], energy: np.ndarray, validation: np.ndarray | None
+) -> tuple[list[Atoms], np.ndarray, np.ndarray | None, dict[str, float]]:
     """Frames, energies (n,) in eV and validation indices without isolated atoms; these' energies.
 
     Those are named by species, see `separate_isolated`.
@@ -644,6 +671,8 @@ def _without_isolated(
         return frames, energy, validation, isolated
     if validation is not None:
         validation = np.flatnonzero(np.isin(kept, validation))
+        if len(validation) == 0:
+            raise InputError("validation names isolated atoms only; name other frames")
     return [frames[index] for index in kept], energy[kept], validation, isolated
 
 
@@ -663,10 +692,5 @@ def _require_learnable(kernel: np.ndarray, target: np.ndarray) -> None:
             "was learnt, errors of 0 mean nothing, and standard deviations are infinite; check "
             "the energies",
             ConstantTargetWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-
-
-def _require_between(name: str, value: object, least: float, largest: float) -> None:
-    if value is not None and not (isinstance(value, Real) and least <= value <= largest):
-        raise ConfigError(f"{name}={value!r} should be a number from {least:g} to {largest:g}")

@@ -12,14 +12,14 @@ from pydantic import (
     Field,
     JsonValue,
     NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     model_validator,
 )
 
 from mekrr.data.references import GIVEN, RULES
+from mekrr.limits import LARGEST_LAYER, LARGEST_REGULARISATION, MOST_THREADS
 from mekrr.model_file import Closed, Record, Tensors, Text
+from mekrr.parameters import CHOICES, MEDIANS
 
 FORMULA = re.compile(r"(?:[A-Z][a-z]?(?:[1-9][0-9]{0,7})?)+")
 FLOAT, FLOATS, INTEGERS = ("float64",), ("float16", "float32", "float64"), ("int32", "int64")
@@ -63,6 +63,8 @@ def _species(formula: str) -> set[str]:
 Species = Annotated[str, AfterValidator(_element)]
 Formula = Annotated[Text, AfterValidator(_formula)]
 Energies = Annotated[dict[Species, float], Field(min_length=1)]  # in eV
+Layer = Annotated[int, Field(ge=0, le=LARGEST_LAYER)]
+Regularisation = Annotated[float, Field(ge=0, le=LARGEST_REGULARISATION)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -79,15 +81,15 @@ class _Parameters(Closed):
     """Those of the estimator."""
 
     backbone: Text
-    layer: NonNegativeInt | None
+    layer: Layer | None
     alpha: Share | None
-    regularisation: NonNegativeFloat | None
-    lengthscale: Literal["median", "sampled-median"] | PositiveFloat
-    kernel: Literal["gaussian", "matern3", "matern5", "linear", "precomputed"]
-    target: Literal["energy", "delta"]
+    regularisation: Regularisation | None
+    lengthscale: Literal[*MEDIANS] | PositiveFloat
+    kernel: Literal[*CHOICES["kernel"]]
+    target: Literal[*CHOICES["target"]]
     reference_energy: Literal[*RULES] | Energies
     atoms: Literal["all", "mobile"] | _OfSpecies | _Within
-    threads: PositiveInt
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)]
     registry: Text | None = Field(None, exclude=True)  # of format 1; a path that none may open
 
 
@@ -111,9 +113,9 @@ class _Fitted(Closed):
     """The estimator's attributes of these names."""
 
     input_: Literal["frames", "features", "kernel"]
-    layer_: NonNegativeInt | None
+    layer_: Layer | None
     alpha_: Share | None
-    regularisation_: NonNegativeFloat
+    regularisation_: Regularisation
     lengthscale_: PositiveFloat | None
     criterion_: Text | None
     references_: Energies | None

@@ -1,4 +1,4 @@
-"""The estimator against explicit algebra and scikit-learn, its file, and what it refuses."""
+"""The estimator against explicit algebra and scikit-learn, and its file."""
 
 import subprocess
 import sys
@@ -12,15 +12,13 @@ import yaml
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from model_files import as_format_1
+from repulsive import SPECIES_ENERGY, Repulsive, energies, frame
 from samples import ROOT
 from sklearn.base import clone
 from sklearn.kernel_ridge import KernelRidge as SklearnKernelRidge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-import mekrr.backbones
 from mekrr import MEKRR, estimator
-from mekrr.backbones.analytic import AnalyticBackbone
-from mekrr.backbones.base import BackboneOutput
 from mekrr.backbones.registry import PACKAGED, registered
 from mekrr.errors import (
     BackboneError,
@@ -33,57 +31,6 @@ from mekrr.evaluation import rmse
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian, Linear, Matern
 from mekrr.kernels.gram import combine, own_gram, species_gram
-
-SPECIES_ENERGY = {"Cu": -1300.0, "O": -430.0}
-
-
-class Repulsive(AnalyticBackbone):
-    """The analytic backbone with an energy: half of Σ exp(-r) over neighbours, in eV."""
-
-    has_energy = True
-    weights_sha256 = "one"
-
-    def forward(self, graph):
-        pair = 0.5 * torch.exp(-graph.edge_vectors().norm(dim=1))
-        energy = pair.new_zeros(len(graph.n_atoms))
-        energy.index_add_(0, graph.frame[graph.centre], pair)
-        return BackboneOutput(super().forward(graph).layers, energy)
-
-
-@pytest.fixture
-def registry(tmp_path, monkeypatch):
-    """A registry of two backbones without weights, one of them with an energy."""
-    monkeypatch.setitem(mekrr.backbones.ADAPTERS, "repulsive", (__name__, "Repulsive"))
-    path = tmp_path / "backbones.yaml"
-    entries = {name: {"family": name, "layers": [1, 2]} for name in ("analytic", "repulsive")}
-    path.write_text(yaml.safe_dump({"backbones": entries}))
-    return path
-
-
-def frame(rng, symbols, spread=0.1):
-    positions = [[0, 0, 0], [0, 1.8, 1.8], [1.8, 0, 1.8], [1.8, 1.8, 0]]
-    atoms = Atoms(symbols, positions=positions, cell=[3.6] * 3, pbc=True)
-    atoms.positions += spread * rng.normal(size=(4, 3))
-    graph = Repulsive("r").graph([atoms])
-    energy = float(Repulsive("r").forward(graph).energy)
-    energy += sum(SPECIES_ENERGY[symbol] for symbol in atoms.symbols)
-    atoms.calc = SinglePointCalculator(atoms, energy=energy)
-    return atoms
-
-
-@pytest.fixture
-def frames(rng):
-    """Frames of two compositions, whose energies are those of `Repulsive` beyond the species'."""
-    return [frame(rng, symbols) for symbols in ["Cu4", "Cu3O"] * 12]
-
-
-@pytest.fixture
-def analytic(registry):
-    return MEKRR("analytic", registry=registry)
-
-
-def energies(frames):
-    return np.array([atoms.get_potential_energy() for atoms in frames])
 
 
 def test_parameters_in_the_manner_of_sklearn(analytic):
@@ -356,65 +303,6 @@ def test_registered_backbones(registry, tmp_path, monkeypatch):
     registry.write_text("backbones: {b: {layers: [1]}}")
     with pytest.raises(ConfigError, match="is no registry of backbones"):
         registered(registry)
-
-
-@pytest.mark.parametrize(
-    ("parameters", "error", "message"),
-    [
-        ({"kernel": "cubic"}, ConfigError, "kernel='cubic' is unknown; known: gaussian"),
-        ({"target": "forces"}, ConfigError, "target='forces' is unknown"),
-        ({"alpha": 1.5}, ConfigError, "alpha=1.5 should be a number from 0 to 1"),
-        ({"regularisation": "1e-3"}, ConfigError, "regularisation='1e-3' should be a number"),
-        ({"lengthscale": 0.0}, ConfigError, "lengthscale=0.0 should be"),
-        ({"backbone": "nonesuch"}, BackboneError, "unknown backbone 'nonesuch'; known: sev"),
-        ({"layer": 7}, BackboneError, "has no layer 7; it has 1, 2"),
-        ({"target": "delta"}, DataError, "has no energy of its own; use target='energy'"),
-    ],
-)
-def test_impossible_parameters(analytic, frames, parameters, error, message):
-    with pytest.raises(error, match=message):
-        analytic.set_params(**parameters).fit(frames)
-
-
-def test_impossible_inputs(analytic, frames, ragged):
-    analytic.set_params(layer=1, regularisation=1e-6)
-    unlabelled = [*frames[:3], frames[3].copy()]
-    for X, y, message in (
-        (frames[0], None, "must be a list of ase.Atoms"),
-        (np.eye(3), np.zeros(3), "a kernel needs kernel='precomputed'"),
-        ([], None, "no frames"),
-        (frames, np.zeros(3), r"24 frames, but y of shape \(3,\)"),
-        (frames, np.full(24, np.nan), "frame 0: energy is nan"),
-        (unlabelled, None, "frame 3: has no energy"),
-        (ragged, None, "features without energies; give them as y"),
-    ):
-        with pytest.raises(DataError, match=message):
-            analytic.fit(X, y)
-    with pytest.raises(DataError, match="no frame is left to be fitted"):
-        analytic.fit(frames, validation=range(24))
-    with pytest.raises(DataError, match="needs frames, not features"):
-        MEKRR(target="delta").fit(ragged, np.zeros(6))
-    with pytest.raises(DataError, match="not between 3 frames"):
-        MEKRR(kernel="precomputed").fit(np.ones((3, 2)), np.zeros(3))
-    same = FrameFeatures(np.ones((4, 2), np.float32), np.ones(4, int), np.arange(5))
-    with pytest.raises(DataError, match="most atoms of the training frames have the same features"):
-        MEKRR().fit(same, np.zeros(4))
-
-
-def test_impossible_predictions(analytic, frames, ragged, rng):
-    model = analytic.set_params(layer=1, regularisation=1e-6).fit(frames)
-    new = frames[0].copy()
-    new.symbols[0] = "Ni"
-    with pytest.raises(DataError, match="frame 1: no training frame has Ni"):
-        model.predict([frames[0], new])
-    with pytest.raises(DataError, match="fitted to frames, not features"):
-        model.predict(ragged)
-    new.positions[1] = new.positions[0]
-    with pytest.raises(DataError, match="frame 0: atoms 0 and 1 are at the same place"):
-        model.predict([new])
-    kernel = MEKRR(kernel="precomputed", regularisation=1.0).fit(np.eye(3), np.arange(3.0))
-    with pytest.raises(DataError, match="needs `self_kernel`"):
-        kernel.predict(np.eye(3), return_std=True)
 
 
 def test_only_selected_atoms_enter_the_kernel(analytic, frames):

@@ -285,28 +285,6 @@ def test_batches_are_sized_to_the_free_memory(monkeypatch, free, needed, expecte
     assert small.tried == [1, 1], "a first pass, which is not measured, and one that is"
 
 
-class Precise(AnalyticBackbone):
-    """Notes how float32 matrices are multiplied."""
-
-    def forward(self, graph):
-        self.found = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-        return super().forward(graph)
-
-
-def test_products_are_in_full_precision_whatever_is_set(monkeypatch):
-    before = torch.get_float32_matmul_precision()
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    torch.set_float32_matmul_precision("medium")  # bfloat16
-    try:
-        precise = Precise("p")
-        everything(precise, labelled(1), 1)
-        assert precise.found == ("highest", False)
-        assert torch.get_float32_matmul_precision() == "medium"
-        assert torch.backends.cudnn.allow_tf32
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
 def test_without_a_gpu_the_cpu_computes_with_a_notice(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -120,7 +120,9 @@ RECORDS = [
     ("parameters.alpha", KeyError, "parameters.alpha: Field required"),
     ("parameters.layer", 1.0, "parameters.layer: Input should be a valid integer"),
     ("parameters.layer", -1, "parameters.layer: Input should be greater"),
-    ("parameters.threads", 0, "parameters.threads: Input should be greater than 0"),
+    ("parameters.threads", 0, "parameters.threads: Input should be greater"),
+    ("parameters.threads", 10**9, "parameters.threads: Input should be less"),
+    ("parameters.layer", 10**9, "parameters.layer: Input should be less"),
     ("parameters.threads", None, "parameters.threads"),
     ("parameters.kernel", "cubic", "parameters.kernel: Input should be 'gaussian'"),
     ("parameters.kernel", "precomputed", "parameters.kernel precomputed does not fit"),
@@ -343,7 +345,7 @@ def test_texts_of_a_model_do_not_steer_a_terminal(of_frames, tmp_path, capsys):
 
 
 def test_threads_of_another_machine(models, tmp_path):
-    record = changed(record_of(models["kernel"]), "parameters.threads", 10**9)
+    record = changed(record_of(models["kernel"]), "parameters.threads", 1000)
     seal(tmp_path / "m", record, tensors_of(models["kernel"]))
     assert MEKRR.load(tmp_path / "m").threads <= os.cpu_count()
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from mekrr.backbones.base import Backbone
 from mekrr.backbones.imports import import_adapter
 from mekrr.errors import BackboneError
+from mekrr.torch_settings import own_torch_settings
 
 # Imported on demand: each family's library takes seconds to import.
 ADAPTERS = {
@@ -23,6 +24,7 @@ ADAPTERS = {
 }
 
 
+@own_torch_settings()
 def load_backbone(
     name: str,
     family: str,

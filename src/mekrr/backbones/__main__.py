@@ -14,6 +14,7 @@ from mekrr.backbones import load_backbone
 from mekrr.backbones.base import Backbone
 from mekrr.backbones.registry import registered, weights_path
 from mekrr.errors import BackboneError, first_line
+from mekrr.torch_settings import own_torch_settings
 
 SHOWN = ("title", "family", "training_data", "licence", "reference")
 
@@ -50,7 +51,7 @@ def widths_of(backbone: Backbone) -> dict[int, int]:
     """Number of features of each layer, from a dimer of the lightest element it knows."""
     symbol = chemical_symbols[min(backbone.species)]
     dimer = Atoms(f"{symbol}2", positions=[[0, 0, 0], [0, 0, 1.5]], cell=[12.0] * 3, pbc=True)
-    with torch.inference_mode():
+    with own_torch_settings(), torch.inference_mode():
         layers = backbone.forward(backbone.graph([dimer])).layers
     return {layer: features.shape[1] for layer, features in layers.items()}
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from mekrr.files import STANDARD_OUTPUT, check_output
+from mekrr.limits import MOST_THREADS
 
 
 def registry() -> argparse.ArgumentParser:
@@ -27,8 +28,8 @@ def threads() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument(
         "--threads",
-        type=at_least(1),
-        default=len(os.sched_getaffinity(0)),
+        type=integer(1, MOST_THREADS),
+        default=min(len(os.sched_getaffinity(0)), MOST_THREADS),
         metavar="N",
         help="threads (default: all cores, here %(default)s)",
     )
@@ -86,16 +87,27 @@ def summary_stream(output: str) -> TextIO:
     return sys.stderr if output == str(STANDARD_OUTPUT) else sys.stdout
 
 
-def at_least(smallest: int) -> Callable[[str], int]:
-    """Argparse's type of an integer that is not below ``smallest`` nor above 2³² - 1."""
+def integer(least: int, largest: int = 2**32 - 1) -> Callable[[str], int]:
+    """Argparse's type of an integer between bounds."""
+    return _number(int, least, largest)
 
-    def integer(text: str) -> int:
-        value = int(text)
-        if not smallest <= value < 2**32:
-            raise argparse.ArgumentTypeError(f"{text} should be from {smallest} to {2**32 - 1}")
+
+def number(least: float, largest: float) -> Callable[[str], float]:
+    """Argparse's type of a number between bounds."""
+    return _number(float, least, largest)
+
+
+def _number(kind: type, least: float, largest: float) -> Callable[[str], float]:
+    def convert(text: str) -> float:
+        value = kind(text)
+        if not least <= value <= largest:  # nor is NaN
+            raise argparse.ArgumentTypeError(
+                f"{text} should be from {least:.10g} to {largest:.10g}"
+            )
         return value
 
-    return integer
+    convert.__name__ = {int: "integer", float: "number"}[kind]  # argparse: invalid number value
+    return convert
 
 
 def reference_rule(text: str) -> str | dict[str, float]:

@@ -8,8 +8,9 @@ import sys
 from mekrr.cli.arguments import (
     add_frames,
     add_output,
-    at_least,
     how_to_read,
+    integer,
+    number,
     reference_rule,
     registry,
     require_writable,
@@ -18,6 +19,7 @@ from mekrr.cli.arguments import (
 )
 from mekrr.cli.printing import errors_per_atom, line, quality, summary
 from mekrr.errors import OutputError
+from mekrr.limits import LARGEST_LAYER, LARGEST_REGULARISATION
 
 FRACTIONS = (0.6, 0.2, 0.2)
 
@@ -36,13 +38,15 @@ def add_command(commands) -> None:
     command.add_argument(
         "--backbone", required=True, metavar="NAME", help="network; `mekrr backbones` lists them"
     )
-    command.add_argument("--layer", type=int, metavar="L", help="layer of the network")
     command.add_argument(
-        "--alpha", type=float, metavar="A", help="weight of the kernel by species, 0 to 1"
+        "--layer", type=integer(0, LARGEST_LAYER), metavar="L", help="layer of the network"
+    )
+    command.add_argument(
+        "--alpha", type=number(0, 1), metavar="A", help="weight of the kernel by species, 0 to 1"
     )
     command.add_argument(
         "--regularisation",
-        type=float,
+        type=number(0, LARGEST_REGULARISATION),
         metavar="LAMBDA",
         help="λ; λ × number of training frames is added to the kernel's diagonal",
     )
@@ -70,7 +74,7 @@ def add_command(commands) -> None:
     )
     command.add_argument(
         "--seed",
-        type=at_least(0),
+        type=integer(0),
         default=0,
         metavar="N",
         help="of --split (default: %(default)s)",

@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> None:
         ("backbone", model.backbone_),
         ("reference energies, eV", model.references_),
         ("fitted with", model.provenance_),
-        ("parameters", model.get_params()),
+        ("parameters", model.parameters_),
     ):
         print(f"{title}:")
         for key, value in (record or {}).items():

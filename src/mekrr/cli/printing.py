@@ -23,17 +23,19 @@ def summary(model: MEKRR) -> str:
     if model.train_ is not None:
         species = ", ".join(chemical_symbols[z] for z in sorted(set(model.train_.species.tolist())))
         frames += f", {len(model.train_.species)} atoms: {species}"
-    lines = [line("training frames", frames), line("target", model.target)]
+    lines = [line("training frames", frames), line("target", model.parameters_["target"])]
     if model.backbone_ is not None:
         lines.append(line("backbone", model.backbone_["name"]))
     for name in ("layer", "alpha", "regularisation"):
         value = getattr(model, f"{name}_")
         if value is not None:
-            chosen = getattr(model, name) is None
+            chosen = model.parameters_[name] is None
             how = f"chosen by {model.criterion_}" if chosen and model.criterion_ else "given"
             lines.append(line(name, f"{value:.3g} ({how})"))
     if model.lengthscale_ is not None:
-        lines.append(line("lengthscale", f"{model.lengthscale_:.4g} ({model.lengthscale})"))
+        lines.append(
+            line("lengthscale", f"{model.lengthscale_:.4g} ({model.parameters_['lengthscale']})")
+        )
     lines.append(line("leave-one-out", quality(model.leave_one_out_)))
     return "\n".join(lines)
 

@@ -6,7 +6,8 @@ Gram matrix cheaper by the square of the share that stays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from numbers import Real
 
 import numpy as np
 from ase import Atoms
@@ -14,7 +15,7 @@ from ase.constraints import FixAtoms
 from ase.data import atomic_numbers
 from ase.geometry import get_distances
 
-from mekrr.errors import DataError
+from mekrr.errors import ConfigError, DataError
 
 
 def selected(atoms: Atoms, rule: str | Mapping, source: str) -> np.ndarray:
@@ -53,6 +54,28 @@ def selected(atoms: Atoms, rule: str | Mapping, source: str) -> np.ndarray:
     if not mask.any():
         raise _nothing(atoms, source, "no atom is selected")
     return mask
+
+
+def check_rule(rule: object) -> None:
+    """Raise a ConfigError for what is no rule of `selected`."""
+    possible = rule in ("all", "mobile") if isinstance(rule, str) else False
+    if isinstance(rule, Mapping):
+        within, key = rule.get("within", 1.0), "of" if "within" in rule else "species"
+        symbols = rule.get(key)
+        possible = (
+            rule.keys() <= {"within", key}
+            and isinstance(symbols, Sequence)
+            and len(symbols) > 0
+            and all(isinstance(s, str) and atomic_numbers.get(s, 0) > 0 for s in symbols)
+            and isinstance(within, Real)
+            and not isinstance(within, bool)
+            and 0 < within < np.inf
+        )
+    if not possible:
+        raise ConfigError(
+            f"atoms={rule!r} is no rule: all, mobile, {{species: [N, O]}}, or {{within: 4.0, of: "
+            "[N]}} with elements' symbols and Å"
+        )
 
 
 def _of_species(atoms: Atoms, species: list[str]) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, pairwise
 
@@ -19,6 +18,7 @@ from mekrr.features.atoms import selected
 from mekrr.features.store import feature_writer
 from mekrr.progress import progress_bar
 from mekrr.provenance import device_name
+from mekrr.torch_settings import own_torch_settings
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +208,7 @@ def _out_of_memory(error: MemoryError | RuntimeError) -> bool:
 
 
 def _forward(backbone: Backbone, batch: Sequence[Atoms], device: torch.device) -> Pass:
-    with torch.inference_mode(), _full_precision():
+    with own_torch_settings(), torch.inference_mode():
         output = backbone.forward(backbone.graph(batch).to(device))
         # From a GPU these copies go to page-locked memory and run on by themselves.
         layers = {t: h.float().to("cpu", non_blocking=True) for t, h in output.layers.items()}
@@ -219,19 +219,6 @@ def _forward(backbone: Backbone, batch: Sequence[Atoms], device: torch.device) -
     if device.type == "cuda":
         copied = torch.cuda.current_stream(device).record_event()
     return Pass(len(batch), layers, energy, copied)
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Float32 products in float32: TensorFloat-32 and bfloat16 keep three digits of them."""
-    matmul, cudnn = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(matmul)
-        torch.backends.cudnn.allow_tf32 = cudnn
 
 
 def _no_room(atoms: Atoms, index: int, device: torch.device) -> BackboneError:

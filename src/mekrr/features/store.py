@@ -39,6 +39,10 @@ class FrameFeatures:
     def __len__(self) -> int:
         return len(self.pointer) - 1
 
+    def __getitem__(self, frame: int) -> FrameFeatures:
+        """One frame; scikit-learn cuts folds out frame by frame."""
+        return self.select([range(len(self))[frame]])
+
     @property
     def n_atoms(self) -> np.ndarray:
         """(n_frames,) int, atoms of each frame."""

@@ -27,6 +27,7 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from mekrr.errors import DataError, TrainingError
 from mekrr.evaluation import mae, rmse
 from mekrr.progress import progress_bar
+from mekrr.torch_settings import own_torch_settings
 from mekrr.training.checkpoint import read_checkpoint, write_checkpoint
 from mekrr.training.memory import keep_freed_memory
 from mekrr.training.network import Network
@@ -76,6 +77,7 @@ class Training:
     seconds: float
 
 
+@own_torch_settings()
 def train(
     network: Network,
     sample: Sample,
@@ -132,6 +134,7 @@ def train(
     return Training(pd.DataFrame(run.history), run.epoch, scale, run.best["epoch"], run.seconds)
 
 
+@own_torch_settings()
 def outputs(network: Network, sample: Sample, scale: Scale, device: torch.device) -> np.ndarray:
     """(n,) predicted energies of a sample's frames less their references, eV."""
     with torch.no_grad():

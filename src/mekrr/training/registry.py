@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 
 from mekrr.backbones.imports import import_adapter
+from mekrr.torch_settings import own_torch_settings
 from mekrr.training.network import Network
 
 # Imported on demand: each family's library takes seconds to import.
@@ -16,6 +17,7 @@ FINE_TUNED = {
 }
 
 
+@own_torch_settings()
 def load_network(
     name: str,
     entry: Mapping,

@@ -20,6 +20,7 @@ from ase import Atoms
 from mekrr.files import scratch_folder
 from mekrr.progress import progress_bar
 from mekrr.tensors import TensorFile, tensor_writer
+from mekrr.torch_settings import own_torch_settings
 from mekrr.training.network import Network
 from mekrr.training.sparse import State
 
@@ -44,6 +45,7 @@ def collate(states: Sequence[Mapping[str, np.ndarray]], indices: Mapping[str, st
     return {name: torch.from_numpy(values) for name, values in batch.items()}
 
 
+@own_torch_settings()
 def write_states(
     path: str | os.PathLike,
     network: Network,

@@ -3,6 +3,13 @@
 Every message is one line that names the file, frame or key at fault and what to do.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class MekrrError(Exception):
     """Base of all errors that a user can cause and mend."""
@@ -14,6 +21,10 @@ class ConfigError(MekrrError):
 
 class DataError(MekrrError):
     """A data file, a frame of it or a split cannot be used."""
+
+
+class ModelFileError(DataError):
+    """A file is no fitted model, or not one as it was written."""
 
 
 class InputError(DataError, ValueError):
@@ -39,6 +50,14 @@ class TrainingError(MekrrError):
 def first_line(error: Exception) -> str:
     """An error's message cut to one line; its repr if it has none."""
     return printable((str(error).strip().splitlines() or [repr(error)])[0])
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first field that pydantic refused, and why."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(key)[:80] for key in fault["loc"])
+    why = fault["msg"].removeprefix("Value error, ")
+    return printable(": ".join(filter(None, [field, why]))[:300])
 
 
 def one_line(text: object) -> str:

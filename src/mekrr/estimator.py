@@ -33,7 +33,7 @@ from mekrr.errors import (
     DataError,
     DataWarning,
     InputError,
-    first_line,
+    printable,
 )
 from mekrr.features.atoms import selected
 from mekrr.features.store import FrameFeatures
@@ -42,6 +42,7 @@ from mekrr.kernels.atom import Gaussian, Linear, Matern
 from mekrr.kernels.gram import combine, own_gram, species_gram, train_gram
 from mekrr.kernels.lengthscale import find_lengthscale
 from mekrr.model_file import read_model, write_model
+from mekrr.model_record import ModelRecord
 from mekrr.parameters import ATOM_KERNELS, check_parameters
 from mekrr.ridge import KernelRidge, RidgePath, is_constant
 from mekrr.selection import (
@@ -326,48 +327,44 @@ class MEKRR(RegressorMixin, BaseEstimator):
             "leave_one_out": self.leave_one_out_,
         }
         if self.train_ is not None:
-            tensors |= vars(self.train_)
+            tensors |= {"features": self.train_.features} | {
+                name: getattr(self.train_, name).astype(np.int64) for name in ("species", "pointer")
+            }
         ridge = {name: getattr(self.ridge_, name) for name in ("mean_", "scale_", "variance_")}
         fitted = {name: getattr(self, name) for name in self._fitted}
         if self._references is not None:
             fitted["reference_record"] = self._references.record()
-        write_model(
-            path,
-            tensors,
-            {"parameters": self.parameters_, "fitted": fitted, "ridge": ridge},
-        )
+        parameters = {k: v for k, v in self.parameters_.items() if k != "registry"}
+        record = {"parameters": parameters, "fitted": fitted, "ridge": ridge}
+        write_model(path, tensors, record, ModelRecord)
 
     @classmethod
     def load(cls, path: str | os.PathLike, registry: str | os.PathLike | None = None) -> MEKRR:
-        """A model from its file.
+        """A model from its file, of which nothing is used that was not checked.
 
-        ``registry`` takes the place of the one that the model was fitted with. The backbone
-        is opened, and compared with that of the fit, by the first prediction from frames.
+        ``registry`` is that of the backbone, if it is none of the package's: the one of the
+        fit is not looked for. The backbone is opened, and compared with that of the fit, by
+        the first prediction from frames.
 
-        Raises a DataError if the file is damaged, no model, or of a newer format.
+        Raises a ModelFileError if the file is damaged, no model, or of a newer format.
         """
-        tensors, record = read_model(path)
-        try:
-            model = cls(**record["parameters"])
-            for name in cls._fitted:
-                setattr(model, name, record["fitted"][name])
-            model.ridge_ = KernelRidge(model.regularisation_)
-            for name in ("mean_", "scale_", "variance_"):
-                setattr(model.ridge_, name, record["ridge"][name])
-            model.ridge_.coefficients_ = tensors["coefficients"]
-            model.ridge_.factor_ = tensors["factor"]
-            model.leave_one_out_ = tensors["leave_one_out"]
-            model.sweep_ = model.train_ = None
-            if model.input_ != "kernel":
-                names = ("features", "species", "pointer")
-                model.train_ = FrameFeatures(*(tensors[name] for name in names))
-            model._recall_references(record["fitted"].get("reference_record"))
-        except (KeyError, TypeError) as error:
-            raise DataError(
-                f"{path}: model file lacks or misuses {first_line(error)}; restore it or fit again"
-            ) from error
-        if registry is not None:
-            model.registry = registry
+        tensors, checked = read_model(path, ModelRecord)
+        record = checked.model_dump()
+        model = cls(**record["parameters"], registry=registry)
+        model.threads = min(model.threads, len(os.sched_getaffinity(0)))
+        for name in cls._fitted:
+            setattr(model, name, record["fitted"][name])
+        model.ridge_ = KernelRidge(model.regularisation_)
+        for name, value in record["ridge"].items():
+            setattr(model.ridge_, name, value)
+        model.ridge_.coefficients_ = tensors["coefficients"]
+        model.ridge_.factor_ = tensors["factor"]
+        model.leave_one_out_ = tensors["leave_one_out"]
+        model.sweep_ = model.train_ = None
+        if model.input_ != "kernel":
+            names = ("features", "species", "pointer")
+            model.train_ = FrameFeatures(*(tensors[name] for name in names))
+        model._recall_references(record["fitted"]["reference_record"])
         model.parameters_ = model.get_params(deep=False)
         return model
 
@@ -441,14 +438,20 @@ class MEKRR(RegressorMixin, BaseEstimator):
         """Open the backbone of a loaded model; a BackboneError if it is another one."""
         if getattr(self, "_backbone", None) is not None:
             return
-        from mekrr.backbones.registry import open_backbone
+        from mekrr.backbones.registry import open_backbone, registered
 
-        backbone, _, found = open_backbone(self.backbone_["name"], self.registry)
+        name = self.backbone_["name"]
+        if name not in registered(self.registry):
+            raise BackboneError(
+                f"the model's backbone {name!r} is none of the package's and in no registry "
+                "given; give that of the fit (registry=FILE, --registry FILE)"
+            )
+        backbone, _, found = open_backbone(name, self.registry)
         for key, expected in self.backbone_.items():
             if found[key] != expected:
                 raise BackboneError(
-                    f"backbone {self.backbone_['name']!r}: {key} is {found[key]}, but the model "
-                    f"was fitted with {expected}; use the weights and settings of the fit"
+                    f"backbone {name!r}: {key} is {found[key]}, but the model was fitted with "
+                    f"{printable(str(expected))}; use the weights and settings of the fit"
                 )
         self._backbone = backbone
 
@@ -525,8 +528,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 stacklevel=3,
             )
             return
+        compositions = _formulas(_numbers(self.train_)) if record is None else ()
         self._references = References.recalled(
-            self.references_, record, self.reference_energy, _formulas(_numbers(self.train_))
+            self.references_, record, self.reference_energy, compositions
         )
 
     def _reference(self, numbers: list[np.ndarray]) -> np.ndarray:
@@ -581,12 +585,12 @@ class MEKRR(RegressorMixin, BaseEstimator):
         validation: np.ndarray | None,
     ) -> np.ndarray:
         """Set what is left open to its best; returns K_α (T, T) of the training frames."""
-        alphas = ALPHAS if self.alpha is None else np.array([self.alpha])
+        alphas = ALPHAS if self.alpha is None else np.array([self.alpha], dtype=np.float64)
         if self.input_ == "kernel":
             alphas = np.zeros(1)
         lambdas = REGULARISATIONS
         if self.regularisation is not None:
-            lambdas = np.array([self.regularisation])
+            lambdas = np.array([self.regularisation], dtype=np.float64)
         best, least, tables = None, None, []
         for gram in grams:
             if n_layers * len(alphas) * len(lambdas) == 1:

@@ -35,6 +35,10 @@ def fit(*options):
     main(["fit", "frames.extxyz", *given, "-o", "model", *options])
 
 
+def predict(frames, output, *options):
+    main(["predict", "model", frames, "--registry", "mine.yaml", "-o", output, *options])
+
+
 def test_fit_predict_info(folder, capsys):
     fit()
     printed = capsys.readouterr().out
@@ -42,10 +46,10 @@ def test_fit_predict_info(folder, capsys):
     assert printed.count("(chosen by leave-one-out errors)") == 3
     assert "leave-one-out    RMSE" in printed
 
-    main(["predict", "model", "frames.extxyz", "--std", "-o", "out.extxyz"])
+    predict("frames.extxyz", "out.extxyz", "--std")
     printed = capsys.readouterr().out
     frames, written = (ase.io.read(f"{name}.extxyz", ":") for name in ("frames", "out"))
-    energies, stds = MEKRR.load("model").predict(frames, return_std=True)
+    energies, stds = MEKRR.load("model", registry="mine.yaml").predict(frames, return_std=True)
     np.testing.assert_allclose([a.get_potential_energy() for a in written], energies)
     np.testing.assert_allclose([a.info["energy_std"] for a in written], stds)
     reference = [a.get_potential_energy() for a in frames]
@@ -64,7 +68,7 @@ def test_fit_predict_info(folder, capsys):
 def test_frames_without_energies(folder, capsys):
     fit("--layer", "1", "--alpha", "0", "--regularisation", "1e-6")
     assert capsys.readouterr().out.count("(given)") == 3
-    main(["predict", "model", "plain.extxyz", "-o", "out.extxyz.gz"])
+    predict("plain.extxyz", "out.extxyz.gz")
     assert "RMSE" not in capsys.readouterr().out
     written = ase.io.read("out.extxyz.gz", ":")
     assert len(written) == 3
@@ -93,7 +97,7 @@ def test_a_composition_that_was_never_seen(folder, capsys):
         assert model.references_ == {"Cu": -1.5}
         assert len(model.train_) == 12
         capsys.readouterr()
-        main(["predict", "model", "vacancy.extxyz", "--std", "-o", "out.extxyz"])
+        predict("vacancy.extxyz", "out.extxyz", "--std")
         warned = capsys.readouterr().err
         assert warned.count("mekrr: warning: frames 0, 1, 2 of Cu3: no training frame has") == 1
         # Bound by 25 eV an atom, of which the kernel knows nothing.
@@ -115,6 +119,9 @@ def test_backbones(folder, capsys, monkeypatch):
     assert "layers and widths: 1: 16, 2: 16" in capsys.readouterr().out
 
 
+PREDICT = ["predict", "-o", "out.extxyz", "model"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -123,7 +130,8 @@ def test_backbones(folder, capsys, monkeypatch):
         (["fit", "frames.extxyz", "--backbone", "b", "-o", "./frames.extxyz"], "is an input"),
         (["info", "frames.extxyz"], "frames.extxyz: damaged model file"),
         (["predict", "model", "model", "-o", "out.extxyz"], "model: frame 0: cannot be read"),
-        (["predict", "model", "bad.extxyz", "-o", "out.extxyz"], "bad.extxyz: frame 1: no train"),
+        ([*PREDICT, "bad.extxyz", "--registry", "mine.yaml"], "bad.extxyz: frame 1: no train"),
+        ([*PREDICT, "plain.extxyz"], "'analytic' is none of the package's and in no registry"),
         (["predict", "model", "plain.extxyz", "-o", "plain.extxyz"], "is an input"),
         (["predict", "model", "plain.extxyz", "-o", "model"], "is an input"),
     ],
@@ -213,17 +221,17 @@ def test_numbers_out_of_range(folder, capsys, option, value):
 def test_output_to_a_link_a_fifo_and_in_other_formats(folder):
     fit("--layer", "1")
     os.symlink("real.xyz", "link.xyz")
-    main(["predict", "model", "frames.extxyz", "-o", "link.xyz"])
+    predict("frames.extxyz", "link.xyz")
     assert os.path.islink("link.xyz")
     os.mkfifo("pipe")
     reader = subprocess.Popen(["cat", "pipe"], stdout=subprocess.PIPE, text=True)
-    main(["predict", "model", "frames.extxyz", "-o", "pipe"])
+    predict("frames.extxyz", "pipe")
     text, _ = reader.communicate(timeout=60)
     assert text == (folder / "real.xyz").read_text()
     assert not os.path.isfile("pipe")
     with pytest.raises(SystemExit, match="cif is no format to write"):
-        main(["predict", "model", "frames.extxyz", "-o", "out.cif"])
-    main(["predict", "model", "frames.extxyz", "-o", "out.traj"])
+        predict("frames.extxyz", "out.cif")
+    predict("frames.extxyz", "out.traj")
     assert len(ase.io.read("out.traj", ":")) == 20
 
 
@@ -234,7 +242,7 @@ def test_labels_of_the_input_are_references(folder):
     for atoms in frames:
         atoms.info |= {"energy_std": 9.0, "energy_ref": 8.0}
     ase.io.write("old.extxyz", frames)
-    main(["predict", "model", "old.extxyz", "-o", "new.extxyz"])
+    predict("old.extxyz", "new.extxyz")
     for atoms, old in zip(ase.io.read("new.extxyz", ":"), frames, strict=True):
         assert "energy_std" not in atoms.info
         assert atoms.info["energy_ref"] == old.get_potential_energy()

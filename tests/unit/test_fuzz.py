@@ -15,14 +15,17 @@ import yaml
 from ase.calculators.singlepoint import SinglePointCalculator
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from model_files import as_format_1, predictions, record_of, seal, small_models, tensors_of
+from safetensors.numpy import save_file
 from samples import ROOT, labelled
 
+from mekrr import MEKRR
 from mekrr.backbones.registry import registered, weights_path
+from mekrr.cli.printing import summary
 from mekrr.config import check_config
 from mekrr.data.archives import extract_member
 from mekrr.data.frames import check_frame, energy_of, read_frames
 from mekrr.errors import DataError, MekrrError
-from mekrr.model_file import read_model, write_model
 from mekrr.provenance import read_record, record_path, record_text
 from mekrr.sources import check_sources
 from mekrr.tensors import TensorFile, write_tensors
@@ -376,9 +379,8 @@ def test_any_registry_of_backbones(tmp_path, entry, text):
         weights_path(entry.get("weights", {}))
 
 
-PLACES = st.lists(
-    st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=0, max_size=5
-)
+PLACE = st.floats(0, 1, exclude_max=True)
+PLACES = st.lists(st.tuples(PLACE, st.integers(0, 255)), min_size=0, max_size=5)
 
 
 @pytest.fixture(scope="module")
@@ -389,7 +391,6 @@ def intact(tmp_path_factory):
     state = {"weights": torch.arange(40.0), "history": [{"epoch": 1, "rmse": 0.5}]}
     write_checkpoint(folder / "checkpoint", identity, state)
     write_tensors(folder / "tensors", {"a": np.arange(12.0).reshape(3, 4)}, {"what": "test"})
-    write_model(folder / "model", {"a": np.arange(3.0)}, {"name": "test"})
     (folder / "record").write_text(record_text({"size": 1, "sha256": "0", "inputs": {}}))
 
     def record(path):
@@ -401,7 +402,6 @@ def intact(tmp_path_factory):
     readers = {
         "checkpoint": lambda path: read_checkpoint(path, identity),
         "tensors": lambda path: TensorFile(path).read("a").sum(),
-        "model": read_model,
         "record": record,
     }
     return {name: ((folder / name).read_bytes(), read) for name, read in readers.items()}
@@ -409,7 +409,7 @@ def intact(tmp_path_factory):
 
 @cases(250)
 @given(
-    kind=st.sampled_from(["checkpoint", "tensors", "model", "record"]),
+    kind=st.sampled_from(["checkpoint", "tensors", "record"]),
     end=st.floats(0, 1),
     places=PLACES,
 )
@@ -422,6 +422,162 @@ def test_damaged_file_of_ours(intact, tmp_path, monkeypatch, kind, end, places):
     path = tmp_path / kind
     path.write_bytes(data)
     one_line_or_success(read, path)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Model files of each kind, also of format 1, and what their models predict."""
+    folder = tmp_path_factory.mktemp("models")
+    paths = small_models(folder)
+    for name, path in list(paths.items()):
+        paths[f"{name} 1"] = folder / f"{name}-1"
+        as_format_1(path, paths[f"{name} 1"])
+    return {name: (path, predictions(MEKRR.load(path))) for name, path in paths.items()}
+
+
+@cases(200)
+@given(
+    kind=st.sampled_from(["features", "kernel"]),
+    damages=st.lists(
+        st.one_of(
+            st.tuples(st.just("flip"), PLACE, st.integers(0, 7)),
+            st.tuples(st.just("write"), PLACE, st.binary(max_size=9)),
+            st.tuples(st.just("insert"), PLACE, st.binary(max_size=9)),
+            st.tuples(st.just("cut"), PLACE, st.integers(1, 40)),
+            st.tuples(st.just("end"), PLACE, st.none()),
+        ),
+        max_size=3,
+    ),
+)
+def test_damaged_model(models, tmp_path, kind, damages):
+    """The same predictions to the last bit, or an error: never another number."""
+    path, expected = models[kind]
+    data = bytearray(path.read_bytes())
+    for what, place, detail in damages:
+        place = int(place * len(data))
+        if what == "flip":
+            data[place : place + 1] = (byte ^ 1 << detail for byte in data[place : place + 1])
+        else:
+            new = detail if isinstance(detail, bytes) else b""
+            length = {"write": len(new), "insert": 0, "cut": detail, "end": len(data)}[what]
+            data[place : place + length] = new
+    (tmp_path / "m").write_bytes(data)
+    model = one_line_or_success(MEKRR.load, tmp_path / "m")
+    if model is None:
+        assert damages
+    else:
+        np.testing.assert_array_equal(predictions(model), expected)
+
+
+NUMBER = st.one_of(
+    st.sampled_from([0, -1, 1, 0.5, 50, 1e-300, 1e300, -0.0, 10**25, 10**400]), st.floats()
+)
+FIELD = st.one_of(
+    NUMBER,
+    ANYTHING,
+    st.sampled_from(["gaussian", "linear", "precomputed", "delta", "frames", "features", "kernel"]),
+    st.sampled_from(["\x1b[31m", "/dev/zero", "a" * 20_000, {"Cu": 1.0}, {"species": ["Cu"]}]),
+    st.integers(1, 3000).map(lambda depth: json.loads("[" * (depth % 900) + "]" * (depth % 900))),
+)
+ARRAY = st.one_of(
+    st.tuples(
+        st.just("value"),
+        st.tuples(st.floats(), st.integers(-(2**63), 2**63 - 1)),
+        st.integers(0, 99),
+    ),
+    st.tuples(
+        st.just("type"),
+        st.sampled_from(["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u8", "?"]),
+        st.none(),
+    ),
+    st.tuples(st.just("shape"), st.sampled_from(["cut", "flat", "more", "none", "T"]), st.none()),
+    st.tuples(st.just("name"), st.text(min_size=1, max_size=8), st.none()),
+    st.tuples(st.just("missing"), st.none(), st.none()),
+)
+SHAPES = {
+    "cut": lambda tensor: tensor[1:],
+    "flat": np.ravel,
+    "more": lambda tensor: np.concatenate([tensor, tensor]),
+    "none": lambda tensor: tensor[:0],
+    "T": lambda tensor: tensor[None],
+}
+
+
+def with_array(tensors, name, damage):
+    """Tensors of which one is changed, renamed or left out."""
+    kind, what, place = damage
+    tensors = dict(tensors)
+    tensor = tensors.pop(name)
+    if kind == "missing":
+        return tensors
+    with np.errstate(all="ignore"):
+        if kind == "value":
+            tensor = tensor.copy()
+            tensor.flat[place % tensor.size] = what[tensor.dtype.kind == "i"]
+        elif kind == "type":
+            tensor = tensor.astype(what)
+        elif kind == "shape":
+            tensor = SHAPES[what](tensor)
+    return tensors | {what if kind == "name" else name: tensor}
+
+
+@cases(150)
+@given(
+    kind=st.sampled_from(["features", "kernel", "features 1", "kernel 1"]),
+    fields=st.lists(
+        st.tuples(
+            st.lists(st.integers(0, 50), max_size=3),
+            st.one_of(st.integers(0, 50), st.text(max_size=6)),
+            FIELD,
+        ),
+        max_size=2,
+    ),
+    missing=st.lists(st.integers(0, 50), max_size=3),
+    arrays=st.lists(st.tuples(st.integers(0, 9), ARRAY), max_size=2),
+)
+def test_any_change_of_a_model(models, tmp_path, kind, fields, missing, arrays):
+    """With a right checksum: one line, or a model that predicts, is told of and saved again."""
+    path, expected = models[kind]
+    record, tensors = record_of(path), tensors_of(path)
+    sealed = "sha256" in record
+    for steps, key, value in fields:
+        record = changed(record, steps, key, value)
+    if missing:
+        record = without(record, missing)
+    for place, damage in arrays:
+        if tensors:
+            tensors = with_array(tensors, sorted(tensors)[place % len(tensors)], damage)
+    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    if sealed:
+        seal(tmp_path / "m", record, tensors)
+    else:
+        save_file(tensors, tmp_path / "m", {"mekrr": json.dumps(record)})
+    model = one_line_or_success(MEKRR.load, tmp_path / "m")
+    if model is None:
+        assert fields or missing or arrays
+        return
+    assert summary(model).replace("\n", "").isprintable()
+    model.save(tmp_path / "again")
+    with np.errstate(all="ignore"):
+        found = one_line_or_success(predictions, model) if model.input_ != "frames" else None
+        if found is not None:
+            again = predictions(MEKRR.load(tmp_path / "again"))
+            np.testing.assert_array_equal(again, found)
+            if not (fields or missing or arrays):
+                np.testing.assert_array_equal(found, expected)
+
+
+def without(config, steps):
+    """A copy without one entry, some steps down."""
+    config = place = copy.deepcopy(config)
+    for step in steps[:-1]:
+        inner = place[list(place)[step % len(place)]] if place else None
+        if not isinstance(inner, dict):
+            break
+        place = inner
+    if place:
+        del place[list(place)[steps[-1] % len(place)]]
+    return config
 
 
 @pytest.fixture(scope="module")

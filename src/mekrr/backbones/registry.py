@@ -18,7 +18,7 @@ from pydantic import (
 
 from mekrr.backbones import load_backbone
 from mekrr.backbones.base import Backbone
-from mekrr.errors import BackboneError, ConfigError, printable
+from mekrr.errors import BackboneError, ConfigError, first_fault
 from mekrr.sources import download_folder, expand_path
 from mekrr.yaml_file import read_yaml
 
@@ -103,11 +103,9 @@ def registered(registry: str | os.PathLike | None = None) -> dict[str, dict]:
     try:
         _RegistryFile.model_validate(content)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        key = printable(".".join(map(str, fault["loc"])))
         raise ConfigError(
             f"{path}: is no registry of backbones, which has a key `backbones`, and for each of "
-            f"them `family` and `layers`: {key}: {printable(fault['msg'])}; correct it"
+            f"them `family` and `layers`: {first_fault(error)}; correct it"
         ) from error
     for name, entry in content["backbones"].items():
         expand_path(entry.get("weights", {}), f"{path}: backbones.{name}.weights")

@@ -41,7 +41,7 @@ def summary(model: MEKRR) -> str:
 
 
 def line(label: str, value: object) -> str:
-    return f"{label:16s} {value}"
+    return printable(f"{label:16s} {value}")
 
 
 def errors_per_atom(

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 import torch
 from ase import Atoms
+from pydantic import ConfigDict, NonNegativeInt
 
 from mekrr.data.references import Rule
 from mekrr.errors import DataError
 from mekrr.features.extract import choose_device
 from mekrr.fits import Fit, Problem
 from mekrr.learning import COLUMNS, chosen_errors, subset
-from mekrr.model_file import read_model, write_model
+from mekrr.model_file import Closed, Record, Tensors, Text, read_model, write_model
 from mekrr.training.loop import Scale, Training, outputs, train
 from mekrr.training.network import Network
 from mekrr.training.sample import Sample
@@ -40,6 +41,27 @@ class NetworkFit(Fit):
 
     history: pd.DataFrame
     costs: pd.DataFrame
+
+
+class _ScaleRecord(Closed):
+    shift: float
+    factor: float
+
+
+class NetworkRecord(Record):
+    """Record of a trained network: what `load_trained` needs, and what identifies it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    network: Text
+    scale: _ScaleRecord
+    epoch: NonNegativeInt
+
+    def check(self, tensors: Tensors) -> None:
+        """Which tensors there must be, and their shapes, the network knows."""
+        for name, tensor in tensors.items():
+            if not np.isfinite(tensor).all():
+                raise ValueError(f"tensor {name} has values that are not finite")
 
 
 @dataclass(frozen=True)
@@ -94,7 +116,7 @@ class Fitted:
         module = self.network.module()
         tensors = {name: w.cpu().numpy() for name, w in module.state_dict().items()}
         best = {"scale": asdict(self.training.scale), "epoch": self.training.best}
-        write_model(path, tensors, {"network": self.network.name, **best, **record})
+        write_model(path, tensors, {"network": self.network.name, **best, **record}, NetworkRecord)
 
 
 def fit_network(
@@ -170,15 +192,15 @@ def load_trained(path: str | os.PathLike, network: Network) -> Scale:
 
     Raises a DataError if the file is damaged or of another network.
     """
-    tensors, record = read_model(path)
+    tensors, record = read_model(path, NetworkRecord)
     weights = {name: torch.from_numpy(w) for name, w in tensors.items()}
     try:
         network.module().load_state_dict(weights)
-        return Scale(**record["scale"])
-    except (RuntimeError, KeyError, TypeError) as error:
+    except RuntimeError as error:
         raise DataError(
             f"{path}: not of network {network.name!r} as the registry has it; train it anew"
         ) from error
+    return Scale(**record.scale.model_dump())
 
 
 def other_frames(

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import json
 import os
 import tarfile
 import zipfile

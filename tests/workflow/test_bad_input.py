@@ -56,8 +56,9 @@ def test_wrong_checksum(project):
 def test_element_unknown_to_the_backbone(project):
     frames = labelled(24)
     for atoms in frames:
+        energy = atoms.get_potential_energy()
         atoms.numbers[0] = 118
-        atoms.calc = SinglePointCalculator(atoms, energy=-1.0)
+        atoms.calc = SinglePointCalculator(atoms, energy=energy)
     write(project, frames)
     project.config["study"]["backbones"] = ["chgnet-0.3.0"]
     refused(project, "mine: frame 0", "'chgnet-0.3.0' does not know Og")

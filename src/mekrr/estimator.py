@@ -501,7 +501,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         """Set ``references_`` from the training frames, energies (n,) in eV."""
         formulas, rule = _formulas([numbers[index] for index in train]), self._rule_of_references()
         species = Symbols(np.unique(np.concatenate([numbers[index] for index in train])))
-        warn_of_isolated(isolated, list(species), rule)
+        warn_of_isolated(isolated, list(species), rule, self.target == "delta")
         if self.target == "delta":
             isolated = {}
         self._references = References.fit(

@@ -238,10 +238,15 @@ def test_unusable_isolated_atoms():
         References.fit(["CuO"], np.array([1.0]), "isolated-atoms", "d", {"Cu": 1.0})
 
 
+@pytest.mark.filterwarnings("error")
 def test_isolated_atoms_of_no_use():
     for rule, why in (("mean", "is mean"), ("least-squares", "none of O"), ({"Cu": 1.0}, "given")):
         with pytest.warns(IsolatedAtomWarning, match=why):
-            warn_of_isolated({"Cu": 1.0}, ["Cu", "O"], rule)
+            warn_of_isolated({"Cu": 1.0}, ["Cu", "O"], rule, delta=False)
+    for rule in ("least-squares", "isolated-atoms"):
+        with pytest.warns(IsolatedAtomWarning, match="a network leaves has another zero"):
+            warn_of_isolated({"Cu": 1.0}, ["Cu"], rule, delta=True)
+        warn_of_isolated({"Cu": 1.0}, ["Cu"], rule, delta=False)  # an error if it warned
 
 
 def test_isolated_atoms_stay_with_the_table():

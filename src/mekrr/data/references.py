@@ -95,24 +95,30 @@ def separate_isolated(
     return np.flatnonzero(~alone), found
 
 
-def warn_of_isolated(isolated: Mapping[str, float], species: Sequence[str], rule: Rule) -> None:
-    """Warn that isolated atoms are put to no use by a rule, where that is so.
+def warn_of_isolated(
+    isolated: Mapping[str, float], species: Sequence[str], rule: Rule, delta: bool
+) -> None:
+    """Warn that isolated atoms are put to no use, where that is so.
 
     Parameters
     ----------
     isolated : energies of isolated atoms by species. species : those of the other frames.
+    delta : whether what a network leaves is learnt, which has another zero than they have.
     """
-    if not isolated or rule == ALONE:
-        return
     missing = [s for s in species if s not in isolated]
-    if rule == "least-squares" and not missing:
+    used_by = f"reference_energy least-squares or {ALONE}, with an atom of every species, uses them"
+    if not isolated:
         return
-    why = f"there is none of {', '.join(missing)}"
-    if rule != "least-squares":
+    if delta:
+        why, used_by = "what a network leaves has another zero", "target='energy' uses them"
+    elif rule == ALONE or (rule == "least-squares" and not missing):
+        return
+    elif rule == "least-squares":
+        why = f"there is none of {', '.join(missing)}"
+    else:
         why = f"reference_energy is {rule if isinstance(rule, str) else 'given for each species'}"
     warnings.warn(
-        f"isolated atoms ({', '.join(isolated)}) are left out and not used, since {why}; "
-        f"reference_energy least-squares or {ALONE}, with an atom of every species, uses them",
+        f"isolated atoms ({', '.join(isolated)}) are left out and not used, since {why}; {used_by}",
         IsolatedAtomWarning,
         stacklevel=3,
     )

@@ -32,6 +32,7 @@ small {{ display: inline-block; width: var(--room); text-align: left; white-spac
 .grouped tr.opens:not(:first-child) td {{ border-top: 1px solid #ddd; }}
 .quoted td {{ color: #777; font-style: italic; }}
 .flat tbody tr:nth-child(even) td {{ background: #f5f5f5; }}
+.flat td:last-child:nth-child(-n+4) {{ white-space: normal; min-width: 24em; }}
 tbody tr:hover td {{ background: #eef4fb; }}
 p {{ max-width: 60em; }}
 </style></head><body>

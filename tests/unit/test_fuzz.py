@@ -512,7 +512,7 @@ def with_array(tensors, name, damage):
     if kind == "missing":
         return tensors
     with np.errstate(all="ignore"):
-        if kind == "value":
+        if kind == "value" and tensor.size:
             tensor = tensor.copy()
             tensor.flat[place % tensor.size] = what[tensor.dtype.kind == "i"]
         elif kind == "type":

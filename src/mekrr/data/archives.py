@@ -17,7 +17,13 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-from mekrr.data.compression import TIMES_ITS_SIZE, opener_of, pieces, unpacked_limit
+from mekrr.data.compression import (
+    moderate_pieces,
+    opener_of,
+    pieces,
+    require_moderate,
+    unpacked_limit,
+)
 from mekrr.errors import DataError, first_line, printable
 from mekrr.files import atomic_path
 
@@ -82,16 +88,10 @@ def _content(archive: str | os.PathLike, member: str) -> Iterator[bytes]:
         yield from _zip_content(archive, member, limit)
         return
     with (opener_of(beginning) or open)(archive, "rb") as stream:
-        _read_to_the_end(stream, archive, limit)
+        for _ in moderate_pieces(stream, archive, limit):  # to the end
+            pass
         stream.seek(0)
         yield from _tar_content(stream, archive, member, limit)
-
-
-def _read_to_the_end(stream: IO[bytes], archive: str | os.PathLike, limit: int) -> None:
-    size = 0
-    for chunk in pieces(stream):
-        size += len(chunk)
-        _require_moderate(size, archive, limit)
 
 
 def _tar_content(
@@ -101,7 +101,7 @@ def _tar_content(
         entries = file.getmembers()
         entry = entries[_find(archive, member, [entry.name for entry in entries])]
         _require_regular(entry.isreg(), archive, member)
-        _require_moderate(entry.size, archive, limit)  # a sparse file is larger than its archive
+        require_moderate(entry.size, archive, limit)  # a sparse file is larger than its archive
         with file.extractfile(entry) as source:
             yield from pieces(source)
 
@@ -112,7 +112,7 @@ def _zip_content(archive: str | os.PathLike, member: str, limit: int) -> Iterato
         entry = entries[_find(archive, member, [entry.filename for entry in entries])]
         is_link = stat.S_ISLNK(entry.external_attr >> 16)
         _require_regular(not entry.is_dir() and not is_link, archive, member)
-        _require_moderate(entry.file_size, archive, limit)
+        require_moderate(entry.file_size, archive, limit)
         if entry.flag_bits & 1:
             raise DataError(
                 f"{archive}: member {member!r} is encrypted; unpack it by hand and give it as "
@@ -125,15 +125,6 @@ def _zip_content(archive: str | os.PathLike, member: str, limit: int) -> Iterato
 def _require_regular(regular: bool, archive: str | os.PathLike, member: str) -> None:
     if not regular:
         raise DataError(f"{archive}: member {member!r} is not a regular file; correct `member`")
-
-
-def _require_moderate(size: int, archive: str | os.PathLike, limit: int) -> None:
-    if size > limit:
-        raise DataError(
-            f"{archive}: unpacks to more than {limit} bytes, {TIMES_ITS_SIZE} times its size: no "
-            "archive of frames does; if it is what you want, unpack it by hand and give the file "
-            "as `path`"
-        )
 
 
 def _find(archive: str | os.PathLike, member: str, names: Sequence[str]) -> int:

@@ -8,6 +8,8 @@ import lzma
 from collections.abc import Callable, Iterator
 from typing import IO
 
+from mekrr.errors import DataError
+
 OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 CHUNK = 1 << 16
 ALWAYS_TAKEN = 64 << 20  # bytes that a file of any size may unpack to,
@@ -24,7 +26,26 @@ def unpacked_limit(packed_size: int) -> int:
     return ALWAYS_TAKEN + TIMES_ITS_SIZE * packed_size
 
 
+def require_moderate(size: int, name: object, limit: int) -> None:
+    """Raise a DataError, opened by ``name``, for what unpacks to more than its `unpacked_limit`."""
+    if size > limit:
+        raise DataError(
+            f"{name}: unpacks to more than {limit} bytes, {TIMES_ITS_SIZE} times its size: no file "
+            "of frames does; if it is what you want, unpack it by hand and give that file (`path` "
+            "in the config)"
+        )
+
+
 def pieces(stream: IO[bytes]) -> Iterator[bytes]:
     """A stream's bytes, some at a time."""
     while chunk := stream.read(CHUNK):
+        yield chunk
+
+
+def moderate_pieces(stream: IO[bytes], name: object, limit: int) -> Iterator[bytes]:
+    """The same up to a limit, see `require_moderate`."""
+    size = 0
+    for chunk in pieces(stream):
+        size += len(chunk)
+        require_moderate(size, name, limit)
         yield chunk

@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from ase import Atoms
 
-from mekrr.data.compression import TIMES_ITS_SIZE, opener_of, pieces, unpacked_limit
+from mekrr.data.compression import moderate_pieces, opener_of, unpacked_limit
 from mekrr.data.extxyz import is_extxyz, read_extxyz
 from mekrr.errors import DataError, DataWarning, first_line
 
@@ -154,13 +154,8 @@ def _decompressed(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
     with opened(file, "rb") as packed, tempfile.TemporaryFile() as plain:
         # ASE seeks back and forth, which in a compressed file means reading it anew.
         limit = unpacked_limit(os.fstat(file.fileno()).st_size)
-        for chunk in pieces(packed):
+        for chunk in moderate_pieces(packed, name, limit):
             plain.write(chunk)
-            if plain.tell() > limit:
-                raise DataError(
-                    f"{name}: unpacks to more than {limit} bytes, {TIMES_ITS_SIZE} times its "
-                    "size: no file of frames does; if it is what you want, unpack it by hand"
-                )
         plain.seek(0)
         _require_plain(_head(plain), name)
         yield plain

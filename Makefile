@@ -21,6 +21,9 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME CONDA_PREFIX PYTHONDONTWRITEBYTECODE
 # The default profile runs one GPU job at a time; without a GPU those jobs share the cores.
 GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell nproc))
 
+# On all cores, one thread each: more would wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8
+
 .PHONY: help setup smoke figures report verify test fuzz test-slurm backbones bench surrogates pins clean
 
 help: ## list the targets
@@ -56,10 +59,10 @@ test: setup ## check style, lint the workflow, run the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8 $(ARGS)
+	$(PYTEST) $(ARGS)
 
 fuzz: setup ## the fuzz tests with ten times as many cases, or MEKRR_FUZZ=100
-	MEKRR_FUZZ=$(or $(MEKRR_FUZZ),10) $(BIN)/pytest --numprocesses logical tests/unit/test_fuzz.py $(ARGS)
+	MEKRR_FUZZ=$(or $(MEKRR_FUZZ),10) $(PYTEST) tests/unit/test_fuzz.py $(ARGS)
 
 test-slurm: setup ## run a tiny study on a Slurm of one node, set up for it (Debian, root)
 	$(BIN)/pytest tests/slurm $(ARGS)

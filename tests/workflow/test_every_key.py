@@ -5,6 +5,7 @@ import pandas as pd
 import yaml
 from ase.calculators.singlepoint import SinglePointCalculator
 from samples import ROOT, labelled
+from studies import tiny_network
 
 from mekrr.files import sha256
 
@@ -191,19 +192,8 @@ def everything(project):
             },
         },
         "networks": {
-            "tiny": {
-                "method": "SchNet",
-                "start": "scratch",
-                "architecture": {
-                    "hidden_channels": 8,
-                    "num_filters": 4,
-                    "num_interactions": 1,
-                    "num_gaussians": 8,
-                    "cutoff": 3.0,
-                },
-                "training": {"epochs": 2},
-                "published_transfer": {"epochs": 2},
-            }
+            "tiny": tiny_network()["tiny"]
+            | {"training": {"epochs": 2}, "published_transfer": {"epochs": 2}},
         },
     }
     return project

@@ -549,10 +549,11 @@ class MEKRR(RegressorMixin, BaseEstimator):
         if self._references is None:
             return 0.0
         formulas = _formulas(numbers)
-        doubt = self._references.doubt(formulas, range(len(formulas)))
-        if doubt is not None:
+        std = self._references.undetermined(formulas)
+        if std.any():
+            doubt = self._references.doubt(formulas, range(len(formulas)))
             warnings.warn(doubt, CompositionWarning, stacklevel=4)
-        return self._references.undetermined(formulas)
+        return std
 
     def _atom_kernel(self, lengthscale: float | None) -> Gaussian | Matern | Linear:
         return Linear() if lengthscale is None else ATOM_KERNELS[self.kernel](lengthscale)

@@ -52,7 +52,7 @@ report: setup ## the study, and one HTML file with every table and figure
 	$(BIN)/snakemake report --cores $(CORES) $(GPUS) $(ARGS)
 
 verify: setup ## compare every result with its record: damage, and drift of versions
-	$(BIN)/python -m mekrr.verify
+	$(BIN)/python -m mekrr.study.verify
 
 test: setup ## check style, lint the workflow, run the tests
 	$(BIN)/ruff check .
@@ -71,11 +71,11 @@ backbones: setup ## list the registered networks, their weights, layers and elem
 	$(BIN)/python -m mekrr.backbones $(ARGS)
 
 bench: setup ## time features and kernels on this machine (ARGS go to the kernels' benchmark)
-	$(BIN)/python -m mekrr.benchmarks.gram $(ARGS)
-	$(BIN)/python -m mekrr.benchmarks.grid
-	$(BIN)/python -m mekrr.benchmarks.backbones
-	$(BIN)/python -m mekrr.benchmarks.schnet
-	$(BIN)/python -m mekrr.benchmarks.features
+	$(BIN)/python -m benchmarks.gram $(ARGS)
+	$(BIN)/python -m benchmarks.grid
+	$(BIN)/python -m benchmarks.backbones
+	$(BIN)/python -m benchmarks.schnet
+	$(BIN)/python -m benchmarks.features
 
 surrogates: setup ## regenerate the embedded surrogate data (two hours of dynamics)
 	$(BIN)/snakemake --cores $(CORES) surrogates $(ARGS)

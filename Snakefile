@@ -2,7 +2,7 @@
 
 from snakemake.utils import min_version
 
-from mekrr.endings import watch_endings
+from mekrr.study.endings import watch_endings
 
 min_version("9.27")
 watch_endings()

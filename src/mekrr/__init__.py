@@ -13,7 +13,7 @@ __version__ = version("mekrr")
 def __getattr__(name: str):
     """Import the estimator, and scikit-learn and ASE with it, when it is asked for."""
     if name == "MEKRR":
-        from mekrr.estimator import MEKRR
+        from mekrr.models.mekrr import MEKRR
 
         return MEKRR
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,10 +15,10 @@ from referencing import Registry, Resource
 from mekrr.config_rules import check_rules, require_finite, require_no_control, suggestion
 from mekrr.errors import ConfigError, printable
 from mekrr.names import check_names
-from mekrr.sources import PARTS, download_key
+from mekrr.sources import download_key
 from mekrr.yaml_file import read_yaml
 
-__all__ = ["PARTS", "REGISTRIES", "check_config", "check_files", "download_key"]
+__all__ = ["REGISTRIES", "check_config", "check_files", "download_key"]
 
 REGISTRIES = ("datasets", "backbones", "surrogates", "networks")
 SHARED_SCHEMAS = (

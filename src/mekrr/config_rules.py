@@ -9,8 +9,8 @@ from collections.abc import Container, Iterator, Mapping
 from itertools import pairwise
 
 from mekrr.errors import ConfigError, printable
-from mekrr.printing.escapes import CONTROL
 from mekrr.sources import download_key, in_parts, member_file
+from mekrr.study.tables.printing.escapes import CONTROL
 
 TRAINABLE = ("chgnet", "schnet", "sevennet")  # families of backbones that can be fine-tuned
 # Families of backbones that need a file of weights, and those that may have one.

@@ -5,16 +5,16 @@ import pandas as pd
 import pytest
 from tolerances import GRAM_FLOAT32, PEER
 
-from mekrr.ablation import ablation, summed
-from mekrr.ablation_table import grids, over_seeds
-from mekrr.evaluation import metrics
 from mekrr.features.store import FrameFeatures
-from mekrr.fits import Problem, fit_kernels
 from mekrr.kernels.atom import Gaussian
 from mekrr.kernels.gram import own_gram, train_gram
 from mekrr.kernels.store import LayerKernel
-from mekrr.printing.grid import FEWER
-from mekrr.ridge import KernelRidge
+from mekrr.metrics import metrics
+from mekrr.models.fits import Problem, fit_kernels
+from mekrr.models.ridge import KernelRidge
+from mekrr.study.experiments.ablation import ablation, summed
+from mekrr.study.tables.ablation import grids, over_seeds
+from mekrr.study.tables.printing.grid import FEWER
 
 SPLIT = np.repeat(["train", "val", "test"], [30, 10, 10])
 REGULARISATIONS = np.array([1e-8, 1e-4])

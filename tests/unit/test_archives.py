@@ -13,9 +13,10 @@ import zipfile
 import pytest
 from servers import BODY
 
-from mekrr.data import archives, compression
-from mekrr.data.archives import extract_member
+from mekrr.data import compression
 from mekrr.errors import DataError
+from mekrr.study import archives
+from mekrr.study.archives import extract_member
 
 
 @pytest.fixture(params=["tgz", "zip"])

@@ -5,7 +5,12 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from mekrr.calibration import calibration, miscalibration_area, reliability, reliability_curves
+from mekrr.study.experiments.calibration import (
+    calibration,
+    miscalibration_area,
+    reliability,
+    reliability_curves,
+)
 
 N = 2000
 BY = ["method", "seed"]

@@ -6,8 +6,8 @@ import resource
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from mekrr import endings
-from mekrr.endings import EndingWatch
+from mekrr.study import endings
+from mekrr.study.endings import EndingWatch
 
 RULE_ERROR = "CalledProcessError in file a.smk, line 1:\nCommand 'set -euo pipefail; python x' "
 

@@ -18,8 +18,8 @@ from test_fuzz import cases
 
 from mekrr.errors import MekrrError, printable
 from mekrr.files import write_csv
-from mekrr.job import TERMINAL, _fail, _Printable
-from mekrr.printing.escapes import (
+from mekrr.study.job import TERMINAL, _fail, _Printable
+from mekrr.study.tables.printing.escapes import (
     CONTROL,
     for_html,
     for_label,
@@ -28,9 +28,9 @@ from mekrr.printing.escapes import (
     for_spreadsheet,
     inert_report,
 )
-from mekrr.printing.grid import flat
-from mekrr.printing.latex import latex
-from mekrr.printing.markdown import markdown
+from mekrr.study.tables.printing.grid import flat
+from mekrr.study.tables.printing.latex import latex
+from mekrr.study.tables.printing.markdown import markdown
 
 HOSTILE = "</script><img src=x onerror=f()> a|b \\| $x_1$ %#&{}~^\\ _é_ 金 😀 `c` [l](u) &amp; --"
 # Mostly what some language reads as its own.

@@ -18,7 +18,7 @@ from sklearn.base import clone
 from sklearn.kernel_ridge import KernelRidge as SklearnKernelRidge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from mekrr import MEKRR, estimator
+from mekrr import MEKRR
 from mekrr.backbones.registry import PACKAGED, registered
 from mekrr.errors import (
     BackboneError,
@@ -27,10 +27,11 @@ from mekrr.errors import (
     ConstantTargetWarning,
     DataError,
 )
-from mekrr.evaluation import rmse
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian, Linear, Matern
 from mekrr.kernels.gram import combine, own_gram, species_gram
+from mekrr.metrics import rmse
+from mekrr.models import mekrr as estimator
 
 
 def test_parameters_in_the_manner_of_sklearn(analytic):

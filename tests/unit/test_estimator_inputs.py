@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from mekrr import MEKRR
 from mekrr.errors import BackboneError, ConfigError, DataError, InputError
 from mekrr.features.store import FrameFeatures
-from mekrr.inputs import take_validation
+from mekrr.models.inputs import take_validation
 
 NAN = float("nan")
 MASK = [True, False, False, True, False, False]

@@ -12,10 +12,11 @@ import torch
 from repulsive import SPECIES_ENERGY, energies
 from sklearn.base import clone
 
-from mekrr import MEKRR, estimator
+from mekrr import MEKRR
 from mekrr.cli.printing import summary
 from mekrr.data.units import HARTREE
 from mekrr.errors import ConfigError, DataError, DataWarning
+from mekrr.models import mekrr as estimator
 
 OTHERS = {
     "backbone": "analytic",

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from tolerances import COVERAGE
 
-from mekrr.evaluation import RESAMPLES, _resamples, block_bootstrap, metrics
+from mekrr.metrics import RESAMPLES, _resamples, block_bootstrap, metrics
 
 
 def predictions(errors, n_atoms=10, **columns):

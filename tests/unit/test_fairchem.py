@@ -29,8 +29,8 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from hydra.errors import InstantiationException
 
 from mekrr.backbones.fairchem import FairChem
+from mekrr.backbones.graph import build_graph
 from mekrr.errors import BackboneError
-from mekrr.graphs import build_graph
 
 
 def state_of(path):

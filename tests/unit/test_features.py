@@ -13,7 +13,7 @@ from ase.constraints import FixAtoms
 from safetensors.numpy import load_file
 from samples import labelled
 
-from mekrr import provenance
+from mekrr import environment
 from mekrr.backbones.analytic import AnalyticBackbone
 from mekrr.data.frames import load_frames, write_frames
 from mekrr.errors import BackboneError, DataError
@@ -364,7 +364,7 @@ def test_empty_selection_is_named(rule, why):
 
 
 def test_provenance_names_what_decides_the_numbers():
-    record = provenance.collect()
+    record = environment.collect()
     for key in ("mekrr", "torch", "sevenn", "chgnet", "python", "git", "cpu"):
         assert record[key]
         assert record[key] != "not installed"

@@ -24,13 +24,13 @@ from mekrr import MEKRR
 from mekrr.backbones.registry import registered, weights_path
 from mekrr.cli.printing import summary
 from mekrr.config import check_config
-from mekrr.data.archives import extract_member
 from mekrr.data.frames import check_frame, energy_of, read_frames
 from mekrr.errors import DataError, MekrrError
-from mekrr.provenance import read_record, record_path, record_text
+from mekrr.models.network.checkpoint import read_checkpoint, write_checkpoint
 from mekrr.sources import check_sources
+from mekrr.study.archives import extract_member
+from mekrr.study.provenance import read_record, record_path, record_text
 from mekrr.tensors import TensorFile, write_tensors
-from mekrr.training.checkpoint import read_checkpoint, write_checkpoint
 from mekrr.yaml_file import read_yaml
 
 SCHEMAS = ROOT / "workflow" / "schemas"

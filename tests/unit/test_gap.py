@@ -15,12 +15,12 @@ from ase.calculators.emt import EMT
 from samples import ROOT
 from tolerances import GAP_EQUATION, GAP_INVARIANCE
 
-from mekrr import gap
 from mekrr.config import check_config
 from mekrr.errors import ConfigError, DataError
-from mekrr.fits import Problem
-from mekrr.gap import GapError, fit_gap, gap_soap, predict_gap, transfer_gap
-from mekrr.transfer import transfer_problem
+from mekrr.models import gap
+from mekrr.models.fits import Problem
+from mekrr.models.gap import GapError, fit_gap, gap_soap, predict_gap, transfer_gap
+from mekrr.study.experiments.transfer import transfer_problem
 
 pytest.importorskip("quippy", reason="no wheel of quippy-ase for this platform")
 

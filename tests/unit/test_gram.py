@@ -6,12 +6,13 @@ import tolerances as tol
 import torch
 
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels import lengthscale, plan
+from mekrr.kernels import lengthscale
 from mekrr.kernels.atom import Gaussian, Linear, Matern
-from mekrr.kernels.coordinates import Coordinates
+from mekrr.kernels.engine import plan
+from mekrr.kernels.engine.coordinates import Coordinates
+from mekrr.kernels.engine.rank import find_basis
 from mekrr.kernels.gram import combine, species_gram, train_gram
 from mekrr.kernels.lengthscale import median_lengthscale
-from mekrr.kernels.rank import find_basis
 
 SIGMA = 1.7
 

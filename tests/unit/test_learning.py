@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 from tolerances import PEER
 
-from mekrr.baselines import linear_kernel
-from mekrr.evaluation import metrics
 from mekrr.features.store import FrameFeatures
-from mekrr.fits import Problem, fit_kernels
 from mekrr.kernels.atom import Gaussian
 from mekrr.kernels.gram import own_gram, train_gram
 from mekrr.kernels.store import LayerKernel
-from mekrr.learning import (
+from mekrr.metrics import metrics
+from mekrr.models.baselines import linear_kernel
+from mekrr.models.fits import Problem, fit_kernels
+from mekrr.study.experiments.learning import (
     COLUMNS,
     LEAST_VALIDATION,
     frame_means,
@@ -20,7 +20,7 @@ from mekrr.learning import (
     subset,
     with_whole_set,
 )
-from mekrr.plots.learning import mean_and_range
+from mekrr.study.plots.learning import mean_and_range
 
 SPLIT = np.random.default_rng(7).permutation(np.repeat(["train", "val", "test"], [60, 20, 20]))
 GRID = np.array([1e-6, 1e-3])

@@ -26,8 +26,8 @@ from mekrr import MEKRR
 from mekrr.cli import main
 from mekrr.errors import BackboneError, ModelFileError
 from mekrr.features.store import FrameFeatures
-from mekrr.model_file import FORMAT, LARGEST_RECORD, read_model, write_model
-from mekrr.training.fit import NetworkRecord
+from mekrr.models.file import FORMAT, LARGEST_RECORD, read_model, write_model
+from mekrr.models.network.fit import NetworkRecord
 
 NAN, INF = float("nan"), float("inf")
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\u202e\x9b"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_training import SETTINGS
 
-from mekrr.training.optimiser import AdamW
+from mekrr.models.network.optimiser import AdamW
 
 
 def weights():
@@ -56,9 +56,9 @@ def test_goes_on_from_its_state():
 
 NO_COMPILER = """
 import sys, torch
-from mekrr.training.optimiser import AdamW
-from mekrr.training.registry import load_network
-from mekrr.training.settings import Settings
+from mekrr.models.network.optimiser import AdamW
+from mekrr.backbones.networks import load_network
+from mekrr.models.network.settings import Settings
 entry, backbone = {"start": "b", "frozen": 4}, {"family": "sevennet"}
 network = load_network("n", entry, backbone)
 weights = [p for p in network.module().parameters() if p.requires_grad]

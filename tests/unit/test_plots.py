@@ -12,9 +12,26 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from mekrr.methods import ORDER, TRAINED
-from mekrr.plots import alpha_sweep, calibration, cost, errors, heatmap, learning, parity, reaction
-from mekrr.plots.style import METHOD_COLOURS, PAGE, TEXT, cut, plain_log, save, use_house_style
+from mekrr.study.methods import ORDER, TRAINED
+from mekrr.study.plots import (
+    alpha_sweep,
+    calibration,
+    cost,
+    errors,
+    heatmap,
+    learning,
+    parity,
+    reaction,
+)
+from mekrr.study.plots.style import (
+    METHOD_COLOURS,
+    PAGE,
+    TEXT,
+    cut,
+    plain_log,
+    save,
+    use_house_style,
+)
 
 DATASETS = {f"d{k}": {"title": f"D{k} surrogate"} for k in range(1, 5)}
 DATASETS["cu"] = {"title": "Cu/formate surrogate"}

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from servers import BODY, serving
 
-from mekrr.data import retrieval
-from mekrr.data.retrieval import download
 from mekrr.errors import DataError
+from mekrr.study import retrieval
+from mekrr.study.retrieval import download
 
 SHA256 = hashlib.sha256(BODY).hexdigest()
 FAST = {"pause": 0.01, "timeout": 2.0}

@@ -10,8 +10,8 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 from sklearn.kernel_ridge import KernelRidge as SklearnKernelRidge
 
 from mekrr.errors import JitterWarning, SolveError
-from mekrr.lapack import Tridiagonal
-from mekrr.ridge import KernelRidge, RidgePath, factorise
+from mekrr.models.lapack import Tridiagonal
+from mekrr.models.ridge import KernelRidge, RidgePath, factorise
 
 LAMBDA = 1e-6
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mekrr.backbones.rows import add_up, gather, grouping, grouping_indices
-from mekrr.training.states import collate
+from mekrr.models.network.states import collate
 
 INDEX = torch.tensor([3, 0, 3, 1, 0, 3])  # nothing belongs to group 2 and 4
 STATE = grouping("atom", INDEX, 5)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mekrr.benchmarks import scaling
+from benchmarks import scaling
 from mekrr.features.store import feature_writer
 from mekrr.kernels.gram import SpeciesGram
 from mekrr.kernels.store import LayerKernel, write_kernels

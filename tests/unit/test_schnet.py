@@ -17,10 +17,16 @@ from ase.build import bulk
 from checkpoints import MEAN, STD, schnet_checkpoint
 from torch_geometric.index import CatMetadata
 
-from mekrr.backbones import schnet
-from mekrr.backbones.schnet import MAX_NEIGHBOURS, TABLE_TOLERANCE, TIE, SchNet, exact_filters
-from mekrr.backbones.schnet_layers import SchNetLayers
-from mekrr.backbones.tabulated import HermiteTable
+from mekrr.backbones.schnet import adapter as schnet
+from mekrr.backbones.schnet.adapter import (
+    MAX_NEIGHBOURS,
+    TABLE_TOLERANCE,
+    TIE,
+    SchNet,
+    exact_filters,
+)
+from mekrr.backbones.schnet.layers import SchNetLayers
+from mekrr.backbones.schnet.tabulated import HermiteTable
 from mekrr.errors import BackboneError
 from mekrr.files import sha256
 

@@ -7,8 +7,8 @@ from tolerances import PEER
 
 from mekrr.kernels.gram import SpeciesGram
 from mekrr.kernels.store import LayerKernel
-from mekrr.reaction import BINS, errors_along
-from mekrr.spectrum import components, eigenvalues, principal_components
+from mekrr.study.experiments.reaction import BINS, errors_along
+from mekrr.study.experiments.spectrum import components, eigenvalues, principal_components
 
 
 def kernel_of(rng, n, train):

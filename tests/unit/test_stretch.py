@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from mekrr.clusters import SEEDS, agreement, clusters, scores, two_clusters
-from mekrr.clusters_table import grids, over_seeds
 from mekrr.errors import DataError
 from mekrr.kernels.gram import SpeciesGram
-from mekrr.stretch import boundaries, choose_stretch, cuts, kernels_of
+from mekrr.study.experiments.clusters import SEEDS, agreement, clusters, scores, two_clusters
+from mekrr.study.experiments.stretch import boundaries, choose_stretch, cuts, kernels_of
+from mekrr.study.tables.clusters import grids, over_seeds
 
 TABLE = pd.DataFrame({"frame": np.arange(205), "run": [0] * 5 + [1] * 200})
 BLOCKS = np.full((7, 7), 0.05)

@@ -9,9 +9,9 @@ from ase.calculators.lj import LennardJones
 from samples import ROOT
 
 from mekrr.data.frames import read_frames, verify_checksum
-from mekrr.surrogates.biases import Biased, Metadynamics, Restraint, Wall
-from mekrr.surrogates.dynamics import simulate
-from mekrr.surrogates.systems import DEUTERIUM, build
+from mekrr.study.surrogates.biases import Biased, Metadynamics, Restraint, Wall
+from mekrr.study.surrogates.dynamics import simulate
+from mekrr.study.surrogates.systems import DEUTERIUM, build
 
 DATASETS = yaml.safe_load((ROOT / "config/datasets.yaml").read_text())["datasets"]
 RECIPES = yaml.safe_load((ROOT / "config/surrogates.yaml").read_text())["surrogates"]

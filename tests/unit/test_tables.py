@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from samples import ROOT
 
-from mekrr.comparison import (
+from mekrr.study.methods import ORDER, label
+from mekrr.study.tables.comparison import (
     SHIFTED,
     comparisons,
     dataset_places,
@@ -22,14 +23,13 @@ from mekrr.comparison import (
     transfer_places,
     with_published,
 )
-from mekrr.methods import ORDER, label
-from mekrr.notes import effort, same_dataset_notes, transfer_notes
-from mekrr.printing.escapes import for_latex
-from mekrr.printing.grid import FEWER, MISSING, Cell, Grid, Row, flat
-from mekrr.printing.latex import latex
-from mekrr.printing.markdown import markdown
-from mekrr.printing.page import page
-from mekrr.tables import all_metrics, transfer_metrics
+from mekrr.study.tables.notes import effort, same_dataset_notes, transfer_notes
+from mekrr.study.tables.printing.escapes import for_latex
+from mekrr.study.tables.printing.grid import FEWER, MISSING, Cell, Grid, Row, flat
+from mekrr.study.tables.printing.latex import latex
+from mekrr.study.tables.printing.markdown import markdown
+from mekrr.study.tables.printing.page import page
+from mekrr.study.tables.tidy import all_metrics, transfer_metrics
 
 PUBLISHED = ROOT / "workflow/resources/published"
 DATASETS = {

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from mekrr.errors import DataError
-from mekrr.methods import ORDER
-from mekrr.tables import FIT
-from mekrr.timing import METHOD_STEPS, costs, grid, read_steps
+from mekrr.study.experiments.timing import METHOD_STEPS, costs, grid, read_steps
+from mekrr.study.methods import ORDER
+from mekrr.study.tables.tidy import FIT
 
 
 def benchmark(folder, name, seconds, memory="100.0"):

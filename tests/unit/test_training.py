@@ -15,14 +15,18 @@ from samples import labelled
 from tolerances import GRADIENT, OWN_ENERGY
 
 from mekrr.backbones import load_backbone
-from mekrr.baselines import untouched_gnn
+from mekrr.backbones.chgnet.finetune import FineTunedCHGNet
+from mekrr.backbones.radial import Radial
+from mekrr.backbones.schnet.finetune import FineTunedSchNet, SchNetFromScratch
+from mekrr.backbones.sevennet.finetune import FineTunedSevenNet
+from mekrr.backbones.sparse import sparse_product, sparse_state
 from mekrr.errors import ConfigError, DataError, TrainingError
-from mekrr.evaluation import rmse
-from mekrr.fits import Problem
-from mekrr.training import loop
-from mekrr.training.checkpoint import read_checkpoint, write_checkpoint
-from mekrr.training.chgnet import FineTunedCHGNet
-from mekrr.training.fit import (
+from mekrr.metrics import rmse
+from mekrr.models.baselines import untouched_gnn
+from mekrr.models.fits import Problem
+from mekrr.models.network import loop
+from mekrr.models.network.checkpoint import read_checkpoint, write_checkpoint
+from mekrr.models.network.fit import (
     beyond_start,
     fewer_frames,
     fit_network,
@@ -31,14 +35,10 @@ from mekrr.training.fit import (
     other_frames,
     transfer_predictions,
 )
-from mekrr.training.loop import Scale, outputs, train
-from mekrr.training.radial import Radial
-from mekrr.training.sample import Sample
-from mekrr.training.schnet import FineTunedSchNet, SchNetFromScratch
-from mekrr.training.settings import Settings
-from mekrr.training.sevennet import FineTunedSevenNet
-from mekrr.training.sparse import sparse_product, sparse_state
-from mekrr.training.states import States, collate, write_states
+from mekrr.models.network.loop import Scale, outputs, train
+from mekrr.models.network.sample import Sample
+from mekrr.models.network.settings import Settings
+from mekrr.models.network.states import States, collate, write_states
 
 CPU = torch.device("cpu")
 INTERPOLATED = 1e-4  # relative, energies and their gradients by filters between knots

@@ -4,16 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mekrr.baselines import linear_ridge, species_ridge, training_mean, untouched_gnn
 from mekrr.errors import DataError
 from mekrr.features.store import FrameFeatures
-from mekrr.fits import MEKRR_METHODS, Problem, fit_kernels, join
 from mekrr.kernels.atom import Gaussian
 from mekrr.kernels.gram import own_gram, train_gram
 from mekrr.kernels.store import LayerKernel
-from mekrr.ridge import KernelRidge
-from mekrr.selection import alpha_grid, regularisation_grid
-from mekrr.transfer import join_frames, transfer, transfer_problem, write_transfer
+from mekrr.models.baselines import linear_ridge, species_ridge, training_mean, untouched_gnn
+from mekrr.models.fits import MEKRR_METHODS, Problem, fit_kernels, join
+from mekrr.models.ridge import KernelRidge
+from mekrr.models.select import alpha_grid, regularisation_grid
+from mekrr.study.experiments.transfer import join_frames, transfer, transfer_problem, write_transfer
 
 ALPHAS, LAMBDAS = alpha_grid(0.01, 4), regularisation_grid(1e-6, 1e-2, 3)
 NAMES = ("small", "large")

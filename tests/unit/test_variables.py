@@ -5,8 +5,8 @@ import pytest
 import tolerances as tol
 from ase import Atoms
 
+from mekrr.data.variables import along, axis_label, label, variable
 from mekrr.errors import DataError
-from mekrr.variables import along, axis_label, label, variable
 
 NN = {"distance": ["N", "N"]}
 AROUND = {"coordination": ["N", "Fe"], "radius": 2.5}

@@ -15,9 +15,9 @@ import pytest
 
 from mekrr.errors import DataError
 from mekrr.files import atomic_path, scratch_folder, write_text
-from mekrr.job import TERMINAL, job
-from mekrr.provenance import read_inputs, read_record, record_path, without_places
-from mekrr.verify import main, verify
+from mekrr.study.job import TERMINAL, job
+from mekrr.study.provenance import read_inputs, read_record, record_path, without_places
+from mekrr.study.verify import main, verify
 
 FEATURES, KERNELS, TABLE = "results/features/a", "results/kernels/a", "results/tables/t.csv"
 
@@ -119,7 +119,7 @@ def test_a_file_that_is_gone_counts_only_where_it_is_needed(chain):
 def test_drift_is_reported_but_no_damage(chain, monkeypatch):
     chain(KERNELS, FEATURES, text="made anew")
     write_text("raw", "other frames")
-    monkeypatch.setattr("mekrr.verify.collect", lambda: {"numpy": "0.1"})
+    monkeypatch.setattr("mekrr.study.verify.collect", lambda: {"numpy": "0.1"})
     report = verify()
     assert report.damaged == {}
     assert [line.split(" as it")[0] for line in report.outdated[:2]] == [

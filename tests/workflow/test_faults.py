@@ -99,7 +99,7 @@ def test_a_step_ends_without_a_word(copied):
         ("gram toy.safetensors 1 exit", "exit status 1"),
         ("gram toy.safetensors 1 kill", "SIGKILL"),
         ("gram toy.safetensors 1 segv", "SIGSEGV"),
-        ("gram mekrr.job 0 import", "exit status 3"),
+        ("gram mekrr.study.job 0 import", "exit status 3"),
     ]:
         result = run_with(copied, fault, METRICS)
         assert result.returncode == 1
@@ -116,7 +116,7 @@ def training(copied):
     """A network to be trained, its checkpoint written after every epoch."""
     copied.config["study"] |= {"networks": ["tiny"]}
     copied.config["networks"] = tiny_network()
-    loop = copied.folder / "src/mekrr/training/loop.py"
+    loop = copied.folder / "src/mekrr/models/network/loop.py"
     text = loop.read_text()
     assert "SAVE_EVERY = 60.0" in text
     loop.write_text(text.replace("SAVE_EVERY = 60.0", "SAVE_EVERY = 0.0"))
@@ -218,7 +218,7 @@ def test_two_runs_at_once(finished, copied):
 
 def verified(project):
     return subprocess.run(
-        [sys.executable, "-m", "mekrr.verify"],
+        [sys.executable, "-m", "mekrr.study.verify"],
         cwd=project.folder,
         env=os.environ | {"PYTHONPATH": str(project.folder / "src")},
         capture_output=True,

@@ -114,7 +114,7 @@ def test_a_new_seed_adds_only_its_fits(copied):
 
 
 def test_changed_plot_style_only_redraws(copied):
-    style = copied.folder / "src/mekrr/plots/style.py"
+    style = copied.folder / "src/mekrr/study/plots/style.py"
     style.write_text(style.read_text().replace("COLUMN = 3.3", "COLUMN = 3.4"))
     assert set(copied.planned()) == {
         "all",
@@ -134,7 +134,7 @@ def test_changed_plot_style_only_redraws(copied):
 
 
 def test_changed_solver_refits(copied):
-    module = copied.folder / "src/mekrr/ridge.py"
+    module = copied.folder / "src/mekrr/models/ridge.py"
     os.utime(module)
     module.write_text(module.read_text() + "\n# changed\n")
     jobs = set(copied.planned())

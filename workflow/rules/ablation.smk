@@ -17,18 +17,7 @@ rule ablation:
         splits=[f"results/data/{{dataset}}/splits/{split}.csv" for split in ABLATION_SPLITS],
         features="results/features/{dataset}/{backbone}.safetensors",
         frames="results/data/{dataset}/frames.csv",
-        code=[
-            *code(
-                "ablation.py",
-                "baselines.py",
-                "evaluation.py",
-                "fits.py",
-                "data/references.py",
-                "ridge.py",
-                "selection.py",
-            ),
-            *KERNEL_CODE,
-        ],
+        code=code("ablation"),
     output:
         errors="results/ablation/{dataset}/{backbone}.csv",
     log:
@@ -54,7 +43,7 @@ rule ablation_table:
     """All ablations, over seeds."""
     input:
         errors=study_ablations(),
-        code=[*code("ablation_table.py"), *PRINTED_CODE],
+        code=code("ablation_table"),
     output:
         csv="results/tables/ablation.csv",
         latex="results/tables/ablation.tex",

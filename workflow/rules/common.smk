@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mekrr.config import check_config
 from mekrr.errors import ConfigError
-from mekrr.printing.escapes import for_label
+from mekrr.study.code import code_of
+from mekrr.study.tables.printing.escapes import for_label
 from mekrr.sources import (
     check_sources,
     download_folder,
@@ -44,9 +45,38 @@ wildcard_constraints:
     member="[^/]+",
 
 
-def code(*modules):
-    """Modules that decide an output; as inputs, a change of method reruns its rule."""
-    return [f"src/mekrr/{module}" for module in modules]
+def code(script):
+    """Modules that a script imports: as inputs, a change of one makes its rule run again."""
+    return code_of(f"workflow/scripts/{script}.py")
+
+
+def adapter_code(script):
+    """The same with the adapter of the backbone's family, but not with those of others."""
+
+    def files(wildcards):
+        return code_of(
+            f"workflow/scripts/{script}.py",
+            *family_modules(backbone_entry(wildcards)["family"])[:1],
+        )
+
+    return files
+
+
+def network_code(script):
+    """The same with what trains networks of one family, but not of others."""
+
+    def files(wildcards):
+        family = (network_start(wildcards) or {"family": "schnet"})["family"]
+        return code_of(f"workflow/scripts/{script}.py", family_modules(family)[-1])
+
+    return files
+
+
+def family_modules(family):
+    """The adapter of a family of backbones and, if there is one, its network to be trained."""
+    if Path(f"src/mekrr/backbones/{family}.py").exists():
+        return [f"mekrr.backbones.{family}"]
+    return [f"mekrr.backbones.{family}.{module}" for module in ("adapter", "finetune")]
 
 
 def dataset_entry(wildcards):
@@ -242,32 +272,6 @@ def feature_shards(wildcards):
 
 def backbone_layers(wildcards):
     return backbone_entry(wildcards)["layers"]
-
-
-def adapter_code(family):
-    """Only the adapter of one family, so that another one's change costs nothing."""
-    parts = {"schnet": ["schnet_layers", "tabulated"], "sevennet": ["rows", "sevennet_convolution"]}
-    modules = (family, *parts.get(family, []))
-    return code("graphs.py", *(f"backbones/{module}.py" for module in modules))
-
-
-def feature_code(wildcards):
-    return [
-        *adapter_code(backbone_entry(wildcards)["family"]),
-        *code("features/extract.py", "features/atoms.py", "backbones/base.py"),
-    ]
-
-
-# What decides the kernels between frames.
-KERNEL_CODE = code(
-    "kernels/atom.py",
-    "kernels/coordinates.py",
-    "kernels/gram.py",
-    "kernels/lengthscale.py",
-    "kernels/plan.py",
-    "kernels/rank.py",
-    "kernels/tiles.py",
-)
 
 
 def gram_settings(wildcards):
@@ -508,22 +512,8 @@ def study_sweeps():
     return study_splits("results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.sweep.csv")
 
 
-# What turns numbers into the printed tables of methods.
-PRINTED_CODE = code(
-    "comparison.py",
-    "methods.py",
-    "notes.py",
-    "printing/escapes.py",
-    "printing/grid.py",
-    "printing/latex.py",
-    "printing/markdown.py",
-    "printing/numbers.py",
-    "printing/page.py",
-)
-
-
 def study_settings():
-    """What a table of errors says of data and training, see `mekrr.notes.effort`."""
+    """What a table of errors says of data and training, see `mekrr.study.tables.notes.effort`."""
     entries = [config["networks"][name] for name in STUDY["networks"]]
     return {
         "every": STUDY["every"],
@@ -694,29 +684,6 @@ def transferred_model(wildcards):
         return f"results/transfer/{names}.safetensors"
     names = "{source}/{strategy}-{seed}/{network}".format(**wildcards)
     return f"results/fits/{names}/model.safetensors"
-
-
-def trunk_code(wildcards):
-    family = (network_start(wildcards) or {"family": "schnet"})["family"]
-    modules = ("network", "radial", "registry", "sparse", "states", family)
-    files = ["backbones/rows.py", *(f"training/{module}.py" for module in modules)]
-    return [*dict.fromkeys([*adapter_code(family), *code(*files)])]
-
-
-def training_code(wildcards):
-    modules = ("fit", "loop", "optimiser", "sample", "settings")
-    return [
-        *trunk_code(wildcards),
-        *code("fits.py", "data/references.py", *(f"training/{module}.py" for module in modules)),
-    ]
-
-
-def learning_code(wildcards):
-    return [*training_code(wildcards), *code("learning.py")]
-
-
-def transfer_code(wildcards):
-    return [*training_code(wildcards), *code("transfer.py")]
 
 
 def study_network_tables(table):

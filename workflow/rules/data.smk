@@ -11,17 +11,7 @@ rule check_frames:
     """Read a trajectory, refuse it with a reason or write it in one form."""
     input:
         trajectories=dataset_files,
-        code=code(
-            "data/frames.py",
-            "data/reading.py",
-            "data/compression.py",
-            "data/extxyz.py",
-            "data/labels.py",
-            "data/structure.py",
-            "data/units.py",
-            "data/references.py",
-            "data/expectations.py",
-        ),
+        code=code("check_frames"),
     output:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
@@ -48,7 +38,7 @@ rule split:
     """Divide the frames into train, val and test."""
     input:
         table="results/data/{dataset}/frames.csv",
-        code=code("data/splits.py"),
+        code=code("split"),
     output:
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
     log:
@@ -72,7 +62,7 @@ rule collective_variables:
     input:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
-        code=code("variables.py"),
+        code=code("collective_variables"),
     output:
         values="results/data/{dataset}/variables.csv",
     log:
@@ -97,7 +87,7 @@ rule leaks:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         splits=study_splits("results/data/{dataset}/splits/{strategy}-{seed}.csv"),
-        code=code("data/closeness.py", "data/copies.py"),
+        code=code("leaks"),
     output:
         leaks="results/data/{dataset}/leaks.csv",
     log:
@@ -122,14 +112,7 @@ rule check_dataset:
         leaks="results/data/{dataset}/leaks.csv",
         splits=study_splits("results/data/{dataset}/splits/{strategy}-{seed}.csv"),
         targets=transfer_targets,
-        code=code(
-            "data/checks.py",
-            "data/closeness.py",
-            "data/copies.py",
-            "data/expectations.py",
-            "data/references.py",
-            "data/units.py",
-        ),
+        code=code("check_dataset"),
     output:
         checks="results/data/{dataset}/checks.csv",
     log:

@@ -11,7 +11,7 @@ rule extract_features:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         weights=backbone_weights,
-        code=feature_code,
+        code=adapter_code("extract_features"),
     output:
         shard=temp("results/features/{dataset}/{backbone}/{shard}-of-{n_shards}.safetensors"),
     log:
@@ -43,7 +43,7 @@ rule merge_features:
     """The shards of a data set and backbone as one file."""
     input:
         shards=feature_shards,
-        code=code("features/store.py"),
+        code=code("merge_features"),
     output:
         features="results/features/{dataset}/{backbone}.safetensors",
     log:

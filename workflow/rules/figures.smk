@@ -11,7 +11,7 @@ rule fig_method:
         frames="results/data/{}/frames.extxyz".format(METHOD_DATASET),
         table="results/data/{}/frames.csv".format(METHOD_DATASET),
         kernels="results/stretches/{}/{}.safetensors".format(METHOD_DATASET, STUDY["backbones"][0]),
-        code=code("plots/method.py", "plots/style.py"),
+        code=code("fig_method"),
     output:
         report(
             "results/figures/method.svg",
@@ -40,7 +40,7 @@ rule fig_alpha_sweep:
     """Figure 2: validation error against α."""
     input:
         sweeps=collect(study_sweeps(), dataset=STUDY["datasets"], backbone=STUDY["backbones"]),
-        code=code("plots/alpha_sweep.py", "plots/style.py"),
+        code=code("fig_alpha_sweep"),
     output:
         report(
             "results/figures/alpha_sweep.svg",
@@ -75,7 +75,7 @@ rule fig_heatmap:
         series="results/stretches/{dataset}/{backbone}.csv",
         clusters="results/stretches/{dataset}/{backbone}.clusters.csv",
         scores="results/stretches/{dataset}/{backbone}.scores.csv",
-        code=code("plots/heatmap.py", "plots/panels.py", "plots/style.py", "stretch.py"),
+        code=code("fig_heatmap"),
     output:
         heatmap=[
             report(
@@ -130,7 +130,7 @@ rule fig_kernel_pca:
         ),
         table="results/data/{dataset}/frames.csv",
         variables="results/data/{dataset}/variables.csv",
-        code=code("plots/kernel_pca.py", "plots/style.py"),
+        code=code("fig_kernel_pca"),
     output:
         report(
             "results/figures/{dataset}/kernel_pca.svg",
@@ -169,7 +169,7 @@ rule fig_spectrum:
             dataset=STUDY["datasets"],
             backbone=STUDY["backbones"],
         ),
-        code=code("plots/spectrum.py", "plots/style.py"),
+        code=code("fig_spectrum"),
     output:
         report(
             "results/figures/spectrum.svg",
@@ -199,7 +199,7 @@ rule fig_reaction:
     """Test error along the reaction coordinate."""
     input:
         errors="results/reaction/{dataset}.csv",
-        code=code("plots/reaction.py", "plots/style.py"),
+        code=code("fig_reaction"),
     output:
         report(
             "results/figures/{dataset}/reaction_errors.svg",
@@ -229,7 +229,7 @@ rule fig_errors:
     """Test error of every method, seed by seed."""
     input:
         metrics="results/tables/metrics.csv",
-        code=code("plots/errors.py", "plots/style.py"),
+        code=code("fig_errors"),
     output:
         report(
             "results/figures/errors.svg",
@@ -260,7 +260,7 @@ rule fig_parity:
     input:
         predictions=study_fits("predictions"),
         choices=study_fits("choices"),
-        code=code("plots/parity.py", "plots/style.py"),
+        code=code("fig_parity"),
     output:
         report(
             "results/figures/{dataset}/parity.svg",
@@ -290,7 +290,7 @@ rule fig_leaks:
     """How close test frames are to training frames."""
     input:
         leaks=collect("results/data/{dataset}/leaks.csv", dataset=STUDY["datasets"]),
-        code=code("plots/leaks.py", "plots/style.py"),
+        code=code("fig_leaks"),
     output:
         report(
             "results/figures/leaks.svg",
@@ -320,7 +320,7 @@ rule fig_calibration:
     input:
         calibration="results/tables/calibration.csv",
         reliability="results/tables/reliability.csv",
-        code=code("plots/calibration.py", "plots/grids.py", "plots/style.py"),
+        code=code("fig_calibration"),
     output:
         report(
             "results/figures/calibration.svg",

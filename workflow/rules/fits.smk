@@ -17,7 +17,7 @@ rule fit_mekrr:
         features="results/features/{dataset}/{backbone}.safetensors",
         frames="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("fits.py", "data/references.py", "ridge.py", "lapack.py", "selection.py"),
+        code=code("fit_mekrr"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.choices.csv",
@@ -45,15 +45,7 @@ rule fit_baselines:
         features="results/features/{dataset}/{backbone}.safetensors",
         frames="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code(
-            "baselines.py",
-            "fits.py",
-            "data/references.py",
-            "ridge.py",
-            "lapack.py",
-            "selection.py",
-            "kernels/gram.py",
-        ),
+        code=code("fit_baselines"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/{backbone}/baselines.predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/{backbone}/baselines.choices.csv",
@@ -80,7 +72,7 @@ rule fit_mean:
     input:
         frames="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("baselines.py", "fits.py", "data/references.py"),
+        code=code("fit_mean"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/training-mean/predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/training-mean/choices.csv",
@@ -105,7 +97,7 @@ rule calibration_table:
     input:
         predictions=collect(study_fits("predictions"), dataset=STUDY["datasets"]),
         choices=collect(study_fits("choices"), dataset=STUDY["datasets"]),
-        code=code("calibration.py"),
+        code=code("calibration_table"),
     output:
         calibration="results/tables/calibration.csv",
         reliability="results/tables/reliability.csv",

@@ -12,7 +12,7 @@ rule fit_gap:
         trajectory="results/data/{dataset}/frames.extxyz",
         frames="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("gap.py", "fits.py", "data/references.py"),
+        code=code("fit_gap"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/gap-soap/predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/gap-soap/choices.csv",
@@ -45,7 +45,7 @@ rule transfer_gap:
         target_trajectory="results/data/{target}/frames.extxyz",
         target_frames="results/data/{target}/frames.csv",
         target_split="results/data/{target}/splits/{strategy}-{seed}.csv",
-        code=code("gap.py", "transfer.py", "fits.py", "data/references.py"),
+        code=code("transfer_gap"),
     output:
         predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/gap-soap.predictions.csv",
     log:

@@ -11,12 +11,7 @@ rule gram:
     input:
         features="results/features/{dataset}/{backbone}.safetensors",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=[
-            *KERNEL_CODE,
-            *code(
-                "kernels/blocks.py", "kernels/cells.py", "kernels/prepared.py", "kernels/store.py"
-            ),
-        ],
+        code=code("gram"),
     output:
         kernels="results/kernels/{dataset}/{strategy}-{seed}/{backbone}.safetensors",
     log:
@@ -43,7 +38,7 @@ rule prepare_gram:
     input:
         features="results/features/{dataset}/{backbone}.safetensors",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=[*KERNEL_CODE, *code("kernels/prepared.py")],
+        code=code("gram_prepare"),
     output:
         prepared=temp("results/kernels/{dataset}/{strategy}-{seed}/{backbone}/prepared.safetensors"),
     log:
@@ -67,7 +62,7 @@ rule gram_block:
     input:
         features="results/features/{dataset}/{backbone}.safetensors",
         prepared="results/kernels/{dataset}/{strategy}-{seed}/{backbone}/prepared.safetensors",
-        code=[*KERNEL_CODE, *code("kernels/blocks.py", "kernels/cells.py")],
+        code=code("gram_block"),
     output:
         block=temp(
             "results/kernels/{dataset}/{strategy}-{seed}/{backbone}/{first}-{second}-of-{n_parts}.safetensors"
@@ -95,7 +90,7 @@ rule merge_gram:
     input:
         blocks=gram_blocks,
         prepared="results/kernels/{dataset}/{strategy}-{seed}/{backbone}/prepared.safetensors",
-        code=code("kernels/blocks.py", "kernels/cells.py", "kernels/store.py"),
+        code=code("gram_merge"),
     output:
         kernels="results/kernels/{dataset}/{strategy}-{seed}/{backbone}.safetensors",
     log:

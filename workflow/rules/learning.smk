@@ -14,15 +14,7 @@ rule learning_kernels:
         features="results/features/{dataset}/{backbone}.safetensors",
         frames="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code(
-            "learning.py",
-            "baselines.py",
-            "evaluation.py",
-            "fits.py",
-            "data/references.py",
-            "ridge.py",
-            "selection.py",
-        ),
+        code=code("learning_kernels"),
     output:
         errors="results/learning/{dataset}/{strategy}-{seed}/{backbone}.csv",
     log:
@@ -48,7 +40,7 @@ rule learning_table:
     input:
         errors=collect(study_learning(), dataset=LEARNING),
         metrics="results/tables/metrics.csv",
-        code=code("learning.py"),
+        code=code("learning_table"),
     output:
         csv="results/tables/learning.csv",
     log:
@@ -69,7 +61,7 @@ rule fig_learning:
     """Test error against the number of training frames, all methods."""
     input:
         table="results/tables/learning.csv",
-        code=code("plots/learning.py", "plots/grids.py", "plots/style.py"),
+        code=code("fig_learning"),
     output:
         report(
             "results/figures/learning.svg",

@@ -12,6 +12,8 @@ localrules:
 
 rule download:
     """Fetch a file, resumed where it broke off, checked before anything reads it."""
+    input:
+        code=code("download"),
     output:
         file="results/downloads/{key}/{file}",
     log:
@@ -34,7 +36,7 @@ rule extract:
     """One regular file out of a downloaded archive."""
     input:
         archive=archive_file,
-        code=code("data/archives.py", "data/compression.py"),
+        code=code("extract"),
     output:
         file="results/downloads/{key}/members/{member}",
     log:

@@ -17,7 +17,7 @@ rule stretch:
         table="results/data/{dataset}/frames.csv",
         variables="results/data/{dataset}/variables.csv",
         split=heatmap_split,
-        code=[*KERNEL_CODE, *code("kernels/store.py", "stretch.py", "clusters.py")],
+        code=code("stretch"),
     output:
         kernels="results/stretches/{dataset}/{backbone}.safetensors",
         series="results/stretches/{dataset}/{backbone}.csv",
@@ -49,7 +49,7 @@ rule clusters_table:
             dataset=EVENTFUL,
             backbone=STUDY["backbones"],
         ),
-        code=[*code("clusters_table.py"), *PRINTED_CODE],
+        code=code("clusters_table"),
     output:
         csv="results/tables/clusters.csv",
         latex="results/tables/clusters.tex",
@@ -82,7 +82,7 @@ rule spectrum:
     input:
         kernels=of_heatmap_split("results/kernels/{dataset}/{split}/{backbone}.safetensors"),
         choices=of_heatmap_split("results/fits/{dataset}/{split}/{backbone}/mekrr.choices.csv"),
-        code=code("kernels/store.py", "spectrum.py"),
+        code=code("spectrum"),
     output:
         eigenvalues="results/spectra/{dataset}/{backbone}.eigenvalues.csv",
         noise="results/spectra/{dataset}/{backbone}.noise.csv",
@@ -107,7 +107,7 @@ rule reaction_errors:
         predictions=study_fits("predictions"),
         choices=study_fits("choices"),
         variables="results/data/{dataset}/variables.csv",
-        code=code("evaluation.py", "reaction.py", "tables.py"),
+        code=code("reaction_errors"),
     output:
         errors="results/reaction/{dataset}.csv",
     log:

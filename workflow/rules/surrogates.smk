@@ -12,7 +12,7 @@ out:  results/data/{dataset}/dynamics.csv, results/figures/{dataset}/dynamics.*
 rule surrogate_run:
     """One run of biased Langevin dynamics with DIEP, whose weights are in its package."""
     input:
-        code=code("surrogates/dynamics.py", "surrogates/biases.py", "surrogates/systems.py"),
+        code=code("surrogate_run"),
     output:
         run=temp("results/surrogates/{surrogate}/run{number}.extxyz"),
     log:
@@ -63,7 +63,7 @@ rule dynamics:
     """Temperature, energy, bond and excursions in every frame of a surrogate."""
     input:
         trajectories=dataset_files,
-        code=code("surrogates/physics.py", "variables.py"),
+        code=code("dynamics"),
     output:
         facts="results/data/{dataset}/dynamics.csv",
         summary="results/data/{dataset}/dynamics-by-run.csv",
@@ -88,6 +88,7 @@ rule dynamics_table:
     """The dynamics behind the surrogates of the study, run by run."""
     input:
         summaries=collect("results/data/{dataset}/dynamics-by-run.csv", dataset=STUDY_SURROGATES),
+        code=code("dynamics_table"),
     output:
         csv="results/tables/dynamics.csv",
         markdown="results/tables/dynamics.md",
@@ -115,7 +116,7 @@ rule fig_dynamics:
     """Bond, temperature, energy and excursions along every run of a surrogate."""
     input:
         facts="results/data/{dataset}/dynamics.csv",
-        code=code("plots/dynamics.py", "plots/style.py"),
+        code=code("fig_dynamics"),
     output:
         report(
             "results/figures/{dataset}/dynamics.svg",

@@ -15,7 +15,7 @@ rule metrics:
     input:
         predictions=collect(study_fits("predictions"), dataset=STUDY["datasets"]),
         choices=collect(study_fits("choices"), dataset=STUDY["datasets"]),
-        code=code("evaluation.py", "tables.py"),
+        code=code("metrics"),
     output:
         metrics="results/tables/metrics.csv",
     log:
@@ -37,7 +37,7 @@ rule same_dataset_table:
     input:
         metrics="results/tables/metrics.csv",
         published="workflow/resources/published/same_dataset.csv",
-        code=PRINTED_CODE,
+        code=code("same_dataset_table"),
     output:
         csv="results/tables/same_dataset.csv",
         latex="results/tables/same_dataset.tex",
@@ -72,7 +72,7 @@ rule transfer_table:
         predictions=study_transfers(),
         choices=transfer_choices(),
         published="workflow/resources/published/transfer.csv",
-        code=[*code("evaluation.py", "tables.py"), *PRINTED_CODE],
+        code=code("transfer_table"),
     output:
         metrics="results/tables/transfer_metrics.csv",
         csv="results/tables/transfer.csv",
@@ -108,7 +108,7 @@ rule largest_errors_table:
     input:
         predictions=collect(study_fits("predictions"), dataset=STUDY["datasets"]),
         choices=collect(study_fits("choices"), dataset=STUDY["datasets"]),
-        code=code("evaluation.py", "tables.py"),
+        code=code("largest_errors_table"),
     output:
         csv="results/tables/largest_errors.csv",
         markdown="results/tables/largest_errors.md",
@@ -138,6 +138,7 @@ rule data_checks_table:
     """What the data sets and their splits are like."""
     input:
         checks=collect("results/data/{dataset}/checks.csv", dataset=STUDY["datasets"]),
+        code=code("data_checks_table"),
     output:
         markdown="results/tables/data_checks.md",
         html=report(
@@ -172,7 +173,7 @@ rule provenance_table:
             backbone=STUDY["backbones"],
         ),
         frames=collect("results/data/{dataset}/frames.extxyz", dataset=STUDY["datasets"]),
-        code=code("provenance.py"),
+        code=code("provenance_table"),
     output:
         csv="results/tables/provenance.csv",
         markdown="results/tables/provenance.md",

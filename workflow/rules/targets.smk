@@ -70,6 +70,7 @@ rule report:
     input:
         rules.tables.input,
         rules.figures.input,
+        code=code("report"),
     output:
         "results/report.html",
     log:

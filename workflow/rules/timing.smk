@@ -12,7 +12,7 @@ rule timing_table:
         benchmarks=study_benchmarks(),
         metrics="results/tables/metrics.csv",
         predictions=collect(study_costs(), dataset=STUDY["datasets"]),
-        code=[*code("timing.py"), *PRINTED_CODE],
+        code=code("timing_table"),
     output:
         csv="results/tables/timing.csv",
         latex="results/tables/timing.tex",
@@ -45,7 +45,7 @@ rule fig_cost:
     """Test error against the cost of training and of a prediction."""
     input:
         table="results/tables/timing.csv",
-        code=code("plots/cost.py", "plots/grids.py", "plots/style.py"),
+        code=code("fig_cost"),
     output:
         report(
             "results/figures/cost.svg",

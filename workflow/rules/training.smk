@@ -18,7 +18,7 @@ rule trunk:
     input:
         frames="results/data/{dataset}/frames.extxyz",
         weights=network_weights,
-        code=trunk_code,
+        code=network_code("trunk"),
     output:
         states=temp("results/training/{dataset}/{network}.safetensors"),
     log:
@@ -46,7 +46,7 @@ rule train_network:
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
         frames=forces_file,
         weights=network_weights,
-        code=training_code,
+        code=network_code("train_network"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/{network}/predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/{network}/choices.csv",
@@ -82,7 +82,7 @@ rule learning_network:
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
         frames=forces_file,
         weights=network_weights,
-        code=learning_code,
+        code=network_code("learning_network"),
     output:
         errors="results/learning/{dataset}/{strategy}-{seed}/{network}.csv",
     log:
@@ -121,7 +121,7 @@ rule train_for_target:
         ],
         frames=source_forces_file,
         weights=network_weights,
-        code=transfer_code,
+        code=network_code("train_for_target"),
     output:
         model="results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.safetensors",
     log:
@@ -158,7 +158,7 @@ rule transfer_network:
             "results/data/{target}/splits/{strategy}-{seed}.csv",
         ],
         weights=network_weights,
-        code=transfer_code,
+        code=network_code("transfer_network"),
     output:
         predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.predictions.csv",
     log:
@@ -184,7 +184,7 @@ rule fig_history:
     """Errors by epoch of every training on a data set."""
     input:
         histories=study_network_tables("history"),
-        code=code("plots/history.py", "plots/style.py"),
+        code=code("fig_history"),
     output:
         report(
             "results/figures/{dataset}/history.svg",

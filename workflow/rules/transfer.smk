@@ -19,11 +19,7 @@ rule transfer_mekrr:
             "results/fits/{source}/{strategy}-{seed}/{backbone}/baselines.choices.csv",
             "results/fits/{source}/{strategy}-{seed}/{backbone}/mekrr.choices.csv",
         ],
-        code=[
-            *code("transfer.py", "baselines.py", "fits.py", "data/references.py"),
-            *code("ridge.py", "lapack.py", "selection.py"),
-            *KERNEL_CODE,
-        ],
+        code=code("transfer_mekrr"),
     output:
         predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/{backbone}.predictions.csv",
     log:
@@ -50,7 +46,7 @@ rule transfer_mean:
         target_frames="results/data/{target}/frames.csv",
         target_split="results/data/{target}/splits/{strategy}-{seed}.csv",
         choices=["results/fits/{source}/{strategy}-{seed}/training-mean/choices.csv"],
-        code=code("transfer.py", "baselines.py", "fits.py", "data/references.py"),
+        code=code("transfer_mean"),
     output:
         predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/training-mean.predictions.csv",
     log:

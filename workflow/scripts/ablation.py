@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from mekrr.ablation import ablation
 from mekrr.features.store import read_layer
 from mekrr.files import write_csv
-from mekrr.fits import Problem
-from mekrr.job import job
 from mekrr.kernels.store import read_kernels
-from mekrr.selection import alpha_grid, regularisation_grid
+from mekrr.models.fits import Problem
+from mekrr.models.select import alpha_grid, regularisation_grid
+from mekrr.study.experiments.ablation import ablation
+from mekrr.study.job import job
 
 with job(snakemake):
     given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards

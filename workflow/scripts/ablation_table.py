@@ -1,11 +1,11 @@
 """Ablations of all data sets and backbones in one table."""
 
-from mekrr.ablation_table import NOTES, grids, over_seeds
 from mekrr.files import write_csv
-from mekrr.job import job
-from mekrr.methods import STRATEGY_LABELS, label
-from mekrr.printing.write import write_printed
-from mekrr.tables import read_tables
+from mekrr.study.job import job
+from mekrr.study.methods import STRATEGY_LABELS, label
+from mekrr.study.tables.ablation import NOTES, grids, over_seeds
+from mekrr.study.tables.printing.write import write_printed
+from mekrr.study.tables.tidy import read_tables
 
 with job(snakemake):
     params = snakemake.params

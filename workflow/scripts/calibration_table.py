@@ -1,9 +1,9 @@
 """Predictions to the calibration of their standard deviations, and reliability curves."""
 
-from mekrr.calibration import calibration, reliability_curves
 from mekrr.files import write_csv
-from mekrr.job import job
-from mekrr.tables import FIT, chosen_test_predictions, read_tables
+from mekrr.study.experiments.calibration import calibration, reliability_curves
+from mekrr.study.job import job
+from mekrr.study.tables.tidy import FIT, chosen_test_predictions, read_tables
 
 with job(snakemake):
     predictions = chosen_test_predictions(

@@ -7,7 +7,7 @@ import pandas as pd
 from mekrr.data.checks import GRAVE, check_dataset
 from mekrr.data.frames import load_frames
 from mekrr.files import write_csv
-from mekrr.job import TERMINAL, job
+from mekrr.study.job import TERMINAL, job
 
 with job(snakemake):
     findings = check_dataset(

@@ -2,7 +2,6 @@
 
 import logging
 
-from mekrr.config import PARTS
 from mekrr.data.expectations import energy_doubt, meet
 from mekrr.data.frames import (
     MINIMUM_FRAMES,
@@ -14,8 +13,9 @@ from mekrr.data.frames import (
     write_frames,
 )
 from mekrr.data.references import separate_isolated, with_isolated
+from mekrr.data.splits import PARTS
 from mekrr.files import write_csv
-from mekrr.job import TERMINAL, job
+from mekrr.study.job import TERMINAL, job
 
 with job(snakemake):
     files = list(snakemake.input.trajectories)

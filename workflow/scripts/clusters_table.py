@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from mekrr.clusters_table import MIXTURES, NOTES, grids, over_seeds
 from mekrr.files import write_csv
-from mekrr.job import job
-from mekrr.printing.write import write_printed
+from mekrr.study.job import job
+from mekrr.study.tables.clusters import MIXTURES, NOTES, grids, over_seeds
+from mekrr.study.tables.printing.write import write_printed
 
 with job(snakemake):
     params = snakemake.params

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from mekrr.data.frames import load_frames
+from mekrr.data.variables import along
 from mekrr.files import write_csv
-from mekrr.job import job
-from mekrr.variables import along
+from mekrr.study.job import job
 
 with job(snakemake):
     frames = load_frames(snakemake.input.frames)

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from mekrr.files import write_text
-from mekrr.job import job
-from mekrr.tables import read_tables, to_html, to_markdown
+from mekrr.study.job import job
+from mekrr.study.tables.tidy import read_tables, to_html, to_markdown
 
 TITLE = "Data sets and their splits"
 NOTES = [

@@ -1,7 +1,7 @@
 """Fetch one file of a data set."""
 
-from mekrr.data.retrieval import download
-from mekrr.job import job
+from mekrr.study.job import job
+from mekrr.study.retrieval import download
 
 with job(snakemake):
     entry = snakemake.params.download

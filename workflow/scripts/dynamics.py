@@ -2,8 +2,8 @@
 
 from mekrr.data.frames import read_unlabelled
 from mekrr.files import write_csv
-from mekrr.job import job
-from mekrr.surrogates.physics import observe, summarise
+from mekrr.study.job import job
+from mekrr.study.surrogates.physics import observe, summarise
 
 with job(snakemake):
     frames = read_unlabelled(snakemake.input.trajectories[0])

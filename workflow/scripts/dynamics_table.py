@@ -1,8 +1,8 @@
 """Dynamics of all surrogates of the study in one table."""
 
 from mekrr.files import write_csv, write_text
-from mekrr.job import job
-from mekrr.tables import read_tables, to_html, to_markdown
+from mekrr.study.job import job
+from mekrr.study.tables.tidy import read_tables, to_html, to_markdown
 
 TITLE = "Dynamics behind the surrogates"
 NOTES = [

@@ -4,13 +4,13 @@ import json
 
 import pandas as pd
 
-from mekrr import provenance
+from mekrr import environment
 from mekrr.backbones import load_backbone
 from mekrr.data.frames import load_frames
 from mekrr.data.references import species_of
 from mekrr.features.extract import choose_device, extract_to
 from mekrr.features.store import shard_bytes
-from mekrr.job import job
+from mekrr.study.job import job
 
 with job(snakemake):
     wildcards, features = snakemake.wildcards, snakemake.params.features
@@ -31,7 +31,7 @@ with job(snakemake):
         device=choose_device(),
         source=wildcards.dataset,
         **features,
-        provenance=provenance.collect()
+        provenance=environment.collect()
         | {
             "backbone": backbone.name,
             "weights_sha256": backbone.weights_sha256,

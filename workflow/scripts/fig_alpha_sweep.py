@@ -1,9 +1,9 @@
 """Draw the validation error against α."""
 
-from mekrr.job import job
-from mekrr.plots import alpha_sweep
-from mekrr.plots.style import save
-from mekrr.tables import read_tables
+from mekrr.study.job import job
+from mekrr.study.plots import alpha_sweep
+from mekrr.study.plots.style import save
+from mekrr.study.tables.tidy import read_tables
 
 with job(snakemake):
     sweep = read_tables(snakemake.input.sweeps)

@@ -1,9 +1,9 @@
 """Draw the reliability of predicted standard deviations."""
 
-from mekrr.job import job
-from mekrr.plots import calibration
-from mekrr.plots.style import save
-from mekrr.tables import read_tables
+from mekrr.study.job import job
+from mekrr.study.plots import calibration
+from mekrr.study.plots.style import save
+from mekrr.study.tables.tidy import read_tables
 
 with job(snakemake):
     figure = calibration.draw(

@@ -1,9 +1,9 @@
 """Draw test errors against cost."""
 
-from mekrr.job import job
-from mekrr.plots import cost
-from mekrr.plots.style import save
-from mekrr.tables import read_tables
+from mekrr.study.job import job
+from mekrr.study.plots import cost
+from mekrr.study.plots.style import save
+from mekrr.study.tables.tidy import read_tables
 
 with job(snakemake):
     table = read_tables([snakemake.input.table])

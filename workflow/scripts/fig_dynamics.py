@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from mekrr.job import job
-from mekrr.plots import dynamics
-from mekrr.plots.style import save, title_of
+from mekrr.study.job import job
+from mekrr.study.plots import dynamics
+from mekrr.study.plots.style import save, title_of
 
 with job(snakemake):
     dataset = snakemake.wildcards.dataset

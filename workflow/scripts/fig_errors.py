@@ -1,9 +1,9 @@
 """Draw the test error of every method, seed by seed."""
 
-from mekrr.job import job
-from mekrr.plots import errors
-from mekrr.plots.style import save
-from mekrr.tables import read_tables
+from mekrr.study.job import job
+from mekrr.study.plots import errors
+from mekrr.study.plots.style import save
+from mekrr.study.tables.tidy import read_tables
 
 with job(snakemake):
     metrics = read_tables([snakemake.input.metrics])

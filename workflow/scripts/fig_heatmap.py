@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from mekrr.job import job
 from mekrr.kernels.store import read_kernels
-from mekrr.plots import heatmap
-from mekrr.plots.panels import MIXTURES, by_layer, of_layer, shares
-from mekrr.plots.style import cut, save, title_of
-from mekrr.stretch import part_of
+from mekrr.study.experiments.stretch import part_of
+from mekrr.study.job import job
+from mekrr.study.plots import heatmap
+from mekrr.study.plots.panels import MIXTURES, by_layer, of_layer, shares
+from mekrr.study.plots.style import cut, save, title_of
 
 with job(snakemake):
     inputs, entry = snakemake.input, snakemake.params.dataset

@@ -1,9 +1,9 @@
 """Draw the errors of networks by epoch."""
 
-from mekrr.job import job
-from mekrr.plots import history
-from mekrr.plots.style import save
-from mekrr.tables import read_tables
+from mekrr.study.job import job
+from mekrr.study.plots import history
+from mekrr.study.plots.style import save
+from mekrr.study.tables.tidy import read_tables
 
 with job(snakemake):
     table = read_tables(snakemake.input.histories)

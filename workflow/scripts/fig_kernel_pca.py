@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from mekrr.job import job
-from mekrr.plots import kernel_pca
-from mekrr.plots.style import save
-from mekrr.tables import read_tables
-from mekrr.variables import axis_label, label
+from mekrr.data.variables import axis_label, label
+from mekrr.study.job import job
+from mekrr.study.plots import kernel_pca
+from mekrr.study.plots.style import save
+from mekrr.study.tables.tidy import read_tables
 
 with job(snakemake):
     dataset, params = snakemake.wildcards.dataset, snakemake.params

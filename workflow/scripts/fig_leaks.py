@@ -1,9 +1,9 @@
 """Draw how close test frames are to training frames."""
 
-from mekrr.job import job
-from mekrr.plots import leaks
-from mekrr.plots.style import save
-from mekrr.tables import read_tables
+from mekrr.study.job import job
+from mekrr.study.plots import leaks
+from mekrr.study.plots.style import save
+from mekrr.study.tables.tidy import read_tables
 
 with job(snakemake):
     save(

@@ -3,10 +3,10 @@
 import pandas as pd
 
 from mekrr.data.frames import load_frames
-from mekrr.job import job
 from mekrr.kernels.store import read_kernels
-from mekrr.plots import method
-from mekrr.plots.style import save
+from mekrr.study.job import job
+from mekrr.study.plots import method
+from mekrr.study.plots.style import save
 
 with job(snakemake):
     offsets = pd.read_csv(snakemake.input.table)["offset"]

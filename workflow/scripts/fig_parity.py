@@ -1,9 +1,9 @@
 """Draw predicted against reference energies."""
 
-from mekrr.job import job
-from mekrr.plots import parity
-from mekrr.plots.style import save
-from mekrr.tables import chosen_test_predictions, read_tables
+from mekrr.study.job import job
+from mekrr.study.plots import parity
+from mekrr.study.plots.style import save
+from mekrr.study.tables.tidy import chosen_test_predictions, read_tables
 
 with job(snakemake):
     table = chosen_test_predictions(

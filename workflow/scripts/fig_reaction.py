@@ -1,9 +1,9 @@
 """Draw test errors along the reaction coordinate."""
 
-from mekrr.job import job
-from mekrr.plots import reaction
-from mekrr.plots.style import save
-from mekrr.tables import read_tables
+from mekrr.study.job import job
+from mekrr.study.plots import reaction
+from mekrr.study.plots.style import save
+from mekrr.study.tables.tidy import read_tables
 
 with job(snakemake):
     dataset, params = snakemake.wildcards.dataset, snakemake.params

@@ -1,9 +1,9 @@
 """Draw the eigenvalues of the training kernels."""
 
-from mekrr.job import job
-from mekrr.plots import spectrum
-from mekrr.plots.style import save
-from mekrr.tables import read_tables
+from mekrr.study.job import job
+from mekrr.study.plots import spectrum
+from mekrr.study.plots.style import save
+from mekrr.study.tables.tidy import read_tables
 
 with job(snakemake):
     figure = spectrum.draw(

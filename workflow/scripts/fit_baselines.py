@@ -1,11 +1,11 @@
 """Features to the predictions of ridge regression and of the untouched network."""
 
-from mekrr.baselines import linear_ridge, species_ridge, untouched_gnn
 from mekrr.data.units import unit_doubt
 from mekrr.features.store import read_gnn_energy, read_layer
-from mekrr.fits import Problem, join, write_fit
-from mekrr.job import TERMINAL, job
-from mekrr.selection import regularisation_grid
+from mekrr.models.baselines import linear_ridge, species_ridge, untouched_gnn
+from mekrr.models.fits import Problem, join, write_fit
+from mekrr.models.select import regularisation_grid
+from mekrr.study.job import TERMINAL, job
 
 with job(snakemake):
     problem = Problem.read(

@@ -1,9 +1,9 @@
 """Energies of the training frames to a GAP-SOAP potential and its predictions."""
 
 from mekrr.data.frames import load_frames
-from mekrr.fits import Problem, write_fit
-from mekrr.gap import fit_gap, gap_soap
-from mekrr.job import job
+from mekrr.models.fits import Problem, write_fit
+from mekrr.models.gap import fit_gap, gap_soap
+from mekrr.study.job import job
 
 with job(snakemake):
     problem = Problem.read(

@@ -1,8 +1,8 @@
 """The training mean as a predictor."""
 
-from mekrr.baselines import training_mean
-from mekrr.fits import Problem, write_fit
-from mekrr.job import job
+from mekrr.models.baselines import training_mean
+from mekrr.models.fits import Problem, write_fit
+from mekrr.study.job import job
 
 with job(snakemake):
     problem = Problem.read(

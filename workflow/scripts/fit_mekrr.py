@@ -3,10 +3,10 @@
 import numpy as np
 
 from mekrr.features.store import read_gnn_energy
-from mekrr.fits import MEKRR_METHODS, Problem, fit_kernels, write_fit
-from mekrr.job import job
 from mekrr.kernels.store import read_kernels
-from mekrr.selection import alpha_grid, regularisation_grid
+from mekrr.models.fits import MEKRR_METHODS, Problem, fit_kernels, write_fit
+from mekrr.models.select import alpha_grid, regularisation_grid
+from mekrr.study.job import job
 
 with job(snakemake):
     reference, dataset = snakemake.params.reference_energy, snakemake.wildcards.dataset

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from mekrr.job import job
 from mekrr.kernels.blocks import write_gram
 from mekrr.kernels.prepared import Prepared
+from mekrr.study.job import job
 
 with job(snakemake):
     features, threads = snakemake.input.features, snakemake.threads

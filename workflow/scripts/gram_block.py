@@ -1,8 +1,8 @@
 """One block of a Gram matrix."""
 
-from mekrr.job import job
 from mekrr.kernels.blocks import write_block
 from mekrr.kernels.prepared import Prepared
+from mekrr.study.job import job
 
 with job(snakemake):
     wildcards = snakemake.wildcards

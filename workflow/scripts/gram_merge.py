@@ -1,8 +1,8 @@
 """Blocks of a Gram matrix to one file of kernels."""
 
-from mekrr.job import job
 from mekrr.kernels.blocks import merge_blocks
 from mekrr.kernels.prepared import Prepared
+from mekrr.study.job import job
 
 with job(snakemake):
     prepared = Prepared.read(snakemake.input.prepared)

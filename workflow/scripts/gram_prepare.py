@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from mekrr.job import job
 from mekrr.kernels.prepared import Prepared
+from mekrr.study.job import job
 
 with job(snakemake):
     train = np.flatnonzero(pd.read_csv(snakemake.input.split)["split"] == "train")

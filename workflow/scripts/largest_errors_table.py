@@ -1,8 +1,8 @@
 """The test frames that each fit gets most wrong."""
 
 from mekrr.files import write_csv, write_text
-from mekrr.job import job
-from mekrr.tables import read_tables, readable_worst, to_html, to_markdown, worst_frames
+from mekrr.study.job import job
+from mekrr.study.tables.tidy import read_tables, readable_worst, to_html, to_markdown, worst_frames
 
 TITLE = "Largest errors on test frames"
 NOTES = [

@@ -7,7 +7,7 @@ import pandas as pd
 from mekrr.data.copies import leaks
 from mekrr.data.frames import load_frames
 from mekrr.files import write_csv
-from mekrr.job import job
+from mekrr.study.job import job
 
 with job(snakemake):
     table = leaks(

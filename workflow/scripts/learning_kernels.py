@@ -4,11 +4,11 @@ import pandas as pd
 
 from mekrr.features.store import read_gnn_energy, read_layer
 from mekrr.files import write_csv
-from mekrr.fits import Problem
-from mekrr.job import job
 from mekrr.kernels.store import read_kernels
-from mekrr.learning import frame_means, learning_curve
-from mekrr.selection import alpha_grid, regularisation_grid
+from mekrr.models.fits import Problem
+from mekrr.models.select import alpha_grid, regularisation_grid
+from mekrr.study.experiments.learning import frame_means, learning_curve
+from mekrr.study.job import job
 
 with job(snakemake):
     given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from mekrr.backbones.networks import load_network
 from mekrr.data.frames import load_frames
 from mekrr.files import write_csv
-from mekrr.fits import Problem
-from mekrr.job import job
-from mekrr.training.fit import fewer_frames, fit_network, learning_curve
-from mekrr.training.registry import load_network
-from mekrr.training.settings import Settings
-from mekrr.training.states import States
+from mekrr.models.fits import Problem
+from mekrr.models.network.fit import fewer_frames, fit_network, learning_curve
+from mekrr.models.network.settings import Settings
+from mekrr.models.network.states import States
+from mekrr.study.job import job
 
 with job(snakemake):
     given, wildcards, params = snakemake.input, snakemake.wildcards, snakemake.params

@@ -1,7 +1,7 @@
 """Shards of features to one file."""
 
 from mekrr.features.store import merge_shards
-from mekrr.job import job
+from mekrr.study.job import job
 
 with job(snakemake):
     merge_shards(snakemake.output.features, list(snakemake.input.shards))

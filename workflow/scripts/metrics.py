@@ -1,8 +1,8 @@
 """All predictions to the table of errors."""
 
 from mekrr.files import write_csv
-from mekrr.job import job
-from mekrr.tables import all_metrics, read_tables
+from mekrr.study.job import job
+from mekrr.study.tables.tidy import all_metrics, read_tables
 
 with job(snakemake):
     predictions = read_tables(snakemake.input.predictions)

@@ -1,11 +1,11 @@
 """Versions, hardware and checksums behind the numbers."""
 
-from mekrr import provenance
 from mekrr.features.store import read_provenance
 from mekrr.files import write_csv, write_text
-from mekrr.job import job
-from mekrr.printing.escapes import for_spreadsheet
-from mekrr.tables import to_html, to_markdown
+from mekrr.study import provenance
+from mekrr.study.job import job
+from mekrr.study.tables.printing.escapes import for_spreadsheet
+from mekrr.study.tables.tidy import to_html, to_markdown
 
 TITLE = "Provenance"
 

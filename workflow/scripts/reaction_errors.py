@@ -2,11 +2,11 @@
 
 import pandas as pd
 
+from mekrr.data.variables import label
 from mekrr.files import write_csv
-from mekrr.job import job
-from mekrr.reaction import errors_along
-from mekrr.tables import chosen_test_predictions, read_tables
-from mekrr.variables import label
+from mekrr.study.experiments.reaction import errors_along
+from mekrr.study.job import job
+from mekrr.study.tables.tidy import chosen_test_predictions, read_tables
 
 with job(snakemake):
     predictions = chosen_test_predictions(

@@ -9,8 +9,8 @@ import yaml
 
 from mekrr.errors import MekrrError
 from mekrr.files import atomic_path
-from mekrr.job import job
-from mekrr.printing.escapes import inert_report
+from mekrr.study.job import job
+from mekrr.study.tables.printing.escapes import inert_report
 
 with job(snakemake), tempfile.TemporaryDirectory() as folder:
     # All of the configuration, overlays included.

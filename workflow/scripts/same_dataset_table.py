@@ -1,6 +1,8 @@
 """Table 1: test errors within one data set, beside the published ones, in four formats."""
 
-from mekrr.comparison import (
+from mekrr.files import write_csv
+from mekrr.study.job import job
+from mekrr.study.tables.comparison import (
     comparisons,
     dataset_places,
     read_published,
@@ -9,12 +11,10 @@ from mekrr.comparison import (
     summary,
     with_published,
 )
-from mekrr.files import write_csv
-from mekrr.job import job
-from mekrr.notes import same_dataset_notes
-from mekrr.printing.grid import flat
-from mekrr.printing.write import write_printed
-from mekrr.tables import chosen_test_metrics, read_tables
+from mekrr.study.tables.notes import same_dataset_notes
+from mekrr.study.tables.printing.grid import flat
+from mekrr.study.tables.printing.write import write_printed
+from mekrr.study.tables.tidy import chosen_test_metrics, read_tables
 
 with job(snakemake):
     places, backbones = dataset_places(snakemake.params.datasets), snakemake.params.backbones

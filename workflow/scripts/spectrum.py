@@ -3,9 +3,9 @@
 import pandas as pd
 
 from mekrr.files import write_csv
-from mekrr.job import job
 from mekrr.kernels.store import read_kernels
-from mekrr.spectrum import components, eigenvalues
+from mekrr.study.experiments.spectrum import components, eigenvalues
+from mekrr.study.job import job
 
 with job(snakemake):
     names = {key: snakemake.wildcards[key] for key in ("dataset", "backbone")}

@@ -2,10 +2,9 @@
 
 import pandas as pd
 
-from mekrr.config import PARTS
-from mekrr.data.splits import split_frames
+from mekrr.data.splits import PARTS, split_frames
 from mekrr.files import write_csv
-from mekrr.job import job
+from mekrr.study.job import job
 
 with job(snakemake):
     frames = pd.read_csv(snakemake.input.table)

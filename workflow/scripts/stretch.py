@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from mekrr.clusters import COLUMNS, clusters, scores
+from mekrr.data.variables import label
 from mekrr.files import write_csv
-from mekrr.job import job
 from mekrr.kernels.store import write_kernels
-from mekrr.stretch import choose_stretch, cuts, part_of, stretch_kernels
-from mekrr.variables import label
+from mekrr.study.experiments.clusters import COLUMNS, clusters, scores
+from mekrr.study.experiments.stretch import choose_stretch, cuts, part_of, stretch_kernels
+from mekrr.study.job import job
 
 with job(snakemake):
     given, output = snakemake.params.stretch, snakemake.output

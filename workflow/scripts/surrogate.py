@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from mekrr.files import atomic_path, sha256
-from mekrr.job import job
+from mekrr.study.job import job
 
 with job(snakemake):
     runs = b"".join(Path(run).read_bytes() for run in snakemake.input.runs)

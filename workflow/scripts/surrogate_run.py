@@ -4,10 +4,10 @@ import torch
 from diep.pretrained import make_calculator
 
 from mekrr.data.frames import write_frames
-from mekrr.job import job
 from mekrr.progress import progress_bar
-from mekrr.surrogates.dynamics import biases, simulate
-from mekrr.surrogates.systems import build
+from mekrr.study.job import job
+from mekrr.study.surrogates.dynamics import biases, simulate
+from mekrr.study.surrogates.systems import build
 
 with job(snakemake):
     torch.manual_seed(0)

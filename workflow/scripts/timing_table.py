@@ -3,10 +3,10 @@
 import pandas as pd
 
 from mekrr.files import write_csv
-from mekrr.job import job
-from mekrr.printing.write import write_printed
-from mekrr.tables import FIT, read_tables
-from mekrr.timing import NOTES, costs, grid, read_steps
+from mekrr.study.experiments.timing import NOTES, costs, grid, read_steps
+from mekrr.study.job import job
+from mekrr.study.tables.printing.write import write_printed
+from mekrr.study.tables.tidy import FIT, read_tables
 
 with job(snakemake):
     datasets = {name: entry.get("title", name) for name, entry in snakemake.params.datasets.items()}

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from mekrr.backbones.networks import load_network
 from mekrr.data.frames import load_frames
-from mekrr.fits import Problem
-from mekrr.job import job
-from mekrr.training.fit import fit_network, other_frames
-from mekrr.training.registry import load_network
-from mekrr.training.settings import Settings
-from mekrr.training.states import States
+from mekrr.models.fits import Problem
+from mekrr.models.network.fit import fit_network, other_frames
+from mekrr.models.network.settings import Settings
+from mekrr.models.network.states import States
+from mekrr.study.job import job
 
 with job(snakemake):
     given, wildcards, params = snakemake.input, snakemake.wildcards, snakemake.params

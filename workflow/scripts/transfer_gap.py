@@ -1,10 +1,10 @@
 """A GAP-SOAP potential of one data set to predictions on the test frames of another."""
 
 from mekrr.data.frames import load_frames
-from mekrr.fits import Problem
-from mekrr.gap import transfer_gap
-from mekrr.job import job
-from mekrr.transfer import transfer_problem, write_transfer
+from mekrr.models.fits import Problem
+from mekrr.models.gap import transfer_gap
+from mekrr.study.experiments.transfer import transfer_problem, write_transfer
+from mekrr.study.job import job
 
 with job(snakemake):
     given, wildcards = snakemake.input, snakemake.wildcards

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from mekrr.fits import Problem
-from mekrr.job import job
-from mekrr.transfer import transfer, transfer_problem, write_transfer
+from mekrr.models.fits import Problem
+from mekrr.study.experiments.transfer import transfer, transfer_problem, write_transfer
+from mekrr.study.job import job
 
 with job(snakemake):
     given, wildcards = snakemake.input, snakemake.wildcards

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from mekrr.features.store import read_gnn_energy, read_layer
-from mekrr.fits import Problem
-from mekrr.job import job
-from mekrr.transfer import join_frames, transfer, transfer_problem, write_transfer
+from mekrr.models.fits import Problem
+from mekrr.study.experiments.transfer import join_frames, transfer, transfer_problem, write_transfer
+from mekrr.study.job import job
 
 with job(snakemake):
     given, wildcards, rule = snakemake.input, snakemake.wildcards, snakemake.params.reference_energy

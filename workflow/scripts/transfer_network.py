@@ -1,11 +1,11 @@
 """A network trained on one data set to predictions on the test frames of another."""
 
-from mekrr.fits import Problem
-from mekrr.job import job
-from mekrr.training.fit import load_trained, other_frames, transfer_predictions
-from mekrr.training.registry import load_network
-from mekrr.training.states import States
-from mekrr.transfer import write_transfer
+from mekrr.backbones.networks import load_network
+from mekrr.models.fits import Problem
+from mekrr.models.network.fit import load_trained, other_frames, transfer_predictions
+from mekrr.models.network.states import States
+from mekrr.study.experiments.transfer import write_transfer
+from mekrr.study.job import job
 
 with job(snakemake):
     given, wildcards, params = snakemake.input, snakemake.wildcards, snakemake.params

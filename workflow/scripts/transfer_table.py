@@ -1,6 +1,8 @@
 """Table 2: errors on another data set than that of the fit, beside the published ones."""
 
-from mekrr.comparison import (
+from mekrr.files import write_csv
+from mekrr.study.job import job
+from mekrr.study.tables.comparison import (
     place_of_pair,
     read_published,
     seed_by_seed,
@@ -10,12 +12,10 @@ from mekrr.comparison import (
     transfer_places,
     with_published,
 )
-from mekrr.files import write_csv
-from mekrr.job import job
-from mekrr.notes import transfer_notes
-from mekrr.printing.grid import flat
-from mekrr.printing.write import write_printed
-from mekrr.tables import read_tables, transfer_metrics
+from mekrr.study.tables.notes import transfer_notes
+from mekrr.study.tables.printing.grid import flat
+from mekrr.study.tables.printing.write import write_printed
+from mekrr.study.tables.tidy import read_tables, transfer_metrics
 
 with job(snakemake):
     backbones = snakemake.params.backbones

@@ -2,12 +2,12 @@
 
 import json
 
+from mekrr.backbones.networks import load_network
 from mekrr.data.frames import load_frames
 from mekrr.features.extract import choose_device
 from mekrr.files import sha256
-from mekrr.job import job
-from mekrr.training.registry import load_network
-from mekrr.training.states import write_states
+from mekrr.models.network.states import write_states
+from mekrr.study.job import job
 
 with job(snakemake):
     given, wildcards, model = snakemake.input, snakemake.wildcards, snakemake.params.model

@@ -14,12 +14,12 @@ from mekrr.torch_settings import own_torch_settings
 # Imported on demand: each family's library takes seconds to import.
 ADAPTERS = {
     "analytic": ("mekrr.backbones.analytic", "AnalyticBackbone"),
-    "chgnet": ("mekrr.backbones.chgnet", "CHGNetBackbone"),
+    "chgnet": ("mekrr.backbones.chgnet.adapter", "CHGNetBackbone"),
     "diep": ("mekrr.backbones.diep", "DIEP"),
     "fairchem": ("mekrr.backbones.fairchem", "FairChem"),
     "mace": ("mekrr.backbones.mace", "MACE"),
-    "schnet": ("mekrr.backbones.schnet", "SchNet"),
-    "sevennet": ("mekrr.backbones.sevennet", "SevenNet"),
+    "schnet": ("mekrr.backbones.schnet.adapter", "SchNet"),
+    "sevennet": ("mekrr.backbones.sevennet.adapter", "SevenNet"),
     "soap": ("mekrr.backbones.soap", "SOAP"),
 }
 

@@ -8,7 +8,7 @@ import torch
 from ase import Atoms
 
 from mekrr.backbones.base import Backbone, BackboneOutput
-from mekrr.graphs import AtomGraph, build_graph
+from mekrr.backbones.graph import AtomGraph, build_graph
 
 
 class AnalyticBackbone(Backbone):

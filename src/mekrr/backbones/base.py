@@ -10,8 +10,8 @@ import torch
 from ase import Atoms
 from ase.data import chemical_symbols
 
+from mekrr.backbones.graph import AtomGraph
 from mekrr.errors import BackboneError
-from mekrr.graphs import AtomGraph
 
 
 @dataclass

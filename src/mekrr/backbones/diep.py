@@ -14,8 +14,8 @@ from diep.graph.compute import DIEPData
 from diep.pretrained import load_potential
 
 from mekrr.backbones.base import Backbone, BackboneOutput
+from mekrr.backbones.graph import AtomGraph, build_graph
 from mekrr.files import sha256
-from mekrr.graphs import AtomGraph, build_graph
 
 MODEL = "pretrained_models/diep_fold1"
 

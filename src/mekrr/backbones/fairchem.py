@@ -32,10 +32,10 @@ from omegaconf.base import ContainerMetadata, Metadata
 from omegaconf.nodes import AnyNode
 
 from mekrr.backbones.base import Backbone, BackboneOutput, frame_number
+from mekrr.backbones.graph import AtomGraph, build_graph
 from mekrr.backbones.weights import misfit, unreadable, untrusted
 from mekrr.errors import BackboneError, first_line
 from mekrr.files import sha256
-from mekrr.graphs import AtomGraph, build_graph
 
 # What an inference checkpoint holds beside tensors; none of it runs code when unpickled.
 HARMLESS = [

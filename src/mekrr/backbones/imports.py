@@ -10,7 +10,7 @@ import torch
 
 def import_adapter(module: str, name: str) -> type:
     """Class ``name`` of ``module``, an adapter of one family of networks."""
-    if module.endswith(".sevennet"):
+    if ".sevennet." in module:
         # e3nn marks a function as not to be compiled, and the mark alone loads torch's compiler:
         # more than a second for each job, which compiles nothing.
         with patch.object(torch.compiler, "disable", lambda function: function):

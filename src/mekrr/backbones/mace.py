@@ -21,10 +21,10 @@ import torch
 from ase import Atoms
 
 from mekrr.backbones.base import Backbone, BackboneOutput
+from mekrr.backbones.graph import AtomGraph, build_graph
 from mekrr.backbones.weights import misfit, unreadable, untrusted
 from mekrr.errors import BackboneError, first_line
 from mekrr.files import sha256
-from mekrr.graphs import AtomGraph, build_graph
 
 # What a file may name; each name gets a stand-in.
 PARTS = ("e3nn.", "mace.", "torch.fx.", "torch.nn.")

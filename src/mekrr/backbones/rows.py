@@ -2,7 +2,7 @@
 
 Each is the gradient of the other, as often as wanted. Adding up the rows of each group one after
 the other, as `embedding_bag` does, is faster on a CPU than index_add, which torch's own gradient
-of index_select calls as well: `python -m mekrr.benchmarks.training` times both.
+of index_select calls as well: `python -m benchmarks.training` times both.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def grouping(name: str, index: torch.Tensor, n_groups: int) -> dict[str, torch.T
 
 
 def grouping_indices(name: str, groups: str) -> dict[str, str]:
-    """What the tensors of `grouping` number, for `mekrr.training.states.collate`.
+    """What the tensors of `grouping` number, for `mekrr.models.network.states.collate`.
 
     ``groups`` is a tensor of a state that has a row for each group.
     """

@@ -22,8 +22,8 @@ from featomic.systems import SystemBase
 from torch.autograd.function import once_differentiable
 
 from mekrr.backbones.base import Backbone, BackboneOutput
+from mekrr.backbones.graph import AtomGraph, build_graph
 from mekrr.errors import BackboneError
-from mekrr.graphs import AtomGraph, build_graph
 
 TRANSITION = 0.5  # Å, the shell inside the cutoff in which neighbours fade out
 

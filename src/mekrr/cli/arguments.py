@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from mekrr.files import STANDARD_OUTPUT, check_output
-from mekrr.limits import MOST_THREADS
+from mekrr.models.limits import MOST_THREADS
 
 
 def registry() -> argparse.ArgumentParser:

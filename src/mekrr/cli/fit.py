@@ -19,7 +19,7 @@ from mekrr.cli.arguments import (
 )
 from mekrr.cli.printing import errors_per_atom, line, quality, summary
 from mekrr.errors import OutputError
-from mekrr.limits import LARGEST_LAYER, LARGEST_REGULARISATION
+from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION
 
 FRACTIONS = (0.6, 0.2, 0.2)
 
@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
     from mekrr.data.frames import MINIMUM_FRAMES, frame_table, read_frames
     from mekrr.data.references import is_isolated
     from mekrr.data.splits import split_frames
-    from mekrr.estimator import MEKRR
+    from mekrr.models.mekrr import MEKRR
 
     require_writable(options)
     out = summary_stream(options.output)

@@ -16,7 +16,7 @@ def add_command(commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the model's summary and its records."""
-    from mekrr.estimator import MEKRR
+    from mekrr.models.mekrr import MEKRR
 
     model = MEKRR.load(options.model)
     print(summary(model))

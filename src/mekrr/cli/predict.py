@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     from mekrr.data.frames import energy_of, read_unlabelled
     from mekrr.data.labels import energy_fault
     from mekrr.data.predictions import format_of, write_predictions
-    from mekrr.estimator import MEKRR
+    from mekrr.models.mekrr import MEKRR
 
     require_writable(options, options.model)
     format_of(options.output)

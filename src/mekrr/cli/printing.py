@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from ase import Atoms
 
-    from mekrr.estimator import MEKRR
+    from mekrr.models.mekrr import MEKRR
 
 
 def summary(model: MEKRR) -> str:
@@ -55,7 +55,7 @@ def errors_per_atom(
 
 
 def quality(errors: np.ndarray) -> str:
-    from mekrr.evaluation import mae, rmse
+    from mekrr.metrics import mae, rmse
 
     return f"RMSE {rmse(errors):.2f}, MAE {mae(errors):.2f} meV/atom"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mekrr.config import PARTS
 from mekrr.errors import DataError
 
+PARTS = ("train", "val", "test")
 WHERE = "--split of the command, `study.splits` in the config"
 
 

@@ -13,11 +13,11 @@ import torch
 from ase import Atoms
 
 from mekrr.backbones.base import Backbone, frame_number
+from mekrr.environment import device_name
 from mekrr.errors import BackboneError
 from mekrr.features.atoms import selected
 from mekrr.features.store import feature_writer
 from mekrr.progress import progress_bar
-from mekrr.provenance import device_name
 from mekrr.torch_settings import own_torch_settings
 
 log = logging.getLogger(__name__)

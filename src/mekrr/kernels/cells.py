@@ -7,7 +7,7 @@ n_parts (n_parts + 1)/2 blocks, those on the diagonal half the work of the other
 
 A part is computed by cells of about `CELL_ATOMS` atoms or `CELL_FRAMES` frames at most, so
 that memory does not grow with it. Cells begin where bands of the engine do
-(`mekrr.kernels.plan`): products have the same shapes, and numbers the same last digits,
+(`mekrr.kernels.engine.plan`): products have the same shapes, and numbers the same last digits,
 whatever the number of parts.
 """
 
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.plan import cuts
+from mekrr.kernels.engine.plan import cuts
 
 CELL_ATOMS = 2**16  # 256 MiB of float32 features of width 1024
 CELL_FRAMES = 2**10  # 8 MiB of kernels between two cells, and as much for each species

@@ -6,10 +6,10 @@ For frames x, x' with n, n' atoms, n_s, n'_s of them of species s, and an atom k
     K_1(x, x') = Σ_s 1/(n_s n'_s) Σ_{i∈s, j∈s} k(h_i, h'_j)      (s absent: no term)
     K_α = (1 - α) K_0 + α K_1
 
-Both come from one pass over atom pairs, by tiles of a few frames each (`mekrr.kernels.tiles`):
-one matrix product, an exponential in place, sums over the atoms of each frame and species.
-Products are float32 (or ``dtype``), sums over frames float64. Features are prepared for the
-product panel by panel, so that the memory does not grow with their number.
+Both come from one pass over atom pairs, by tiles of a few frames each
+(`mekrr.kernels.engine.tiles`): one matrix product, an exponential in place, sums over the atoms of
+each frame and species. Products are float32 (or ``dtype``), sums over frames float64. Features are
+prepared for the product panel by panel, so that the memory does not grow with their number.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels import plan
 from mekrr.kernels.atom import Gaussian, Linear, Matern
-from mekrr.kernels.coordinates import Coordinates
-from mekrr.kernels.tiles import Device, Host, Operand, operand, tile_kernels
+from mekrr.kernels.engine import plan
+from mekrr.kernels.engine.coordinates import Coordinates
+from mekrr.kernels.engine.tiles import Device, Host, Operand, operand, tile_kernels
 from mekrr.progress import progress_bar
 
 MEMORY = 2**26  # bytes for two panels of prepared features: larger ones gain little

@@ -13,7 +13,7 @@ import numpy as np
 from mekrr.features.store import read_layer
 from mekrr.kernels.atom import Gaussian
 from mekrr.kernels.cells import Cells
-from mekrr.kernels.coordinates import Coordinates
+from mekrr.kernels.engine.coordinates import Coordinates
 from mekrr.kernels.gram import SpeciesGram, own_gram
 from mekrr.kernels.lengthscale import find_lengthscale
 from mekrr.kernels.store import named_shares, read_shares

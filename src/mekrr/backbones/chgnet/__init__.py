@@ -1,0 +1,1 @@
+"""CHGNet: features, and a network that is fine-tuned."""

@@ -1,0 +1,124 @@
+"""CHGNet 0.3.0 (MPtrj, PBE+U), its weights inside the package chgnet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import chgnet
+import torch
+from ase import Atoms
+from chgnet.model.model import BatchedGraph, CHGNet
+
+from mekrr.backbones.base import Backbone, BackboneOutput
+from mekrr.backbones.graph import AtomGraph, build_graph
+from mekrr.files import sha256
+
+CHECKPOINT = "pretrained/0.3.0/chgnet_0.3.0_e29f68s314m37.pth.tar"
+
+
+class CHGNetBackbone(Backbone):
+    """Layers 1…4: atom features after each atom convolution.
+
+    The crystal graph is built here from the neighbour list, all frames at once; it is the
+    one that CHGNet's own converter makes edge by edge through pymatgen.
+    """
+
+    layers = (1, 2, 3, 4)
+    has_energy = True
+
+    def __init__(self, name: str):
+        self.name = name
+        path = Path(chgnet.__file__).parent / CHECKPOINT
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)["model"]
+        model = CHGNet(**checkpoint["model_args"], mlp_out_bias=False, version="0.3.0")
+        model.load_state_dict(checkpoint["state_dict"])
+        self._model = model.eval().requires_grad_(False)
+        self.species = frozenset(range(1, model.atom_embedding.embedding.num_embeddings + 1))
+        self.weights_sha256 = sha256(path)
+
+    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
+        return build_graph(frames, self._model.graph_converter.atom_graph_cutoff, half=True)
+
+    def forward(self, graph: AtomGraph) -> BackboneOutput:
+        layers: dict[int, torch.Tensor] = {}
+        hooks = [
+            layer.register_forward_hook(
+                lambda _module, _inputs, out, number=number: layers.__setitem__(number, out)
+            )
+            for number, layer in enumerate(self._model.atom_conv_layers, start=1)
+        ]
+        try:
+            prediction = self._model._compute(self._batched_graph(graph))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        energy = prediction["e"] * graph.n_atoms + self._reference_energy(graph)
+        return BackboneOutput(layers, energy)
+
+    def to(self, device: torch.device | str) -> CHGNetBackbone:
+        self._model.to(device)
+        return self
+
+    def _reference_energy(self, graph: AtomGraph) -> torch.Tensor:
+        """CHGNet's composition energy (eV per frame): a fixed energy per element."""
+        per_species = self._model.composition_model.fc.weight[0]
+        total = per_species.new_zeros(len(graph.n_atoms))
+        return total.index_add(0, graph.frame, per_species[graph.species - 1])
+
+    def _batched_graph(self, graph: AtomGraph) -> BatchedGraph:
+        """CHGNet's input: bonds stand once in ``graph``, directed bonds are both ways."""
+        dtype = next(self._model.parameters()).dtype
+        n_bonds = len(graph.centre)
+        bonds = torch.arange(n_bonds, device=graph.centre.device)
+        centre = torch.cat([graph.centre, graph.neighbour])
+        neighbour = torch.cat([graph.neighbour, graph.centre])
+        to_bond = torch.cat([bonds, bonds])
+
+        vector = graph.edge_vectors().to(dtype)
+        origin = vector.new_zeros(2 * n_bonds, 3)
+        basis_atoms, basis_bonds, unit = self._model.bond_basis_expansion(
+            center=origin,  # only differences count, and they are exact in the edge vectors
+            neighbor=torch.cat([vector, -vector]),
+            undirected2directed=bonds,
+            image=origin,
+            lattice=vector.new_zeros(3, 3),
+        )
+
+        length = vector.detach().norm(dim=1)
+        short = (length <= self._model.graph_converter.bond_graph_cutoff).repeat(2).nonzero()[:, 0]
+        first, second = _ordered_pairs_by_centre(short, centre)
+        angles = self._model.angle_basis_expansion(unit[first], unit[second])
+        bond_graph = torch.stack([centre[first], to_bond[first], to_bond[second]], dim=1)
+        return BatchedGraph(
+            atomic_numbers=graph.species,
+            bond_bases_ag=basis_atoms,
+            bond_bases_bg=basis_bonds,
+            angle_bases=angles,
+            batched_atom_graph=torch.stack([centre, neighbour], dim=1),
+            batched_bond_graph=bond_graph,
+            atom_owners=graph.frame,
+            directed2undirected=to_bond,
+            atom_positions=[graph.positions],
+            strains=[None],
+            volumes=[],
+        )
+
+
+def _ordered_pairs_by_centre(
+    edges: torch.Tensor, centre: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """All ordered pairs of different ``edges`` that start at the same atom: the angles."""
+    edges = edges[torch.argsort(centre[edges], stable=True)]
+    _, degree = torch.unique_consecutive(centre[edges], return_counts=True)
+    start = torch.cumsum(degree, 0) - degree
+    first = torch.repeat_interleave(
+        torch.arange(len(edges), device=edges.device), torch.repeat_interleave(degree, degree)
+    )
+    block = torch.repeat_interleave(torch.arange(len(degree), device=edges.device), degree**2)
+    within = torch.arange(len(first), device=edges.device) - torch.repeat_interleave(
+        torch.cumsum(degree**2, 0) - degree**2, degree**2
+    )
+    second = start[block] + within % degree[block]
+    keep = first != second
+    return edges[first[keep]], edges[second[keep]]

@@ -1,0 +1,71 @@
+"""The contract of a network that is trained: a frozen trunk, and a head."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+
+import torch
+from ase import Atoms
+
+from mekrr.backbones.base import Backbone
+from mekrr.backbones.graph import AtomGraph
+from mekrr.backbones.sparse import State
+from mekrr.errors import ConfigError
+
+
+class Network(abc.ABC):
+    """Layers that stay as they are, the trunk, then layers that are trained, the head.
+
+    Attributes
+    ----------
+    name : name in the registry of networks.
+    start : backbone whose weights it begins with, "none" for random ones.
+    species : atomic numbers that it knows.
+    weights_sha256 : checksum of the weights that it begins with, "none" for random ones.
+    indices : tensors of a state that number the rows of others, see `collate`.
+    """
+
+    name: str
+    start: str
+    species: frozenset[int]
+    weights_sha256: str
+    indices: Mapping[str, str]
+
+    check_species = Backbone.check_species
+
+    @abc.abstractmethod
+    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
+        """Graph of ``frames`` as this network wants it."""
+
+    @abc.abstractmethod
+    def trunk(self, graph: AtomGraph) -> State:
+        """What the head needs of one frame: tensors of float32 and int32 by name."""
+
+    @abc.abstractmethod
+    def head(self, state: State) -> torch.Tensor:
+        """Energy (n_frames,) of a batch of states: in eV, or for random weights in no unit."""
+
+    @abc.abstractmethod
+    def energy(self, graph: AtomGraph) -> torch.Tensor:
+        """The same energy, to be differentiated in positions and then in weights.
+
+        Without the shortcuts that frozen layers and fixed positions allow.
+        """
+
+    @abc.abstractmethod
+    def module(self) -> torch.nn.Module:
+        """The head's weights; those that are trained require a gradient."""
+
+    @abc.abstractmethod
+    def to(self, device: torch.device | str) -> Network:
+        """Move the weights to ``device``; returns self."""
+
+
+def check_frozen(name: str, frozen: int, layers: Sequence[int]) -> None:
+    """Raise a ConfigError unless a head is left to train beyond ``frozen`` of the layers."""
+    if not 0 <= frozen < len(layers):
+        raise ConfigError(
+            f"networks.{name}.frozen: {frozen} of {len(layers)} layers leave none to train; "
+            f"choose 0 to {len(layers) - 1}"
+        )

@@ -1,0 +1,1 @@
+"""SchNet: features, and a network that is trained or fine-tuned."""

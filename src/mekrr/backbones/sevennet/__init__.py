@@ -1,0 +1,1 @@
+"""SevenNet: features, and a network that is fine-tuned."""

@@ -1,0 +1,97 @@
+"""SevenNet-0 and SevenNet-l3i5 (MPtrj, PBE), their weights inside the package sevenn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import sevenn._keys as KEY
+import sevenn.util
+import torch
+from ase import Atoms
+from sevenn import pretrained_potentials
+from sevenn.nn.convolution import IrrepsConvolution
+
+from mekrr.backbones.base import Backbone, BackboneOutput
+from mekrr.backbones.graph import AtomGraph, build_graph
+from mekrr.backbones.sevennet.convolution import Convolution
+from mekrr.errors import BackboneError
+from mekrr.files import sha256
+
+CHECKPOINTS = {
+    "7net-0": "SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth",
+    "7net-l3i5": "SevenNet_l3i5/checkpoint_l3i5.pth",
+}
+
+
+class SevenNet(Backbone):
+    """Layers t = 0…4: the scalar (l = 0) channels after the t-th interaction's gate.
+
+    Parameters
+    ----------
+    checkpoint : "7net-0" (angular momenta up to l = 2) or "7net-l3i5" (up to l = 3).
+
+    Raises
+    ------
+    BackboneError
+        If there is no such checkpoint in the package.
+    """
+
+    has_energy = True
+
+    def __init__(self, name: str, checkpoint: str = "7net-0"):
+        if checkpoint not in CHECKPOINTS:
+            raise BackboneError(
+                f"backbone {name!r}: unknown checkpoint {checkpoint!r}; "
+                f"known: {', '.join(CHECKPOINTS)}"
+            )
+        self.name = name
+        path = Path(next(iter(pretrained_potentials.__path__))) / CHECKPOINTS[checkpoint]
+        loaded = sevenn.util.load_checkpoint(str(path))
+        self._model = loaded.build_model().eval().requires_grad_(False)
+        self._model.set_is_batch_data(True)
+        self._index_of = self._model.z_to_onehot_tensor
+        # The last module differentiates the energy; here autograd does, where wanted.
+        self._modules = [(n, m) for n, m in self._model.named_children() if n != "force_output"]
+        self._steps = [
+            (n, Convolution(m) if isinstance(m, IrrepsConvolution) else m) for n, m in self._modules
+        ]
+        self._gates = {  # layer and number of scalars, which stand first
+            name: (int(name.split("_")[0]), module.gate.irreps_out.count("0e"))
+            for name, module in self._modules
+            if name.endswith("_equivariant_gate")
+        }
+        self.layers = tuple(t for t, _ in self._gates.values())
+        self._cutoff = float(self._model.cutoff)
+        self.species = frozenset(self._model.type_map)
+        self.weights_sha256 = sha256(path)
+
+    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
+        return build_graph(frames, self._cutoff)
+
+    def forward(self, graph: AtomGraph) -> BackboneOutput:
+        data = self._data(graph)
+        layers = {}
+        for name, step in self._steps:
+            data = step(data)
+            if name in self._gates:
+                t, scalars = self._gates[name]
+                layers[t] = data[KEY.NODE_FEATURE][:, :scalars]
+        return BackboneOutput(layers, data[KEY.PRED_TOTAL_ENERGY].reshape(-1))
+
+    def _data(self, graph: AtomGraph) -> dict[str, torch.Tensor]:
+        """SevenNet's input."""
+        dtype = next(self._model.parameters()).dtype
+        return {
+            KEY.ATOMIC_NUMBERS: graph.species,
+            KEY.NODE_FEATURE: self._index_of[graph.species],
+            KEY.EDGE_IDX: torch.stack([graph.centre, graph.neighbour]),
+            KEY.EDGE_VEC: graph.edge_vectors().to(dtype),
+            KEY.BATCH: graph.frame,
+            KEY.NUM_ATOMS: graph.n_atoms,
+        }
+
+    def to(self, device: torch.device | str) -> SevenNet:
+        self._model.to(device)
+        self._index_of = self._index_of.to(device)
+        return self

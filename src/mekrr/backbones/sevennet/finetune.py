@@ -1,0 +1,132 @@
+"""SevenNet whose last interactions and readout are trained."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import sevenn._keys as KEY
+import torch
+from sevenn.nn.convolution import IrrepsConvolution
+
+from mekrr.backbones.graph import AtomGraph
+from mekrr.backbones.network import Network, check_frozen
+from mekrr.backbones.radial import Radial
+from mekrr.backbones.rows import grouping, grouping_indices
+from mekrr.backbones.sevennet.adapter import SevenNet
+from mekrr.backbones.sevennet.convolution import Convolution, Path
+from mekrr.backbones.sparse import State, sparse_product
+
+KNOT_SPACING = 0.01  # Å; the shortest wave of the radial basis is 1.25 Å long
+
+
+class FineTunedSevenNet(SevenNet, Network):
+    """A SevenNet whose last interactions and readout are trained.
+
+    Parameters
+    ----------
+    name : name in the registry of networks.
+    start : name of the backbone.
+    frozen : number of interactions that stay as they are, the embedding with them.
+    checkpoint : option of the backbone.
+    """
+
+    indices: ClassVar = {
+        "frame": "n_atoms",
+        **grouping_indices("centre", "x"),
+        **grouping_indices("neighbour", "x"),
+        **Radial.indices("radial", "centre"),
+    }
+
+    def __init__(self, name: str, start: str, frozen: int, checkpoint: str = "7net-0"):
+        super().__init__(name, checkpoint)
+        check_frozen(name, frozen, self.layers)
+        self.start = start
+        first = [module for module, _ in self._modules].index(f"{frozen}_self_connection_intro")
+        self._frozen = [module for _, module in self._modules[:first]]
+        self._trunk = [step for _, step in self._steps[:first]]
+        self._trained = torch.nn.ModuleList(m for _, m in self._modules[first:])
+        self._trained.requires_grad_(True)
+        self._radial = Radial(self._cutoff, KNOT_SPACING)
+        basis = self._frozen[0]
+        knots = self._radial.knots.clamp(max=self._cutoff)
+        self._basis = (basis.basis_function(knots) * basis.cutoff_function(knots)[:, None]).detach()
+        self._fast = {
+            k: TrainedConvolution(module)
+            for k, module in enumerate(self._trained)
+            if isinstance(module, IrrepsConvolution)
+        }
+
+    def trunk(self, graph: AtomGraph) -> State:
+        data = self._data(graph)
+        for step in self._trunk:
+            data = step(data)
+        n_edges, n_atoms = len(graph.centre), len(graph.species)
+        every = torch.arange(n_edges, device=graph.centre.device)
+        return {
+            "n_atoms": graph.n_atoms.int(),
+            "frame": graph.frame.int(),
+            "type": data[KEY.ATOM_TYPE].int(),
+            "x": data[KEY.NODE_FEATURE],
+            "harmonics": data[KEY.EDGE_ATTR],
+            **grouping("centre", graph.centre, n_atoms),
+            **grouping("neighbour", graph.neighbour, n_atoms),
+            **self._radial.state("radial", graph.edge_vectors().norm(dim=1), every, n_edges),
+        }
+
+    def head(self, state: State) -> torch.Tensor:
+        data = {
+            KEY.NODE_FEATURE: state["x"],
+            KEY.ATOM_TYPE: state["type"].long(),
+            KEY.BATCH: state["frame"].long(),
+        }
+        for k, module in enumerate(self._trained):
+            fast = self._fast.get(k)
+            data = module(data) if fast is None else fast.on(state, self._basis, data)
+        return data[KEY.PRED_TOTAL_ENERGY].reshape(-1)
+
+    def energy(self, graph: AtomGraph) -> torch.Tensor:
+        data = self._data(graph)
+        for module in [*self._frozen, *self._trained]:
+            data = module(data)
+        return data[KEY.PRED_TOTAL_ENERGY].reshape(-1)
+
+    def module(self) -> torch.nn.Module:
+        return self._trained
+
+    def to(self, device: torch.device | str) -> FineTunedSevenNet:
+        super().to(device)
+        self._trained.to(device)
+        self._basis = self._basis.to(device)
+        return self
+
+
+class _Coupling(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, path, state):
+        ctx.path, ctx.state = path, state
+        return path.forward(x, state)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, upstream):
+        return ctx.path.backward(upstream.contiguous(), ctx.state), None, None
+
+
+class TrainedConvolution(Convolution):
+    """A convolution on positions that no longer change, with weights that are trained.
+
+    The radial weights w are interpolated between knots.
+    """
+
+    _couple = staticmethod(_Coupling.apply)
+
+    def on(
+        self, state: State, basis: torch.Tensor, data: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """As the module's own, ``basis`` being the radial basis at the knots."""
+        weights = self._module.weight_nn(basis)
+
+        def radial(path: Path) -> torch.Tensor:
+            return sparse_product(state, "radial", weights[:, path.weights].contiguous())
+
+        return self._convolve(data, state, radial)

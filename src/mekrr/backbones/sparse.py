@@ -1,0 +1,80 @@
+"""Sums of weighted rows, with sums that are known beforehand: what message passing is made of.
+
+A product P X with a sparse P that no training changes, such as distances between atoms make.
+Gathering and adding in one pass, as `embedding_bag` does, is some ten times faster on a CPU
+than index_select and index_add, and so is the backward pass, which is the same operation
+with the transpose of P.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn.functional import embedding_bag
+
+State = dict[str, torch.Tensor]
+
+
+def sparse_state(
+    name: str, row: torch.Tensor, column: torch.Tensor, weight: torch.Tensor, shape: tuple[int, int]
+) -> State:
+    """Entries of P (n_rows, n_columns) and of its transpose, as `sparse_product` wants them.
+
+    Parameters
+    ----------
+    name : prefix of the tensors' names.
+    row, column : (n,) indices of the entries, in any order; entries of the same place add up.
+    weight : (n,) values of the entries.
+    """
+    state = {}
+    for suffix, major, minor, size in (("", row, column, shape[0]), ("_t", column, row, shape[1])):
+        order = torch.argsort(major, stable=True)
+        begin = torch.searchsorted(major[order].contiguous(), torch.arange(size))
+        state[f"{name}{suffix}_column"] = minor[order].int()
+        state[f"{name}{suffix}_weight"] = weight[order].float()
+        state[f"{name}{suffix}_begin"] = begin.int()
+    return state
+
+
+def sparse_indices(name: str, rows: str, columns: str | None) -> dict[str, str]:
+    """What the entries number, for `mekrr.models.network.states.collate`.
+
+    ``rows`` and ``columns`` are tensors of a state that have as many rows as P has rows and
+    columns; ``columns`` is None if all frames share those.
+    """
+    numbered = {
+        f"{name}_begin": f"{name}_column",
+        f"{name}_t_begin": f"{name}_t_column",
+        f"{name}_t_column": rows,
+    }
+    return numbered | ({f"{name}_column": columns} if columns else {})
+
+
+def sparse_product(state: State, name: str, x: torch.Tensor) -> torch.Tensor:
+    """P x, (n_rows, d), for x (n_columns, d).
+
+    If all frames of a batch share the columns of P, its transpose has as many rows for each
+    frame, whose sum is the gradient.
+    """
+    entries = [
+        state[f"{name}{suffix}_{part}"]
+        for suffix in ("", "_t")
+        for part in ("column", "weight", "begin")
+    ]
+    return _SparseProduct.apply(x, *entries)
+
+
+class _SparseProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, column, weight, begin, t_column, t_weight, t_begin):
+        ctx.save_for_backward(t_column, t_weight, t_begin)
+        ctx.n_columns = len(x)
+        return embedding_bag(column, x, begin, per_sample_weights=weight, mode="sum")
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, upstream):
+        column, weight, begin = ctx.saved_tensors
+        grad = embedding_bag(column, upstream, begin, per_sample_weights=weight, mode="sum")
+        if len(grad) != ctx.n_columns:
+            grad = grad.view(-1, ctx.n_columns, grad.shape[1]).sum(0)
+        return grad, *6 * (None,)

@@ -1,0 +1,1 @@
+"""How kernels between many frames are computed; for `mekrr.kernels` alone."""

@@ -1,0 +1,1 @@
+"""Models of the energy: problems, parameters chosen, fits and their files."""

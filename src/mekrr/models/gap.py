@@ -1,0 +1,302 @@
+"""GAP-SOAP: Gaussian approximation potentials on SOAP, fitted by gap_fit, evaluated by quippy.
+
+A GAP is a sparse Gaussian process for energies of atoms. With unit SOAP vectors p, the energy
+of an atom i of species s is
+
+    e_i = e_0 + δ² Σ_m α_m (p_i · p_m)^ζ
+
+over representative atoms m of the same species; only the sums over the atoms of a frame are
+observed. Equations: Bartók, Kondor and Csányi, Phys. Rev. B 87, 184115 (2013); Bartók and
+Csányi, Int. J. Quantum Chem. 115, 1051 (2015).
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pandas as pd
+from ase import Atoms
+from ase.data import chemical_symbols
+
+from mekrr.errors import DataError, MekrrError, first_line
+from mekrr.files import atomic_path
+from mekrr.models.fits import Fit, Problem
+from mekrr.progress import progress_bar
+
+METHOD = "GAP-SOAP"
+POTENTIAL = "gap.xml"
+UNUSED_SIGMAS = "1.0 1.0 1.0"  # of forces, virials, Hessians: not fitted, but 0 stops gap_fit
+INSTALL = (
+    "install the package quippy-ase (make setup does, where there are wheels: x86-64 Linux and "
+    "macOS) or leave GAP-SOAP out (study.gap: false)"
+)
+
+
+class GapError(MekrrError):
+    """gap_fit or quippy is missing, or failed."""
+
+
+def fit_gap(
+    model: str | os.PathLike,
+    frames: Sequence[Atoms],
+    energy: np.ndarray,
+    settings: Mapping[str, float | str],
+    *,
+    seed: int,
+    log: str | os.PathLike,
+    threads: int = 1,
+) -> None:
+    """Fit to energies alone and write the potential, whole or not at all.
+
+    The file is a tar archive of what gap_fit writes, under names that do not depend on time
+    or place: the same fit gives the same bytes.
+
+    Parameters
+    ----------
+    model : file to write.
+    frames : the training frames.
+    energy : (n_frames,) eV, references subtracted. Their mean per atom becomes the e_0 of
+        every species (gap_fit's e0_method average).
+    settings : options of gap_fit by its own names: ``default_sigma`` (eV/atom, the
+        error that energies are taken to have) and those of the SOAP descriptor: ``n_max``,
+        ``l_max``, ``cutoff`` and ``cutoff_transition_width`` (Å), ``atom_sigma`` (Å), ``zeta``,
+        ``delta`` (eV), ``n_sparse`` (representative atoms per species, at most all that there
+        are) and ``sparse_method``, how these are chosen.
+    seed : of that choice.
+    log : file for gap_fit's output.
+
+    Raises
+    ------
+    GapError
+        If gap_fit is missing or fails; with its own last message.
+    """
+    program = _gap_fit()
+    with tempfile.TemporaryDirectory(prefix="gap_fit-") as folder:
+        copies = [_in_a_cell(atoms, settings["cutoff"]) for atoms in frames]
+        for copy, value in zip(copies, energy, strict=True):
+            copy.info = {"target": float(value)}
+        ase.io.write(Path(folder) / "train.xyz", copies, format="extxyz")
+        options = {
+            "atoms_filename": "train.xyz",
+            "gap_file": POTENTIAL,
+            "gap": _descriptors(frames, settings),
+            "default_sigma": f"{{{settings['default_sigma']} {UNUSED_SIGMAS}}}",
+            "e0_method": "average",
+            "energy_parameter_name": "target",
+            "do_copy_atoms_file": "F",
+            "rnd_seed": seed + 1,  # it refuses 0
+        }
+        command = [program, *(f"{key}={value}" for key, value in options.items())]
+        _run(command, folder, Path(log), threads)
+        _pack(Path(folder), model)
+
+
+def predict_gap(model: str | os.PathLike, frames: Sequence[Atoms]) -> np.ndarray:
+    """Energies (n_frames,) in eV of frames, references subtracted, by a file of `fit_gap`.
+
+    Raises
+    ------
+    GapError
+        If quippy is missing, or the file cannot be read.
+    DataError
+        If a frame has a species that no training frame had.
+    """
+    with _unpacked(model) as potential:
+        text = potential.read_text()
+        # Imported here, since not every platform has it.
+        try:
+            from quippy.potential import Potential
+        except ImportError as error:
+            raise GapError(f"quippy cannot be imported ({first_line(error)}); {INSTALL}") from error
+        species = {int(z) for z in re.search(r"species_Z=\{([\d ]+)\}", text)[1].split()}
+        cutoff = float(re.search(r"cutoff=([\d.]+)", text)[1])
+        for index, atoms in enumerate(frames):
+            unknown = sorted(set(atoms.numbers.tolist()) - species)
+            if unknown:
+                raise DataError(
+                    f"frame {index}: the potential was fitted without "
+                    f"{', '.join(chemical_symbols[z] for z in unknown)}; leave the frame out, or "
+                    "fit to frames that have it"
+                )
+        calculator = Potential(param_filename=str(potential))
+        calculator.set_default_properties(["energy"])  # and not forces
+        energy = np.empty(len(frames))
+        with progress_bar(len(frames), METHOD, "frame") as bar:
+            for index, atoms in enumerate(frames):
+                energy[index] = calculator.get_potential_energy(_in_a_cell(atoms, cutoff))
+                bar.update()
+    if not np.isfinite(energy).all():
+        raise GapError(
+            f"{model}: energy of frame {np.flatnonzero(~np.isfinite(energy))[0]} is not finite; "
+            "fit with a larger default_sigma"
+        )
+    return energy
+
+
+@dataclass(frozen=True)
+class GapFit(Fit):
+    """The tables of a fit, `mekrr.models.fits`, and one more.
+
+    Attributes
+    ----------
+    costs : method, backbone, prediction_seconds (of the processor) for each frame.
+    """
+
+    costs: pd.DataFrame
+
+
+def gap_soap(problem: Problem, frames: Sequence[Atoms], model: str | os.PathLike) -> GapFit:
+    """Predictions on all frames of a problem by the potential fitted on its training frames."""
+    begin = time.process_time()
+    energy = predict_gap(model, frames)
+    seconds = (time.process_time() - begin) / len(frames)
+    fit = problem.unfitted(METHOD, "none", problem.reference + energy)
+    cost = {"method": METHOD, "backbone": "none", "prediction_seconds": seconds}
+    return GapFit(fit.predictions, fit.choices, fit.sweep, pd.DataFrame([cost]))
+
+
+def transfer_gap(
+    problem: Problem, frames: Sequence[Atoms], model: str | os.PathLike
+) -> pd.DataFrame:
+    """Predictions on a target's test frames by the potential fitted on a source.
+
+    Parameters
+    ----------
+    problem : as from `mekrr.study.experiments.transfer.transfer_problem`.
+    frames : the target's test frames.
+
+    Returns
+    -------
+    DataFrame with the columns of `mekrr.study.experiments.transfer.transfer`.
+    """
+    energy = problem.reference.copy()
+    energy[problem.members("test")] += predict_gap(model, frames)
+    table = problem.predictions(METHOD, "none", None, energy)
+    return table[table["split"] == "test"].drop(columns="split")
+
+
+def _gap_fit() -> str:
+    """Path of the program: quippy's own, else one on PATH."""
+    package = importlib.util.find_spec("quippy")
+    folders = package.submodule_search_locations if package else []
+    path = os.pathsep.join([*folders, os.environ.get("PATH", "")])
+    program = shutil.which("gap_fit", path=path)
+    if program is None:
+        raise GapError(f"gap_fit not found; {INSTALL}")
+    return program
+
+
+def _descriptors(frames: Sequence[Atoms], settings: Mapping[str, float | str]) -> str:
+    """One SOAP descriptor for each species as the centre, all species as neighbours."""
+    counts = Counter(z for atoms in frames for z in atoms.numbers.tolist())
+    neighbours = " ".join(map(str, sorted(counts)))
+    shared = {key: value for key, value in settings.items() if key != "default_sigma"}
+    descriptors = []
+    for species, count in sorted(counts.items()):
+        options = shared | {
+            "n_sparse": min(settings["n_sparse"], count),
+            "covariance_type": "dot_product",
+            "add_species": "F",
+            "n_Z": 1,
+            "Z": species,
+            "n_species": len(counts),
+            "species_Z": f"{{{{{neighbours}}}}}",
+        }
+        descriptors.append("soap " + " ".join(f"{key}={value}" for key, value in options.items()))
+    return f"{{{' : '.join(descriptors)}}}"
+
+
+def _in_a_cell(atoms: Atoms, cutoff: float) -> Atoms:
+    """Positions and cell alone; a cell that holds all atoms where a frame is not periodic.
+
+    Without a cell gap_fit finds no neighbours.
+    """
+    copy = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    if not copy.pbc.all():
+        copy.center(vacuum=cutoff, axis=tuple(np.flatnonzero(~copy.pbc)))
+    return copy
+
+
+def _run(command: Sequence[str], folder: str, log: Path, threads: int) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    with open(log, "w", encoding="utf-8", errors="replace") as stream:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        stream.write(done.stderr)
+    if done.returncode < 0:
+        raise GapError(
+            f"gap_fit was ended by signal {-done.returncode}, as if memory ran out; see {log}, "
+            "and lower gap.n_sparse or gap.n_max"
+        )
+    if done.returncode or not (Path(folder) / POTENTIAL).is_file():
+        raise GapError(f"gap_fit failed: {_last_message(done.stderr, log)}; see {log}")
+
+
+def _last_message(stderr: str, log: Path) -> str:
+    """What gap_fit said last: on stderr, where it aborts, else in its log."""
+    for text in (stderr, log.read_text(encoding="utf-8")):
+        said = [line.strip() for line in text.splitlines()]
+        said = [line for line in said if line and not line.startswith("STOP")]
+        if said:
+            return said[-1].removeprefix("SYSTEM ABORT:").strip()
+    return "without a message"
+
+
+def _pack(folder: Path, model: str | os.PathLike) -> None:
+    """The potential and its representative atoms, the time of the fit taken out of all names."""
+    text = (folder / POTENTIAL).read_text()
+    stamp = re.search(r'<Potential label="([^"]+)"', text)[1]
+    (folder / POTENTIAL).write_text(text.replace(stamp, "GAP_SOAP_"))
+    # gzip's and tar's own headers would state times and owners.
+    with (
+        atomic_path(model) as temporary,
+        open(temporary, "wb") as raw,
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
+        for path in sorted(folder.glob(f"{POTENTIAL}*")):
+            member = tarfile.TarInfo(path.name.replace(stamp, "GAP_SOAP_"))
+            member.size = path.stat().st_size
+            with open(path, "rb") as stream:
+                archive.addfile(member, stream)
+
+
+@contextmanager
+def _unpacked(model: str | os.PathLike) -> Iterator[Path]:
+    """Path of the potential, for as long as the context lasts."""
+    with tempfile.TemporaryDirectory(prefix="gap-") as folder:
+        try:
+            with tarfile.open(model, "r:gz") as archive:
+                archive.extractall(folder, filter="data")
+        except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+            raise GapError(f"{model}: cannot be read ({first_line(error)}); fit it anew") from error
+        potential = Path(folder) / POTENTIAL
+        if not potential.is_file():
+            raise GapError(f"{model}: holds no {POTENTIAL}; fit it anew")
+        yield potential

@@ -1,0 +1,704 @@
+"""MEKRR as an estimator in scikit-learn's manner: frames in, energies with uncertainties out."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from ase import Atoms
+from ase.symbols import Symbols
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
+
+from mekrr import environment
+from mekrr.data.references import (
+    ALONE,
+    References,
+    Rule,
+    require_usable,
+    separate_isolated,
+    warn_of_isolated,
+)
+from mekrr.data.units import unit_doubt
+from mekrr.errors import (
+    BackboneError,
+    CompositionWarning,
+    ConstantTargetWarning,
+    DataError,
+    DataWarning,
+    InputError,
+    printable,
+)
+from mekrr.features.atoms import selected
+from mekrr.features.store import FrameFeatures
+from mekrr.kernels.atom import Gaussian, Linear, Matern
+from mekrr.kernels.gram import combine, own_gram, species_gram, train_gram
+from mekrr.kernels.lengthscale import find_lengthscale
+from mekrr.models.file import read_model, write_model
+from mekrr.models.inputs import (
+    Given,
+    check_square,
+    take,
+    take_energies,
+    take_validation,
+    take_weights,
+)
+from mekrr.models.parameters import ATOM_KERNELS, check_parameters
+from mekrr.models.record import ModelRecord
+from mekrr.models.ridge import KernelRidge, RidgePath, is_constant
+from mekrr.models.select import (
+    Choice,
+    alpha_grid,
+    choose,
+    leave_one_out_sweep,
+    regularisation_grid,
+    sweep,
+)
+
+# What config/config.yaml has.
+ALPHAS = alpha_grid(smallest=1e-4, count=21)
+REGULARISATIONS = regularisation_grid(smallest=1e-11, largest=1e-3, count=9)
+SAME_KERNEL = 1e-7  # relative; closer than its rounding, float32, a kernel tells nothing apart
+BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
+
+
+class MEKRR(RegressorMixin, BaseEstimator):
+    """Kernel ridge regression with mean-embedding kernels on the features of a frozen GNN.
+
+    The kernel between frames is K_α = (1 - α) K_0 + α K_1, see `mekrr.kernels.gram`; with T
+    training frames the coefficients solve (K_α + λ T I) c = ỹ in float64, ỹ the target less
+    the reference energies of its species, standardised. Falk et al., NeurIPS 2023.
+
+    Predictions, files and summaries go by the parameters of the last fit that ended, whatever is
+    set later; but ``threads`` and ``registry``, which change no prediction, count as they are. In
+    a forked process torch has one thread; on a GPU start processes by "spawn" instead.
+
+    Parameters left None are chosen in `fit`, by closed-form leave-one-out errors or on
+    validation frames, those with the least RMSE in meV/atom.
+
+    Parameters
+    ----------
+    backbone : name of the network; see `mekrr.backbones.registry`.
+    layer : layer of the network whose features enter; None: chosen among those that the
+        registry names.
+    alpha : α, 0 to 1; None: chosen among 0 and 20 values from 1e-4 to 1.
+    regularisation : λ ≥ 0; None: chosen among nine values from 1e-11 to 1e-3.
+    lengthscale : σ of the atom kernel, or "median" for the median distance of training atoms,
+        or "sampled-median" for that of some drawn at random.
+    kernel : atom kernel "gaussian", "matern3", "matern5" or "linear" (which has no σ); or
+        "precomputed", if kernels between frames are given in place of frames. These have no
+        backbone, layer, α, σ or reference energies; as for the criterion, a frame counts as
+        one atom.
+    target : "energy", or "delta": what the untouched network leaves, E - E_GNN. Far from all
+        training frames the prediction then falls back to the network's own.
+    reference_energy : rule of `mekrr.data.references.References.fit`; of the energy, or of what
+        the network leaves, for which least squares stand in for "isolated-atoms". Frames with
+        ``info["config_type"]`` IsolatedAtom serve as references and are not fitted.
+    atoms : rule of `mekrr.features.atoms.selected`: which atoms enter the kernel.
+    registry : file that names more backbones, see `mekrr.backbones.registry`.
+    threads : threads of the network, the kernel and linear algebra.
+
+    Attributes
+    ----------
+    layer_, alpha_, regularisation_, lengthscale_ : as fitted; None where they do not apply.
+    criterion_ : what chose those left None: "leave-one-out errors", "n validation frames".
+    sweep_ : DataFrame of layer, alpha, regularisation, rmse, mae (meV/atom) of all that was
+        chosen from; None if nothing was, or the model was loaded.
+    leave_one_out_ : (T,) signed leave-one-out errors of the training frames in meV/atom, of
+        the fitted parameters; see `RidgePath.leave_one_out`. Frames of one trajectory
+        resemble each other, which flatters them.
+    references_ : reference energy of each species in eV.
+    ridge_ : the fitted `KernelRidge`.
+    train_ : features of the training frames; None for a precomputed kernel.
+    backbone_ : name, family, options and weights' checksum; None if no frames were given.
+    provenance_ : versions and hardware of the fit.
+    parameters_ : the parameters of the fit.
+    n_features_in_ : width of features, or columns of a precomputed kernel; not of frames.
+    """
+
+    _fitted = (
+        "input_",
+        "layer_",
+        "alpha_",
+        "regularisation_",
+        "lengthscale_",
+        "criterion_",
+        "references_",
+        "backbone_",
+        "provenance_",
+    )
+
+    def __init__(
+        self,
+        backbone: str = "sevennet-0",
+        *,
+        layer: int | None = None,
+        alpha: float | None = 0.0,
+        regularisation: float | None = None,
+        lengthscale: float | str = "median",
+        kernel: str = "gaussian",
+        target: str = "energy",
+        reference_energy: Rule = "least-squares",
+        atoms: str | Mapping = "all",
+        registry: str | os.PathLike | None = None,
+        threads: int = 1,
+    ):
+        self.backbone = backbone
+        self.layer = layer
+        self.alpha = alpha
+        self.regularisation = regularisation
+        self.lengthscale = lengthscale
+        self.kernel = kernel
+        self.target = target
+        self.reference_energy = reference_energy
+        self.atoms = atoms
+        self.registry = registry
+        self.threads = threads
+
+    def fit(
+        self,
+        X: Iterable[Atoms] | FrameFeatures | np.ndarray,
+        y: np.ndarray | None = None,
+        validation: Iterable[int] | Iterable[bool] | None = None,
+    ) -> MEKRR:
+        """Fit, and choose the parameters left None.
+
+        Parameters
+        ----------
+        X : frames, of any iterable; features of their atoms; or, if ``kernel`` is
+            "precomputed", the kernel (n, n) between frames.
+        y : (n,) total energies in eV; by default those that the frames come with, which
+            features and kernels do not. For features of some of the atoms only, and for a
+            kernel, any target in eV.
+        validation : frames that are not fitted, but on which the parameters left None are
+            chosen: a mask (n,) or indices, those below 0 from the end. By default they are
+            chosen by leave-one-out errors.
+
+        Raises
+        ------
+        ConfigError
+            If a parameter has no possible value.
+        BackboneError
+            If the backbone is unknown or does not apply to the frames.
+        DataError
+            If frames, features and energies do not fit together; mostly an InputError, which is
+            a ValueError too.
+        SolveError
+            If the kernel matrix cannot be factorised.
+        """
+        parameters = self.get_params(deep=False)
+        check_parameters(parameters)
+        fitted = clone(self)
+        fitted._fit(X, y, validation)
+        # All at once: a fit that fails leaves the model of the one before.
+        vars(self).update({k: v for k, v in vars(fitted).items() if k not in parameters})
+        return self
+
+    def _fit(self, X: object, y: object, validation: object) -> None:
+        self.parameters_ = self.get_params(deep=False)
+        self.input_, X = take(X, self.kernel)
+        if self.target == "delta" and self.input_ != "frames":
+            raise InputError(
+                f"target='delta' needs frames, not {self.input_}; subtract the energies of the "
+                "network from y yourself"
+            )
+        y = take_energies(self.input_, X, y)
+        if self.input_ == "kernel":
+            check_square(X)
+        validation = take_validation(validation, len(y))
+        isolated: dict[str, float] = {}
+        if self.input_ == "frames":
+            X, y, validation, isolated = _without_isolated(X, y, validation)
+            species = Symbols(np.unique(np.concatenate(_numbers(X))))
+            require_usable(self._rule_of_references(), species, "frames", isolated)
+        train = np.setdiff1d(np.arange(len(y)), [] if validation is None else validation)
+        if len(train) == 0:
+            raise InputError("no frame is left to be fitted; name fewer for validation")
+
+        layers, self.backbone_, self.references_ = [None], None, None
+        self._backbone = self._references = None
+        with self._own_settings():
+            if self.input_ == "frames":
+                from mekrr.backbones.registry import open_backbone
+
+                self._backbone, layers, self.backbone_ = open_backbone(self.backbone, self.registry)
+                if self.layer is not None:
+                    layers = [self.layer]
+            if self.input_ == "kernel":
+                n_atoms, target = np.ones(len(y)), y
+                columns = X[:, train]
+                grams = [_Gram(None, None, None, columns, columns)]
+            else:
+                numbers = _numbers(X)
+                n_atoms = np.array([len(frame) for frame in numbers])
+                features, network = self._features(X, layers)
+                _warn_of_unit(X, y, network)
+                rest = y - network if self.target == "delta" else y
+                self._fit_references(numbers, rest, train, isolated)
+                target = rest - self._reference(numbers)
+                grams = self._grams(features, train)
+            kernel = self._choose(grams, len(layers), target, n_atoms, train, validation)
+            _require_learnable(kernel, target[train])
+            self.ridge_ = KernelRidge(self.regularisation_).fit(kernel, target[train])
+            path = RidgePath(kernel, target[train])
+        predicted = path.leave_one_out(np.array([self.regularisation_]))[0]
+        self.leave_one_out_ = 1000.0 * (predicted - target[train]) / n_atoms[train]
+        self.provenance_ = environment.collect()
+
+    def predict(
+        self,
+        X: Iterable[Atoms] | FrameFeatures | np.ndarray,
+        return_std: bool = False,
+        self_kernel: np.ndarray | None = None,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Total energies in eV, and on demand their standard deviations.
+
+        Parameters
+        ----------
+        X : as in `fit`; of a precomputed kernel the rows (n, T), between the frames and the
+            training frames.
+        return_std : also return the predictive standard deviation of the corresponding
+            Gaussian process, noise included, see `KernelRidge.std`, and what the training
+            frames leave undetermined of the references, see `References.undetermined`. Of
+            that a CompositionWarning tells in any case.
+        self_kernel : (n,) k(x, x) of each frame, needed for it if the kernel is precomputed.
+
+        Returns
+        -------
+        (n,) eV, or two of them.
+
+        Raises
+        ------
+        BackboneError
+            If the backbone's weights are not those of the fit.
+        DataError
+            If a frame cannot be used or has an element that no training frame had.
+        """
+        return self._as_fitted()._predict(X, return_std, self_kernel)
+
+    def _predict(
+        self, X: object, return_std: bool, self_kernel: object
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        X, self_kernel = self._take_new(X, return_std, self_kernel)
+        with self._own_settings():
+            if self.input_ == "kernel":
+                known, undetermined, kernel = 0.0, 0.0, X
+            else:
+                numbers = _numbers(X)
+                reference = self._reference(numbers)
+                undetermined = self._undetermined(numbers)
+                layers, network = self._features(X, [self.layer_])
+                offset = network if self.target == "delta" else 0.0
+                known, features = offset + reference, layers[self.layer_]
+                atom_kernel = self._atom_kernel(self.lengthscale_)
+                gram = species_gram(features, self.train_, atom_kernel, threads=self.threads)
+                kernel = combine(gram.k0, gram.k1, self.alpha_)
+                if return_std:
+                    self_kernel = own_gram(features, atom_kernel).at(self.alpha_)
+            energy = known + self.ridge_.predict(kernel)
+            if not return_std:
+                return energy
+            return energy, np.hypot(self.ridge_.std(kernel, self_kernel), undetermined)
+
+    def score(
+        self,
+        X: Iterable[Atoms] | FrameFeatures | np.ndarray,
+        y: np.ndarray | None = None,
+        sample_weight: np.ndarray | None = None,
+    ) -> float:
+        """Coefficient of determination R² of the total energies (not per atom).
+
+        ``y`` in eV, by default the energies that the frames come with.
+        """
+        model = self._as_fitted()
+        kind, X = take(X, model.kernel)
+        y = take_energies(kind, X, y)
+        if sample_weight is not None:
+            sample_weight = take_weights(sample_weight, len(y), "sample_weight")
+            if not sample_weight.any():
+                raise InputError("sample_weight is 0 for all frames; leave it out")
+        return super().score(X, y, sample_weight)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the fitted model to one file, see `mekrr.models.file`."""
+        check_is_fitted(self, "ridge_")
+        tensors = {
+            "coefficients": self.ridge_.coefficients_,
+            "factor": self.ridge_.factor_,
+            "leave_one_out": self.leave_one_out_,
+        }
+        if self.train_ is not None:
+            tensors |= {"features": self.train_.features} | {
+                name: getattr(self.train_, name).astype(np.int64) for name in ("species", "pointer")
+            }
+        ridge = {name: getattr(self.ridge_, name) for name in ("mean_", "scale_", "variance_")}
+        fitted = {name: getattr(self, name) for name in self._fitted}
+        if self._references is not None:
+            fitted["reference_record"] = self._references.record()
+        parameters = {k: v for k, v in self.parameters_.items() if k != "registry"}
+        record = {"parameters": parameters, "fitted": fitted, "ridge": ridge}
+        write_model(path, tensors, record, ModelRecord)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, registry: str | os.PathLike | None = None) -> MEKRR:
+        """A model from its file, of which nothing is used that was not checked.
+
+        ``registry`` is that of the backbone, if it is none of the package's: the one of the
+        fit is not looked for. The backbone is opened, and compared with that of the fit, by
+        the first prediction from frames.
+
+        Raises a ModelFileError if the file is damaged, no model, or of a newer format.
+        """
+        tensors, checked = read_model(path, ModelRecord)
+        record = checked.model_dump()
+        model = cls(**record["parameters"], registry=registry)
+        model.threads = min(model.threads, len(os.sched_getaffinity(0)))
+        for name in cls._fitted:
+            setattr(model, name, record["fitted"][name])
+        model.ridge_ = KernelRidge(model.regularisation_)
+        for name, value in record["ridge"].items():
+            setattr(model.ridge_, name, value)
+        model.ridge_.coefficients_ = tensors["coefficients"]
+        model.ridge_.factor_ = tensors["factor"]
+        model.leave_one_out_ = tensors["leave_one_out"]
+        model.sweep_ = model.train_ = None
+        if model.input_ != "kernel":
+            names = ("features", "species", "pointer")
+            model.train_ = FrameFeatures(*(tensors[name] for name in names))
+        model._recall_references(record["fitted"]["reference_record"])
+        model.parameters_ = model.get_params(deep=False)
+        return model
+
+    @property
+    def n_features_in_(self) -> int:
+        check_is_fitted(self, "ridge_")
+        if self.input_ == "frames":
+            raise AttributeError("frames have no number of features")
+        rows = self.ridge_.factor_ if self.input_ == "kernel" else self.train_.features
+        return rows.shape[1]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = self.kernel == "precomputed"  # folds cut rows and columns
+        return tags
+
+    def __getstate__(self) -> dict:
+        """Without the opened backbone, as in a file: the first prediction opens it again."""
+        return {name: value for name, value in vars(self).items() if name != "_backbone"}
+
+    def _as_fitted(self) -> MEKRR:
+        """This model with the parameters of its fit, but for those that change no prediction."""
+        check_is_fitted(self, "ridge_")
+        present = {name: getattr(self, name) for name in ("registry", "threads")}
+        parameters = self.parameters_ | present
+        check_parameters(parameters)
+        if self.backbone_ is not None:
+            self._require_backbone()
+        model = type(self)(**parameters)
+        vars(model).update({k: v for k, v in vars(self).items() if k not in parameters})
+        return model
+
+    @contextmanager
+    def _own_settings(self) -> Iterator[None]:
+        """As many threads as the model may use, and torch, where networks need it, set for them."""
+        threads = int(self.threads)  # numpy's integers are none to the libraries
+        with ExitStack() as stack:
+            if self.input_ == "frames":
+                from mekrr.torch_settings import own_torch_settings
+
+                stack.enter_context(own_torch_settings(threads))
+            # Not of OpenMP, which is torch's.
+            stack.enter_context(threadpool_limits(threads, "blas"))
+            yield
+
+    def _take_new(
+        self, X: object, return_std: bool, self_kernel: object
+    ) -> tuple[Given, np.ndarray | None]:
+        """What predictions are made from, of the kind and width of what was fitted."""
+        kind, X = take(X, self.kernel)
+        if kind != self.input_:
+            raise InputError(
+                f"the model was fitted to {self.input_}, not {kind}; give {self.input_}"
+            )
+        if kind != "frames":
+            width = (X if kind == "kernel" else X.features).shape[1]
+            if width != self.n_features_in_:
+                raise InputError(
+                    f"X has {width} features, but MEKRR is expecting {self.n_features_in_} "
+                    f"features as input; give a {kind} as in the fit"
+                )
+        if self_kernel is not None:
+            if kind != "kernel":
+                raise InputError(f"self_kernel goes with a precomputed kernel, not with {kind}")
+            self_kernel = take_weights(self_kernel, len(X), "self_kernel")
+        elif kind == "kernel" and return_std:
+            raise InputError("a precomputed kernel needs `self_kernel` for standard deviations")
+        return X, self_kernel
+
+    def _require_backbone(self) -> None:
+        """Open the backbone of a loaded model; a BackboneError if it is another one."""
+        if getattr(self, "_backbone", None) is not None:
+            return
+        from mekrr.backbones.registry import open_backbone, registered
+
+        name = self.backbone_["name"]
+        if name not in registered(self.registry):
+            raise BackboneError(
+                f"the model's backbone {name!r} is none of the package's and in no registry "
+                "given; give that of the fit (registry=FILE, --registry FILE)"
+            )
+        backbone, _, found = open_backbone(name, self.registry)
+        for key, expected in self.backbone_.items():
+            if found[key] != expected:
+                raise BackboneError(
+                    f"backbone {name!r}: {key} is {found[key]}, but the model was fitted with "
+                    f"{printable(str(expected))}; use the weights and settings of the fit"
+                )
+        self._backbone = backbone
+
+    def _features(
+        self, X: list[Atoms] | FrameFeatures, layers: list[int | None]
+    ) -> tuple[dict[int | None, FrameFeatures], np.ndarray | None]:
+        """Features by layer, and the network's own energies (n,) in eV, None without any."""
+        if isinstance(X, FrameFeatures):
+            return {None: X}, None
+        from mekrr.features.extract import choose_device, extract
+
+        backbone = self._backbone
+        for layer in layers:
+            if layer not in backbone.layers:
+                raise BackboneError(
+                    f"backbone {backbone.name!r} has no layer {layer}; it has "
+                    f"{', '.join(map(str, backbone.layers))}"
+                )
+        if self.target == "delta" and not backbone.has_energy:
+            raise DataError(
+                f"backbone {backbone.name!r} has no energy of its own; use target='energy' or "
+                "another backbone"
+            )
+        backbone.check_species(X, "frames")
+        masks = [selected(atoms, self.atoms, "frames") for atoms in X]
+        parts, energies = {layer: [] for layer in layers}, []
+        for batch in extract(backbone, X, BATCH_SIZE, choose_device()):
+            for layer, done in parts.items():
+                done.append(batch.layers[layer])
+            energies.append(batch.energy)
+        keep = np.concatenate(masks)
+        species = np.concatenate([atoms.numbers for atoms in X])[keep]
+        pointer = np.cumsum([0, *(mask.sum() for mask in masks)])
+        features = {
+            layer: FrameFeatures(np.concatenate(done)[keep], species, pointer)
+            for layer, done in parts.items()
+        }
+        return features, np.concatenate(energies) if backbone.has_energy else None
+
+    def _fit_references(
+        self,
+        numbers: list[np.ndarray],
+        energy: np.ndarray,
+        train: np.ndarray,
+        isolated: Mapping[str, float],
+    ) -> None:
+        """Set ``references_`` from the training frames, energies (n,) in eV."""
+        formulas, rule = _formulas([numbers[index] for index in train]), self._rule_of_references()
+        species = Symbols(np.unique(np.concatenate([numbers[index] for index in train])))
+        warn_of_isolated(isolated, list(species), rule, self.target == "delta")
+        if self.target == "delta":
+            isolated = {}
+        self._references = References.fit(
+            formulas, energy[train], rule, "training frames", isolated
+        )
+        self.references_ = {s: self._references.per_species[s] for s in species}
+
+    def _rule_of_references(self) -> Rule:
+        """That of isolated atoms, of another zero than what a network leaves, is not for that."""
+        if self.target == "delta" and self.reference_energy == ALONE:
+            return "least-squares"
+        return self.reference_energy
+
+    def _recall_references(self, record: Mapping[str, object] | None) -> None:
+        """Set what a loaded model knows of its references beside ``references_``."""
+        self._references = None
+        if self.references_ is None:
+            return
+        if record is None and self.atoms != "all":
+            warnings.warn(
+                "this model of an older mekrr does not say which compositions it was fitted to: "
+                "standard deviations of other compositions are too small; fit it again",
+                CompositionWarning,
+                stacklevel=3,
+            )
+            return
+        compositions = _formulas(_numbers(self.train_)) if record is None else ()
+        self._references = References.recalled(
+            self.references_, record, self.reference_energy, compositions
+        )
+
+    def _reference(self, numbers: list[np.ndarray]) -> np.ndarray:
+        """(n,) reference energies in eV; a DataError for an element without."""
+        for index, frame in enumerate(numbers):
+            unknown = set(Symbols(frame)) - set(self.references_)
+            if unknown:
+                raise DataError(
+                    f"frame {index}: no training frame has {', '.join(sorted(unknown))}; fit with "
+                    "frames that do, or leave it out"
+                )
+        return np.array([sum(map(self.references_.get, Symbols(frame))) for frame in numbers])
+
+    def _undetermined(self, numbers: list[np.ndarray]) -> np.ndarray | float:
+        """(n,) eV, see `References.undetermined`; warns where it is not 0."""
+        if self._references is None:
+            return 0.0
+        formulas = _formulas(numbers)
+        std = self._references.undetermined(formulas)
+        if std.any():
+            doubt = self._references.doubt(formulas, range(len(formulas)))
+            warnings.warn(doubt, CompositionWarning, stacklevel=4)
+        return std
+
+    def _atom_kernel(self, lengthscale: float | None) -> Gaussian | Matern | Linear:
+        return Linear() if lengthscale is None else ATOM_KERNELS[self.kernel](lengthscale)
+
+    def _grams(
+        self, layers: Mapping[int | None, FrameFeatures], train: np.ndarray
+    ) -> Iterator[_Gram]:
+        """Kernels of all frames with the training frames, layer after layer."""
+        for layer, features in layers.items():
+            of_training = features.select(train)
+            lengthscale = None if self.kernel == "linear" else self.lengthscale
+            if lengthscale is not None:
+                lengthscale = find_lengthscale(features, train, lengthscale, threads=self.threads)
+            gram = train_gram(
+                features,
+                train,
+                self._atom_kernel(lengthscale),
+                threads=self.threads,
+                title="kernel" if layer is None else f"kernel, layer {layer}",
+            )
+            yield _Gram(layer, lengthscale, of_training, gram.k0, gram.k1)
+
+    def _choose(
+        self,
+        grams: Iterable[_Gram],
+        n_layers: int,
+        target: np.ndarray,
+        n_atoms: np.ndarray,
+        train: np.ndarray,
+        validation: np.ndarray | None,
+    ) -> np.ndarray:
+        """Set what is left open to its best; returns K_α (T, T) of the training frames."""
+        alphas = ALPHAS if self.alpha is None else np.array([self.alpha], dtype=np.float64)
+        if self.input_ == "kernel":
+            alphas = np.zeros(1)
+        lambdas = REGULARISATIONS
+        if self.regularisation is not None:
+            lambdas = np.array([self.regularisation], dtype=np.float64)
+        best, least, tables = None, None, []
+        for gram in grams:
+            if n_layers * len(alphas) * len(lambdas) == 1:
+                best, least = gram, Choice(alphas[0], lambdas[0], np.nan)
+                break
+            if validation is None:
+                table = leave_one_out_sweep(
+                    gram.k0, gram.k1, target, n_atoms, alphas, lambdas, self.threads
+                )
+            else:
+                table = sweep(
+                    gram.k0,
+                    gram.k1,
+                    target,
+                    n_atoms,
+                    train,
+                    validation,
+                    alphas,
+                    lambdas,
+                    self.threads,
+                )
+            tables.append(table.assign(layer=gram.layer))
+            choice = choose(table)
+            if least is None or choice.validation_rmse < least.validation_rmse:
+                best, least = gram, choice
+        self.sweep_ = self.criterion_ = None
+        if tables:
+            self.sweep_ = pd.concat(tables, ignore_index=True)
+            self.criterion_ = "leave-one-out errors"
+            if validation is not None:
+                self.criterion_ = f"{len(validation)} validation frames"
+        self.layer_, self.lengthscale_, self.train_ = best.layer, best.lengthscale, best.features
+        self.regularisation_ = least.regularisation
+        self.alpha_ = None if self.input_ == "kernel" else least.alpha
+        return combine(best.k0[train], best.k1[train], least.alpha)
+
+
+@dataclass(frozen=True)
+class _Gram:
+    """Kernels ``k0``, ``k1`` (n_frames, T) of one layer, the features of the T frames."""
+
+    layer: int | None
+    lengthscale: float | None
+    features: FrameFeatures | None
+    k0: np.ndarray
+    k1: np.ndarray
+
+
+def _warn_of_unit(X: Given, energy: np.ndarray, network: np.ndarray | None) -> None:
+    """Warn if energies (n,) vary by a known factor more or less than those of the network."""
+    if network is None:
+        return
+    formulas = [atoms.get_chemical_formula() for atoms in X]
+    if doubt := unit_doubt(energy, network, formulas):
+        warnings.warn(doubt, DataWarning, stacklevel=4)
+
+
+def _numbers(X: list[Atoms] | FrameFeatures) -> list[np.ndarray]:
+    """Atomic numbers of each frame."""
+    if isinstance(X, FrameFeatures):
+        return np.split(X.species, X.pointer[1:-1])
+    return [atoms.numbers for atoms in X]
+
+
+def _formulas(numbers: list[np.ndarray]) -> list[str]:
+    return [Symbols(frame).get_chemical_formula() for frame in numbers]
+
+
+def _without_isolated(
+    frames: list[Atoms], energy: np.ndarray, validation: np.ndarray | None
+) -> tuple[list[Atoms], np.ndarray, np.ndarray | None, dict[str, float]]:
+    """Frames, energies (n,) in eV and validation indices without isolated atoms; these' energies.
+
+    Those are named by species, see `separate_isolated`.
+    """
+    kept, isolated = separate_isolated(frames, energy, "frames")
+    if not isolated:
+        return frames, energy, validation, isolated
+    if validation is not None:
+        validation = np.flatnonzero(np.isin(kept, validation))
+        if len(validation) == 0:
+            raise InputError("validation names isolated atoms only; name other frames")
+    return [frames[index] for index in kept], energy[kept], validation, isolated
+
+
+def _require_learnable(kernel: np.ndarray, target: np.ndarray) -> None:
+    """Raise a DataError if a kernel (T, T) tells no two training frames apart.
+
+    Warns if all targets (T,) are the same.
+    """
+    if np.ptp(kernel) <= SAME_KERNEL * np.abs(kernel).max():
+        what = f"all {len(target)} training frames are alike"
+        if len(target) == 1:
+            what = "one training frame"
+        raise DataError(f"{what}: nothing can be learnt; give at least two that differ")
+    if is_constant(target):
+        warnings.warn(
+            f"all {len(target)} training energies are the same beyond their references: nothing "
+            "was learnt, errors of 0 mean nothing, and standard deviations are infinite; check "
+            "the energies",
+            ConstantTargetWarning,
+            stacklevel=4,
+        )

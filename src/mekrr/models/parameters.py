@@ -1,0 +1,62 @@
+"""The estimator's parameters: what each may be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+
+from mekrr.errors import ConfigError
+from mekrr.features.atoms import check_rule
+from mekrr.kernels.atom import Gaussian, Matern
+from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION, MOST_THREADS
+
+ATOM_KERNELS = {
+    "gaussian": Gaussian,
+    "matern3": partial(Matern, order=3),
+    "matern5": partial(Matern, order=5),
+}
+CHOICES = {
+    "kernel": (*ATOM_KERNELS, "linear", "precomputed"),
+    "target": ("energy", "delta"),
+}
+MEDIANS = ("median", "sampled-median")
+OPEN = ("layer", "alpha", "regularisation")  # None where the fit has to choose
+TYPES = {
+    "backbone": (str, "the name of a network"),
+    "registry": (str | os.PathLike | None, "the path of a file"),
+    "reference_energy": (str | Mapping, "the name of a rule, or energies in eV by species"),
+}
+FLOAT32 = np.finfo(np.float32)
+NUMBERS = {
+    "layer": (Integral, 0, LARGEST_LAYER),
+    "alpha": (Real, 0, 1),
+    "regularisation": (Real, 0, LARGEST_REGULARISATION),
+    "lengthscale": (Real, FLOAT32.tiny, FLOAT32.max),
+    "threads": (Integral, 1, MOST_THREADS),
+}
+
+
+def check_parameters(parameters: Mapping[str, object]) -> None:
+    """Raise a ConfigError for the first parameter of `mekrr.MEKRR` that has no possible value."""
+    for name, known in CHOICES.items():
+        value = parameters[name]
+        if not isinstance(value, str) or value not in known:
+            raise ConfigError(f"{name}={value!r} is unknown; known: {', '.join(known)}")
+    for name, (kind, meaning) in TYPES.items():
+        if not isinstance(parameters[name], kind):
+            raise ConfigError(f"{name}={parameters[name]!r} should be {meaning}")
+    for name, (kind, least, largest) in NUMBERS.items():
+        value = parameters[name]
+        if value is None and name in OPEN:
+            continue
+        if name == "lengthscale" and isinstance(value, str) and value in MEDIANS:
+            continue
+        # True is a number to Python.
+        if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= largest:
+            what = "an integer" if kind is Integral else "a number"
+            raise ConfigError(f"{name}={value!r} should be {what} from {least:g} to {largest:g}")
+    check_rule(parameters["atoms"])

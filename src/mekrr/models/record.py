@@ -1,0 +1,212 @@
+"""What a file of the estimator may hold: schema of its record, and which tensors fit to it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+import numpy as np
+from ase.data import atomic_numbers, chemical_symbols
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    NonNegativeFloat,
+    PositiveFloat,
+    model_validator,
+)
+
+from mekrr.data.references import GIVEN, RULES
+from mekrr.models.file import Closed, Record, Tensors, Text
+from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION, MOST_THREADS
+from mekrr.models.parameters import CHOICES, MEDIANS
+
+FORMULA = re.compile(r"(?:[A-Z][a-z]?(?:[1-9][0-9]{0,7})?)+")
+FLOAT, FLOATS, INTEGERS = ("float64",), ("float16", "float32", "float64"), ("int32", "int64")
+OF_FRAMES = {  # from tensor to possible types and the names of its lengths
+    "coefficients": (FLOAT, ["frames"]),
+    "factor": (FLOAT, ["frames", "frames"]),
+    "leave_one_out": (FLOAT, ["frames"]),
+}
+OF_ATOMS = {
+    "features": (FLOATS, ["atoms", "width"]),
+    "species": (INTEGERS, ["atoms"]),
+    "pointer": (INTEGERS, ["bounds"]),
+}
+FARTHEST = 1e18  # lengthscales: kernels take squares of it, in float32
+# What a model has according to that to which it was fitted; it has nothing else of them all.
+FITTED = {
+    "frames": ("layer_", "alpha_", "references_", "backbone_"),
+    "features": ("alpha_", "references_"),
+    "kernel": (),
+}
+
+
+def _element(symbol: str) -> str:
+    if atomic_numbers.get(symbol, 0) == 0:
+        raise ValueError("is no chemical element")
+    return symbol
+
+
+def _formula(text: str) -> str:
+    if FORMULA.fullmatch(text) is None:
+        raise ValueError("is no chemical formula")
+    for symbol in _species(text):
+        _element(symbol)
+    return text
+
+
+def _species(formula: str) -> set[str]:
+    return set(re.findall("[A-Z][a-z]?", formula))
+
+
+Species = Annotated[str, AfterValidator(_element)]
+Formula = Annotated[Text, AfterValidator(_formula)]
+Energies = Annotated[dict[Species, float], Field(min_length=1)]  # in eV
+Layer = Annotated[int, Field(ge=0, le=LARGEST_LAYER)]
+Regularisation = Annotated[float, Field(ge=0, le=LARGEST_REGULARISATION)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _OfSpecies(Closed):
+    species: list[Species]
+
+
+class _Within(Closed):
+    within: NonNegativeFloat
+    of: list[Species]
+
+
+class _Parameters(Closed):
+    """Those of the estimator."""
+
+    backbone: Text
+    layer: Layer | None
+    alpha: Share | None
+    regularisation: Regularisation | None
+    lengthscale: Literal[*MEDIANS] | PositiveFloat
+    kernel: Literal[*CHOICES["kernel"]]
+    target: Literal[*CHOICES["target"]]
+    reference_energy: Literal[*RULES] | Energies
+    atoms: Literal["all", "mobile"] | _OfSpecies | _Within
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)]
+    registry: Text | None = Field(None, exclude=True)  # of format 1; a path that none may open
+
+
+class _Backbone(Closed):
+    name: Text
+    family: Text
+    options: dict[Text, JsonValue]
+    weights_sha256: Text
+
+
+class _References(Closed):
+    """Attributes of `mekrr.data.references.References` beside the energies."""
+
+    rule: Literal[*RULES, GIVEN]
+    compositions: Annotated[list[Formula], Field(min_length=1)]
+    scale: NonNegativeFloat
+    anchored: bool
+
+
+class _Fitted(Closed):
+    """The estimator's attributes of these names."""
+
+    input_: Literal["frames", "features", "kernel"]
+    layer_: Layer | None
+    alpha_: Share | None
+    regularisation_: Regularisation
+    lengthscale_: PositiveFloat | None
+    criterion_: Text | None
+    references_: Energies | None
+    reference_record: _References | None = None  # none in older files
+    backbone_: _Backbone | None
+    provenance_: dict[Text, Text]
+
+
+class _Ridge(Closed):
+    """Attributes of `mekrr.models.ridge.KernelRidge`."""
+
+    mean_: float
+    scale_: PositiveFloat
+    variance_: NonNegativeFloat
+
+
+class ModelRecord(Record):
+    """Record of a fitted `mekrr.models.mekrr.MEKRR`."""
+
+    parameters: _Parameters
+    fitted: _Fitted
+    ridge: _Ridge
+
+    @model_validator(mode="after")
+    def _one_kind_of_model(self) -> ModelRecord:
+        fitted, kernel = self.fitted, self.parameters.kernel
+        if (kernel == "precomputed") != (fitted.input_ == "kernel"):
+            raise ValueError(f"parameters.kernel {kernel} does not fit fitted.input_")
+        if self.parameters.target == "delta" and fitted.input_ != "frames":
+            raise ValueError("parameters.target delta does not fit fitted.input_")
+        expected = FITTED[fitted.input_]
+        if kernel not in ("linear", "precomputed"):
+            expected += ("lengthscale_",)
+        for name in (*FITTED["frames"], "lengthscale_"):
+            if (getattr(fitted, name) is not None) != (name in expected):
+                what = "missing" if name in expected else "not null"
+                raise ValueError(f"fitted.{name} is {what} in a model of {fitted.input_}, {kernel}")
+        if fitted.reference_record is not None:
+            known = set().union(*map(_species, fitted.reference_record.compositions))
+            _require_references(known, fitted.references_)
+        return self
+
+    def check(self, tensors: Tensors) -> None:
+        """Types and shapes first, on which the checks of values rely."""
+        has_atoms = self.fitted.input_ != "kernel"
+        _check_layout(tensors, OF_FRAMES | OF_ATOMS if has_atoms else OF_FRAMES)
+        errors = tensors["leave_one_out"]  # all NaN where rounding hid them from the fit
+        if not np.isfinite(errors).all() and not np.isnan(errors).all():
+            raise ValueError("tensor leave_one_out has values that are not finite")
+        if np.diag(tensors["factor"]).min() <= 0.0:
+            raise ValueError("tensor factor has a diagonal that is not positive")
+        if has_atoms:
+            self._check_atoms(tensors)
+
+    def _check_atoms(self, tensors: Tensors) -> None:
+        species, pointer = tensors["species"], tensors["pointer"]
+        n_frames, n_atoms = len(tensors["coefficients"]), len(species)
+        if len(pointer) != n_frames + 1:
+            raise ValueError(f"tensor pointer has {len(pointer)} bounds of {n_frames} frames")
+        if pointer[0] != 0 or pointer[-1] != n_atoms or (pointer[1:] <= pointer[:-1]).any():
+            raise ValueError(f"tensor pointer does not rise from 0 to {n_atoms}, its atoms")
+        if species.min() < 1 or species.max() >= len(chemical_symbols):
+            raise ValueError("tensor species has numbers that are no element's")
+        features, sigma = tensors["features"], self.fitted.lengthscale_
+        if sigma is not None and max(features.max(), -features.min()) > FARTHEST * sigma:
+            raise ValueError(f"tensor features has values of more than {FARTHEST:g} lengthscales")
+        symbols = {chemical_symbols[z] for z in np.unique(species)}
+        _require_references(symbols, self.fitted.references_)
+
+
+def _require_references(symbols: set[str], references: dict[str, float] | None) -> None:
+    unknown = symbols - set(references or {})
+    if unknown:
+        raise ValueError(f"fitted.references_ lacks {', '.join(sorted(unknown))}")
+
+
+def _check_layout(tensors: Tensors, layout: dict[str, tuple[tuple[str, ...], list[str]]]) -> None:
+    """Raise a ValueError unless there are these tensors alone, of one size and finite."""
+    odd = sorted(set(tensors) ^ set(layout))
+    if odd:
+        what = "lacks" if odd[0] in layout else "has an unknown"
+        raise ValueError(f"it {what} tensor {odd[0]}")
+    lengths: dict[str, int] = {}
+    for name, (kinds, sides) in layout.items():
+        tensor = tensors[name]
+        if tensor.dtype.name not in kinds:
+            raise ValueError(f"tensor {name} is {tensor.dtype}, not {' or '.join(kinds)}")
+        if tensor.ndim != len(sides) or any(
+            n == 0 or lengths.setdefault(side, n) != n
+            for side, n in zip(sides, tensor.shape, strict=True)
+        ):
+            raise ValueError(f"tensor {name} has shape {tensor.shape}, not ({', '.join(sides)})")
+        if name != "leave_one_out" and not np.isfinite(tensor).all():
+            raise ValueError(f"tensor {name} has values that are not finite")

@@ -1,0 +1,1 @@
+"""The reproducibility study: the paper's protocol, Snakemake, tables and figures."""

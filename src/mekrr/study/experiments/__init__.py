@@ -1,0 +1,1 @@
+"""What the study does with the methods beside fitting them."""

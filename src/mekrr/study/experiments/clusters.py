@@ -1,0 +1,82 @@
+"""Spectral clustering of a stretch by its kernel, and how well clusters match an event.
+
+"Perfectly" is measured: balanced accuracy, the mean of the shares that are right on either
+side of the event, under the better of the two ways of naming the clusters (0.5: chance), and
+the adjusted Rand index (0: chance, 1: the same division). As a control for the boundary
+between two runs, a stretch that joins two is scored as well, against the event and against
+the run that a frame is of (`mekrr.study.experiments.stretch.cuts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from sklearn.cluster import SpectralClustering
+from sklearn.metrics import adjusted_rand_score, balanced_accuracy_score
+
+from mekrr.kernels.gram import SpeciesGram
+from mekrr.study.experiments.stretch import kernels_of
+
+SEEDS = range(10)  # of the clustering, for the spread of the scores
+SCORES = ["balanced_accuracy", "adjusted_rand_index"]
+COLUMNS = ["layer", "kernel", "cut", "against", "n_frames", "seed", *SCORES]
+
+
+def two_clusters(kernel: np.ndarray, seed: int) -> np.ndarray:
+    """Spectral clustering into two; 0 is the one that is earlier on average.
+
+    Parameters
+    ----------
+    kernel : (n, n) in time order, taken as the affinity between frames.
+    """
+    model = SpectralClustering(2, affinity="precomputed", random_state=seed)
+    labels = model.fit_predict(np.maximum(kernel, 0.0))
+    position = np.arange(len(labels))
+    return labels if position[labels == 0].mean() < position[labels == 1].mean() else 1 - labels
+
+
+def agreement(clusters: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """``SCORES`` of two clusters (n,) against a division (n,) into two, whatever their names."""
+    accuracy = balanced_accuracy_score(truth == truth[0], clusters == clusters[0])
+    return {
+        "balanced_accuracy": max(accuracy, 1.0 - accuracy),
+        "adjusted_rand_index": adjusted_rand_score(truth, clusters),
+    }
+
+
+def clusters(grams: Mapping[int, SpeciesGram], seed: int) -> pd.DataFrame:
+    """Two clusters under every layer and kernel: position, layer, kernel, cluster."""
+    tables = [
+        pd.DataFrame({"layer": layer, "kernel": name, "cluster": two_clusters(values, seed)})
+        for layer, gram in grams.items()
+        for name, values in kernels_of(gram)
+    ]
+    return pd.concat([t.rename_axis("position").reset_index() for t in tables])
+
+
+def scores(
+    grams: Mapping[int, SpeciesGram], cut: str, truths: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
+    """Agreement of clusters with divisions under every layer, kernel and seed.
+
+    Parameters
+    ----------
+    grams : per layer, kernels among the frames of a cut.
+    cut : its name.
+    truths : (n,) divisions of these frames into two, by name. One that leaves all on one
+        side is no division, and left out.
+    """
+    truths = {name: truth for name, truth in truths.items() if len(set(truth.tolist())) == 2}
+    rows = []
+    for layer, gram in grams.items():
+        for name, values in kernels_of(gram):
+            for seed in SEEDS:
+                found = two_clusters(values, seed)
+                fit = {"layer": layer, "kernel": name, "cut": cut, "seed": seed}
+                rows += [
+                    fit | {"against": against, "n_frames": len(truth)} | agreement(found, truth)
+                    for against, truth in truths.items()
+                ]
+    return pd.DataFrame(rows, columns=COLUMNS)

@@ -1,0 +1,205 @@
+"""What each method costs, from the benchmarks that Snakemake keeps of every job.
+
+Seconds are wall time of whole jobs, start-up of the program included. Training is all that
+comes before the first prediction: features and kernels of training and validation frames,
+and the fit. All methods with features and kernels in common carry these in full, and
+methods that are fitted in one job carry that job in full.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from mekrr.errors import DataError
+from mekrr.study.methods import NETWORKS, ORDER, label
+from mekrr.study.tables.comparison import backbone_title
+from mekrr.study.tables.printing.grid import Cell, Grid, Row
+from mekrr.study.tables.tidy import FIT
+
+STEPS = {
+    "extract_features": "features",
+    "trunk": "features",
+    "gram": "kernels",
+    "prepare_gram": "kernels",
+    "gram_block": "kernels",
+    "merge_gram": "kernels",
+}
+FEATURES, KERNELS = ("features",), ("features", "kernels")
+# Of each method: what a frame needs, and the job of the fit.
+METHOD_STEPS = {
+    "training mean": ((), "fit_mean"),
+    "untouched GNN": (FEATURES, None),
+    "GAP-SOAP": ((), "fit_gap"),
+    "linear ridge": (FEATURES, "fit_baselines"),
+    "species ridge": (FEATURES, "fit_baselines"),
+    "MEKRR": (KERNELS, "fit_mekrr"),
+    "MEKRR-alpha": (KERNELS, "fit_mekrr"),
+    "MEKRR-alpha-loo": (KERNELS, "fit_mekrr"),
+    "MEKRR-species": (KERNELS, "fit_mekrr"),
+    "Delta-MEKRR": (KERNELS, "fit_mekrr"),
+    **dict.fromkeys(NETWORKS, (FEATURES, "train_network")),
+}
+KEYS = ["step", "dataset", "split", "backbone"]
+NOTES = (
+    "Wall time of whole jobs as they ran, their start-up (seconds) included, mean over splits "
+    "and seeds. Training: features and kernels of the training and validation frames, and the "
+    "fit; the methods of one family are fitted in one job, which each of them carries in full. "
+    "Prediction: features and kernels of one frame. Trained networks: their frozen layers are "
+    "features, computed once; prediction is these and the trained layers. The time of trained "
+    "layers and of GAP-SOAP's predictions is the processor's, and not counted as training. "
+    "Memory: the largest of any of these jobs.",
+)
+
+
+def read_steps(paths: Sequence[str]) -> pd.DataFrame:
+    """Seconds and peak memory (MB) of each step of each data set, split and backbone.
+
+    Parameters
+    ----------
+    paths : benchmark files, RULE/DATASET[/SPLIT][/BACKBONE][/PART].tsv below `benchmarks`.
+        The parts of one step add up.
+
+    Raises a DataError for a file that cannot be what Snakemake wrote.
+    """
+    rows = []
+    for path in paths:
+        rule, dataset, *rest = Path(path).with_suffix("").parts[-_depth(path) :]
+        split = [
+            name for name in rest if re.fullmatch(r"(random|run|sequential|published)-\d+", name)
+        ]
+        other = [name for name in rest if name not in split and not re.search(r"-of-\d+$", name)]
+        measured = read_benchmark(path)
+        rows.append(
+            {
+                "step": STEPS.get(rule, rule),
+                "dataset": dataset,
+                "split": "".join(split),
+                "backbone": "".join(other) or "none",
+                "seconds": measured["s"],
+                "memory": measured["max_rss"],
+            }
+        )
+    return pd.DataFrame(rows).groupby(KEYS).agg({"seconds": "sum", "memory": "max"}).reset_index()
+
+
+def read_benchmark(path: str) -> dict[str, float]:
+    """Seconds and peak memory (MB; NaN if unknown) of the last line of a benchmark file.
+
+    The seconds are there twice, the second time as hours, minutes and seconds.
+    """
+    try:
+        row = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False).iloc[-1]
+        measured = {key: float(row[key].replace("NA", "nan")) for key in ("s", "max_rss")}
+        fraction = measured["s"] - pd.Timedelta(row["h:m:s"]).total_seconds()
+        whole = 0 <= fraction <= 1  # 1 if it was rounded up
+    except (ValueError, KeyError, IndexError):  # UnicodeError and pandas' own are ValueErrors
+        whole = False
+    if not whole or measured["max_rss"] < 0:
+        raise DataError(f"{path}: damaged benchmark; delete it and run again: its job is repeated")
+    return measured
+
+
+def _depth(path: str) -> int:
+    """Names in a path below the folder `benchmarks`."""
+    parts = Path(path).parts
+    return len(parts) - parts.index("benchmarks") - 1
+
+
+def costs(
+    steps: pd.DataFrame,
+    errors: pd.DataFrame,
+    networks: Mapping[str, str],
+    predictions: pd.DataFrame,
+) -> pd.DataFrame:
+    """Cost of every fit whose jobs are known, beside its test error.
+
+    Parameters
+    ----------
+    steps : as from `read_steps`.
+    errors : the table of errors of all fits and parts.
+    networks : from the method of each trained network to its name in jobs.
+    predictions : prediction_seconds of a frame beyond its features, for each fit whose job
+        predicts at a cost that counts: of a network, see `mekrr.models.network.fit`, and of GAP.
+
+    Returns
+    -------
+    DataFrame with the columns of a fit, training (s), prediction (s per frame; NaN where no
+    job tells), memory (MB), rmse and mae (meV/atom).
+    """
+    of_step = steps.set_index(KEYS)[["seconds", "memory"]].to_dict("index")
+    of_frame = predictions.set_index(FIT)["prediction_seconds"].to_dict()
+    rows = []
+    for key, parts in errors[errors["chosen"]].groupby(FIT, sort=False):
+        fit = dict(zip(FIT, key, strict=True))
+        if fit["method"] not in METHOD_STEPS:
+            continue
+        parts = parts.set_index("split")
+        n = parts["n_frames"]
+        shared, job = METHOD_STEPS[fit["method"]]
+        split = f"{fit['strategy']}-{fit['seed']}"
+        name = networks.get(fit["method"], fit["backbone"])
+        place = {
+            "features": ("features", fit["dataset"], "", name),
+            "kernels": ("kernels", fit["dataset"], split, name),
+            job: (job, fit["dataset"], split, name),
+        }
+        # Frames in whose units a step was done: the kernel of training frames among
+        # themselves is symmetric.
+        work = {
+            "features": (n["train"] + n["val"], n.sum()),
+            "kernels": (n["train"] / 2 + n["val"], n["train"] / 2 + n["val"] + n["test"]),
+        }
+        names = [*shared, *([job] if job else [])]
+        found = {name: of_step[place[name]] for name in names}
+        own = of_frame.get(key, 0.0)
+        training = sum(found[name]["seconds"] * work[name][0] / work[name][1] for name in shared)
+        if job:  # which predicts all frames once it is done
+            training += found[job]["seconds"] - own * n.sum()
+        prediction = sum(found[name]["seconds"] / work[name][1] for name in shared) + own
+        rows.append(
+            fit
+            | {
+                "training": training,
+                "prediction": prediction or float("nan"),
+                "memory": max(step["memory"] for step in found.values()),
+                "rmse": parts.loc["test", "rmse"],
+                "mae": parts.loc["test", "mae"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def grid(table: pd.DataFrame, datasets: Mapping[str, str], backbones: Mapping[str, str]) -> Grid:
+    """Costs as printed: means over splits and seeds.
+
+    Parameters
+    ----------
+    table : as from `costs`.
+    datasets, backbones : titles, in order.
+    """
+    means = table.groupby(["dataset", "method", "backbone"])[["training", "prediction", "memory"]]
+    means = means.mean().to_dict("index")
+    heads = ("training (s)", "prediction (ms/frame)", "memory (MB)")
+    rows = []
+    for method in ORDER:
+        found = set(table.loc[table["method"] == method, "backbone"])
+        for backbone in (*(b for b in backbones if b in found), *sorted(found - set(backbones))):
+            cells = []
+            for dataset in datasets:
+                mean = means.get((dataset, method, backbone))
+                cells += [Cell()] * len(heads) if mean is None else _cells(mean)
+            rows.append(Row((label(method), backbone_title(backbone, backbones)), tuple(cells)))
+    groups = tuple((title, heads) for title in datasets.values())
+    return Grid("", ("Method", "Backbone"), groups, tuple(rows))
+
+
+def _cells(mean: Mapping[str, float]) -> list[Cell]:
+    values = (mean["training"], 1000.0 * mean["prediction"], mean["memory"])
+    return [
+        Cell() if pd.isna(value) else Cell(f"{value:.3g}" if value < 100 else f"{value:.0f}")
+        for value in values
+    ]

@@ -1,0 +1,96 @@
+"""Test error against the number of training frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from mekrr.study.methods import ORDER, TRAINED, label
+from mekrr.study.plots.grids import columns_of, panel_grid
+from mekrr.study.plots.style import METHOD_COLOURS, plain_log, use_house_style
+
+LEGEND_COLUMNS = 5
+
+
+def draw(
+    table: pd.DataFrame, datasets: Mapping[str, Mapping], backbones: Mapping[str, str]
+) -> Figure:
+    """A row per data set, a column per way of splitting and backbone.
+
+    Lines are means over seeds, bands their range. Methods without a backbone of the study
+    are drawn in every column.
+
+    Parameters
+    ----------
+    table : dataset, strategy, seed, method, backbone, n_train and the test rmse in meV/atom.
+    backbones : their titles.
+    """
+    use_house_style()
+    names = [d for d in datasets if d in set(table["dataset"])]
+    titles = {b: title for b, title in backbones.items() if b in set(table["backbone"])}
+    columns = columns_of(table, titles)
+    methods = [m for m in ORDER if m in set(table["method"])]
+    figure, axes = panel_grid(
+        names,
+        columns,
+        titles,
+        datasets,
+        "Test RMSE (meV/atom)",
+        0.17 * -(-len(methods) // LEGEND_COLUMNS),
+        sharex=True,
+        sharey="row",
+    )
+    for row, dataset in zip(axes, names, strict=True):
+        for axis, (strategy, backbone) in zip(row, columns, strict=True):
+            panel = table[(table["dataset"] == dataset) & (table["strategy"] == strategy)]
+            _draw_panel(axis, panel[~panel["backbone"].isin({*titles} - {backbone})])
+        plain_log(row[0].yaxis)
+    for axis in axes[-1]:
+        axis.set_xlabel("Training frames")
+    plain_log(axes[0, 0].xaxis)
+    figure.legend(
+        handles=[_line(method, label=label(method)) for method in methods],
+        loc="outside lower center",
+        ncols=min(len(methods), LEGEND_COLUMNS),
+    )
+    return figure
+
+
+def mean_and_range(curves: pd.DataFrame) -> pd.DataFrame:
+    """Over seeds: mean number of frames, mean, least and largest RMSE, point by point.
+
+    The last points of the seeds, all training frames, may differ in their number.
+    """
+    ordered = curves.sort_values("n_train")
+    return ordered.groupby(ordered.groupby("seed").cumcount()).agg(
+        n_train=("n_train", "mean"),
+        mean=("rmse", "mean"),
+        least=("rmse", "min"),
+        largest=("rmse", "max"),
+    )
+
+
+def _draw_panel(axis: Axes, panel: pd.DataFrame) -> None:
+    for (method, _), curves in panel.groupby(["method", "backbone"], sort=False):
+        points = mean_and_range(curves)
+        axis.add_line(_line(method, points["n_train"], points["mean"]))
+        axis.fill_between(
+            points["n_train"],
+            points["least"],
+            points["largest"],
+            color=METHOD_COLOURS[method],
+            alpha=0.15,
+            lw=0,
+        )
+    axis.set(xscale="log", yscale="log")
+    axis.autoscale_view()
+
+
+def _line(method: str, x: Sequence[float] = (), y: Sequence[float] = (), **style) -> Line2D:
+    """Trained networks and potentials are dashed, with squares."""
+    dash, marker = ("--", "s") if method in TRAINED else ("-", "o")
+    return Line2D(x, y, ls=dash, marker=marker, mew=0, color=METHOD_COLOURS[method], **style)

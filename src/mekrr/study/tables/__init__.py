@@ -1,0 +1,1 @@
+"""Tables of the study, and how they are printed."""

@@ -1,0 +1,99 @@
+"""The table of ablations: over seeds, and as it is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from mekrr.study.experiments.ablation import BASE
+from mekrr.study.tables.printing.grid import FEWER, Cell, Grid, Row
+from mekrr.study.tables.printing.numbers import best, digits
+
+FACTORS = ("layer", "atom kernel", "lengthscale", "aggregation", "λ")
+PUBLISHED = ("λ", "1e-07")
+ERRORS = {"validation_rmse": "validation", "test_rmse": "test"}
+NOTES = (
+    "RMSE of the total energy per atom in meV/atom, mean ± standard deviation over seeds; the "
+    "best of each column among the settings of one thing is bold, " + FEWER + " where some seed "
+    "has no number because rounding leaves its kernel matrix indefinite: not to be compared with "
+    "the others, and not bold.",
+    "One thing is changed, the rest stays as in the study: Gaussian atom kernel, median "
+    "lengthscale, mean over atoms, and (but in the first block) the layer that MEKRR chooses "
+    "on validation frames. λ, and α of MEKRR-α, are chosen anew on validation frames for each "
+    "setting; in the last block λ is fixed and α that of the study.",
+    "Aggregation by sum multiplies K₀ by the numbers of atoms of both frames, and each species' "
+    "share in K₁ by the numbers of its atoms. Where all frames have as many atoms this changes "
+    "nothing in K₀, and MEKRR is the same by construction.",
+)
+
+
+def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean, standard deviation (ddof 1) and number of seeds of each error."""
+    by = ["dataset", "backbone", "method", "factor", "setting"]
+    grouped = table.groupby(by, sort=False)[[*ERRORS, "test_mae"]]
+    spread = grouped.std(ddof=1).add_suffix("_std")
+    counts = grouped.count()["test_rmse"].rename("n_seeds")
+    return grouped.mean().join([spread, counts]).reset_index()
+
+
+def grids(
+    table: pd.DataFrame,
+    datasets: Mapping[str, str],
+    backbones: Mapping[str, str],
+    labels: Mapping[str, str],
+) -> list[Grid]:
+    """One grid per method: factors and settings against data sets and backbones.
+
+    Parameters
+    ----------
+    table : as from `over_seeds`.
+    datasets, backbones, labels : titles of data sets, backbones and methods, in order.
+    """
+    most, made = table["n_seeds"].max(), []
+    for method, title in labels.items():
+        ours = table[table["method"] == method]
+        places = [
+            (d, b)
+            for d in datasets
+            for b in backbones
+            if ((ours["dataset"] == d) & (ours["backbone"] == b)).any()
+        ]
+        rows = []
+        for factor in FACTORS:
+            block = ours[ours["factor"] == factor]
+            columns = [block[(block["dataset"] == d) & (block["backbone"] == b)] for d, b in places]
+            for setting in sorted(set(block["setting"]), key=_order(block)):
+                cells = [_cell(column, setting, e, most) for column in columns for e in ERRORS]
+                rows.append(Row((factor, setting + _remark(factor, setting)), tuple(cells)))
+        groups = tuple(
+            (f"{datasets[d]}, {backbones[b]}", tuple(ERRORS.values())) for d, b in places
+        )
+        made.append(Grid(title, ("Changed", "to"), groups, tuple(rows)))
+    return made
+
+
+def _remark(factor: str, setting: str) -> str:
+    if BASE.get(factor) == setting:
+        return " (as in the study)"
+    return " (published)" if (factor, setting) == PUBLISHED else ""
+
+
+def _order(block: pd.DataFrame) -> Callable[[str], float]:
+    """Numbers by their value, words as they come."""
+    words = list(dict.fromkeys(block["setting"]))
+    numbers = not pd.to_numeric(block["setting"], errors="coerce").isna().any()
+    return float if numbers else words.index
+
+
+def _cell(column: pd.DataFrame, setting: str, error: str, most_seeds: int) -> Cell:
+    found = column[column["setting"] == setting]
+    if found.empty or pd.isna(found[error].iloc[0]):
+        return Cell()
+    row = found.iloc[0]
+    return Cell(
+        digits(row[error], row[error]),
+        "" if pd.isna(row[f"{error}_std"]) else digits(row[f"{error}_std"], row[error]),
+        mark=FEWER if row["n_seeds"] < most_seeds else "",
+        best=row.name in best(column, error),
+    )

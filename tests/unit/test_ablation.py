@@ -7,7 +7,7 @@ from tolerances import GRAM_FLOAT32, PEER
 
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian
-from mekrr.kernels.gram import own_gram, train_gram
+from mekrr.kernels.gram import self_gram, train_gram
 from mekrr.kernels.store import LayerKernel
 from mekrr.metrics import metrics
 from mekrr.models.fits import Problem, fit_kernels
@@ -23,7 +23,7 @@ ALPHAS = np.array([0.0, 0.5])
 
 def layer_kernel(frames, train, sigma=2.0):
     kernel = Gaussian(sigma)
-    return LayerKernel(train_gram(frames, train, kernel), own_gram(frames, kernel), sigma)
+    return LayerKernel(train_gram(frames, train, kernel), self_gram(frames, kernel), sigma)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import tolerances as tol
 from mekrr.errors import DataError, SolveError
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian
-from mekrr.kernels.gram import SpeciesGram, own_gram, train_gram
+from mekrr.kernels.gram import Gram, self_gram, train_gram
 from mekrr.kernels.store import LayerKernel, read_kernels, write_kernels
 from mekrr.metrics import error_per_atom, largest_errors, metrics
 from mekrr.models.baselines import linear_ridge, species_ridge, training_mean, untouched_gnn
@@ -56,7 +56,7 @@ def problem(features):
 def kernel(problem, features):
     """Float64 products, so that brute force in float64 is an oracle."""
     gram = train_gram(features, problem.members("train"), Gaussian(1.5), dtype=np.float64)
-    return LayerKernel(gram, own_gram(features, Gaussian(1.5)), 1.5)
+    return LayerKernel(gram, self_gram(features, Gaussian(1.5)), 1.5)
 
 
 @pytest.fixture
@@ -92,10 +92,10 @@ def test_linear_ridge_recovers_a_linear_energy(problem, features):
 
 def test_gaussian_fit_beats_the_mean(problem, features):
     train = problem.members("train")
-    gram, own = train_gram(features, train, Gaussian(3.0)), own_gram(features, Gaussian(3.0))
+    gram, own = train_gram(features, train, Gaussian(3.0)), self_gram(features, Gaussian(3.0))
     fit = fit_kernels(
         problem,
-        {1: LayerKernel(gram, own, 3.0), 2: LayerKernel(SpeciesGram(gram.k0, {}), own, 3.0)},
+        {1: LayerKernel(gram, own, 3.0), 2: LayerKernel(Gram(gram.k0, {}), own, 3.0)},
         {"MEKRR": np.zeros(1), "MEKRR-alpha": alpha_grid(0.01, 4)},
         regularisation_grid(1e-10, 1e-2, 5),
         "b",
@@ -197,7 +197,7 @@ def test_layer_is_chosen_by_the_methods_own_criterion(problem, features, gnn_ene
     layers = {}
     for layer, sigma in enumerate((0.3, 3.0)):
         gram = train_gram(features, train, Gaussian(sigma))
-        layers[layer] = LayerKernel(gram, own_gram(features, Gaussian(sigma)), sigma)
+        layers[layer] = LayerKernel(gram, self_gram(features, Gaussian(sigma)), sigma)
     energy = problem.energy.copy()
     energy[problem.members("val")] = energy[train].mean()
     swapped = Problem(problem.frames.assign(energy=energy), problem.split, np.zeros(60))
@@ -384,8 +384,8 @@ def test_metrics_are_per_atom_in_mev():
 
 
 def test_kernels_survive_the_disk(tmp_path, rng):
-    gram = SpeciesGram(rng.normal(size=(4, 3)), {s: rng.normal(size=(4, 3)) for s in (1, 29)})
-    own = SpeciesGram(rng.normal(size=4), {1: rng.normal(size=4), 29: rng.normal(size=4)})
+    gram = Gram(rng.normal(size=(4, 3)), {s: rng.normal(size=(4, 3)) for s in (1, 29)})
+    own = Gram(rng.normal(size=4), {1: rng.normal(size=4), 29: rng.normal(size=4)})
     path = tmp_path / "k.safetensors"
     write_kernels(path, {2: LayerKernel(gram, own, 1.5)}, np.arange(3))
     loaded, train = read_kernels(path)

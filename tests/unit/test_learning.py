@@ -7,7 +7,7 @@ from tolerances import PEER
 
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian
-from mekrr.kernels.gram import own_gram, train_gram
+from mekrr.kernels.gram import self_gram, train_gram
 from mekrr.kernels.store import LayerKernel
 from mekrr.metrics import metrics
 from mekrr.models.baselines import linear_kernel
@@ -56,7 +56,7 @@ def kernel(features):
     train = np.flatnonzero(SPLIT == "train")
     gaussian = Gaussian(2.0)
     return LayerKernel(
-        train_gram(features, train, gaussian, dtype=np.float64), own_gram(features, gaussian), 2.0
+        train_gram(features, train, gaussian, dtype=np.float64), self_gram(features, gaussian), 2.0
     )
 
 
@@ -119,7 +119,7 @@ def test_a_point_of_the_curve_is_a_fit_from_scratch(problem, kernel, features):
     gram = train_gram(features, part.members("train"), gaussian, dtype=np.float64)
     fit = fit_kernels(
         part,
-        {2: LayerKernel(gram, own_gram(features, gaussian), 2.0)},
+        {2: LayerKernel(gram, self_gram(features, gaussian), 2.0)},
         {"MEKRR": np.zeros(1), "MEKRR-alpha": ALPHAS},
         GRID,
         "net",

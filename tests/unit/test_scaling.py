@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import scaling
 from mekrr.features.store import feature_writer
-from mekrr.kernels.gram import SpeciesGram
+from mekrr.kernels.gram import Gram
 from mekrr.kernels.store import LayerKernel, write_kernels
 
 HEADER = 0.05  # relative, of a small file
@@ -14,8 +14,8 @@ HEADER = 0.05  # relative, of a small file
 def test_bytes_of_kernels(tmp_path, rng):
     n_frames, n_train = 120, 72
     square = rng.normal(size=(n_frames, n_train))
-    gram = SpeciesGram(square, dict.fromkeys(range(1, scaling.SPECIES + 1), square))
-    own = SpeciesGram(square[:, 0], dict.fromkeys(gram.shares, square[:, 0]))
+    gram = Gram(square, dict.fromkeys(range(1, scaling.SPECIES + 1), square))
+    own = Gram(square[:, 0], dict.fromkeys(gram.shares, square[:, 0]))
     kernels = dict.fromkeys(range(scaling.LAYERS), LayerKernel(gram, own, 1.0))
     path = tmp_path / "kernels.safetensors"
     write_kernels(path, kernels, np.arange(n_train))

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from mekrr.errors import DataError
-from mekrr.kernels.gram import SpeciesGram
+from mekrr.kernels.gram import Gram
 from mekrr.study.experiments.clusters import SEEDS, agreement, clusters, scores, two_clusters
 from mekrr.study.experiments.stretch import boundaries, choose_stretch, cuts, kernels_of
 from mekrr.study.tables.clusters import grids, over_seeds
@@ -78,7 +78,7 @@ def test_stretch_with_the_event_at_its_boundary_has_no_control_within_a_run():
 
 
 def test_perfect_clusters_score_one_under_every_seed_and_kernel():
-    gram = SpeciesGram(BLOCKS, {26: BLOCKS / 2, 7: BLOCKS / 3})
+    gram = Gram(BLOCKS, {26: BLOCKS / 2, 7: BLOCKS / 3})
     truths = {"event": np.arange(7) > 2, "run": np.zeros(7)}
     table = scores({2: gram}, "one run", truths)
     assert set(table["kernel"]) == {"K0", "K1", "Fe", "N"}
@@ -90,13 +90,13 @@ def test_perfect_clusters_score_one_under_every_seed_and_kernel():
 
 
 def test_shares_sum_to_k1():
-    gram = SpeciesGram(BLOCKS, {26: BLOCKS / 2, 7: BLOCKS / 3})
+    gram = Gram(BLOCKS, {26: BLOCKS / 2, 7: BLOCKS / 3})
     named = dict(kernels_of(gram))
     np.testing.assert_array_equal(named["K1"], named["Fe"] + named["N"])
 
 
 def test_table_has_mixtures_first_and_shares_apart():
-    gram = SpeciesGram(BLOCKS, {26: BLOCKS / 2})
+    gram = Gram(BLOCKS, {26: BLOCKS / 2})
     table = scores({2: gram}, "one run", {"event": np.arange(7) > 2})
     table = over_seeds(table.assign(dataset="d", backbone="b"))
     (mixtures,) = grids(table, {"d": {"title": "D"}}, {"b": "B"}, ["K0", "K1"])

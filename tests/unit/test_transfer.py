@@ -7,7 +7,7 @@ import pytest
 from mekrr.errors import DataError
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian
-from mekrr.kernels.gram import own_gram, train_gram
+from mekrr.kernels.gram import self_gram, train_gram
 from mekrr.kernels.store import LayerKernel
 from mekrr.models.baselines import linear_ridge, species_ridge, training_mean, untouched_gnn
 from mekrr.models.fits import MEKRR_METHODS, Problem, fit_kernels, join
@@ -57,7 +57,7 @@ def fits_on(source, rule):
     for layer, sigma in ((1, 2.0), (2, 3.0)):
         atom_kernel = Gaussian(sigma)
         gram = train_gram(features, train, atom_kernel)
-        kernels[layer] = LayerKernel(gram, own_gram(features, atom_kernel), sigma)
+        kernels[layer] = LayerKernel(gram, self_gram(features, atom_kernel), sigma)
     methods = dict.fromkeys(MEKRR_METHODS, ALPHAS) | {"MEKRR": np.zeros(1)}
     delta = problem.beyond(gnn_energy, rule, NAMES[0])
     layers = {1: features, 2: features}

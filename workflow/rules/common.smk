@@ -7,6 +7,7 @@ from pathlib import Path
 from mekrr.config import check_config
 from mekrr.errors import ConfigError
 from mekrr.study.code import code_of
+from mekrr.study.methods import METHODS
 from mekrr.study.tables.printing.escapes import for_label
 from mekrr.sources import (
     check_sources,
@@ -399,7 +400,11 @@ def fit_memory(wildcards, attempt):
 def fit_minutes(wildcards, attempt):
     """A reduction, and as much for leave-one-out, per layer and α: (8/3) T³ operations, 1.5e10 of
     which take a second; five times that, also for the α of each species."""
-    reductions = len(backbone_layers(wildcards)) * n_alphas()
+    return fit_minutes_of(len(backbone_layers(wildcards)), wildcards, attempt)
+
+
+def fit_minutes_of(n_layers, wildcards, attempt):
+    reductions = n_layers * n_alphas()
     return attempt * (10 + round(reductions * 8 / 3 * train_frames(wildcards) ** 3 / 3e9 / 60))
 
 
@@ -701,3 +706,44 @@ def study_costs():
     """What a prediction costs with every fit whose job measures that."""
     gap = study_splits("results/fits/{dataset}/{strategy}-{seed}/gap-soap/costs.csv")
     return [*study_network_tables("costs"), *(gap if STUDY["gap"] else [])]
+
+
+# Methods on frozen features, by what they are fitted from.
+BASELINES = ["linear ridge", "species ridge", "untouched GNN"]
+ON_KERNELS = [m.name for m in METHODS.values() if m.kernel == "gaussian"]
+IN_LEARNING = [m.name for m in METHODS.values() if m.learning]
+
+
+def transfer_kind(wildcards):
+    return {"training-mean": "constant", "gap-soap": "potential"}.get(wildcards.model, "kernel")
+
+
+def transfer_files(wildcards):
+    """What a model on a source is, and what it needs of a target, beside tables and splits."""
+    kind, target = transfer_kind(wildcards), wildcards.target
+    fits = "results/fits/{source}/{strategy}-{seed}/{model}".format(**wildcards)
+    if kind == "constant":
+        return {}
+    if kind == "potential":
+        frames = f"results/data/{target}/frames.extxyz"
+        return {"model": f"{fits}/model.tar.gz", "frames": frames}
+    names = [f"{name}/{wildcards.model}" for name in (wildcards.source, target)]
+    return {
+        "features": [f"results/features/{name}.safetensors" for name in names],
+        "choices": [f"{fits}/{part}.choices.csv" for part in ("baselines", "mekrr")],
+    }
+
+
+def transfer_memory(wildcards, attempt):
+    of_kind = {"constant": frames_memory, "potential": gap_memory, "kernel": baselines_memory}
+    return of_kind[transfer_kind(wildcards)](wildcards, attempt)
+
+
+def transfer_minutes(wildcards, attempt):
+    kind = transfer_kind(wildcards)
+    if kind == "constant":
+        return attempt * 5
+    if kind == "potential":
+        return gap_minutes(wildcards, attempt)
+    n_layers = len(config["backbones"][wildcards.model]["layers"])
+    return fit_minutes_of(n_layers, wildcards, attempt)

@@ -8,13 +8,13 @@ out:  results/learning/{dataset}/{strategy}-{seed}/{backbone}.csv
 
 
 rule learning_kernels:
-    """Ridge regression, MEKRR, MEKRR-α and Δ-MEKRR on nested subsets of the training frames."""
+    """Methods on frozen features, on nested subsets of the training frames."""
     input:
         kernels="results/kernels/{dataset}/{strategy}-{seed}/{backbone}.safetensors",
         features="results/features/{dataset}/{backbone}.safetensors",
-        frames="results/data/{dataset}/frames.csv",
+        table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("learning_kernels"),
+        code=code("learning"),
     output:
         errors="results/learning/{dataset}/{strategy}-{seed}/{backbone}.csv",
     log:
@@ -28,11 +28,48 @@ rule learning_kernels:
         mem_mb=baselines_memory,
         runtime=fit_minutes,
     params:
+        kind="kernel",
+        methods=IN_LEARNING,
+        layers=backbone_layers,
         n_train=config["learning"]["n_train"],
         grid=config["grid"],
         reference_energy=reference_energy,
     script:
-        "../scripts/learning_kernels.py"
+        "../scripts/learning.py"
+
+
+rule learning_network:
+    """The same with a network, which may want a GPU."""
+    input:
+        states="results/training/{dataset}/{network}.safetensors",
+        table="results/data/{dataset}/frames.csv",
+        split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
+        frames=forces_file,
+        weights=network_weights,
+        code=network_code("learning"),
+    output:
+        errors="results/learning/{dataset}/{strategy}-{seed}/{network}.csv",
+    log:
+        "results/logs/learning_network/{dataset}/{strategy}-{seed}/{network}.log",
+    benchmark:
+        "results/benchmarks/learning_network/{dataset}/{strategy}-{seed}/{network}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=training_memory,
+        runtime=learning_minutes,
+        gpu=1,
+    params:
+        kind="network",
+        model=network_model,
+        method=network_method,
+        training=network_training,
+        n_train=config["learning"]["n_train"],
+        reference_energy=reference_energy,
+        checkpoint="results/training/{dataset}/{strategy}-{seed}/{network}",
+    script:
+        "../scripts/learning.py"
 
 
 rule learning_table:

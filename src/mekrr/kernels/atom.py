@@ -43,3 +43,6 @@ class Matern:
 @dataclass(frozen=True)
 class Linear:
     """k(h, h') = h · h'."""
+
+
+AtomKernel = Gaussian | Matern | Linear

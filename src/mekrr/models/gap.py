@@ -20,23 +20,21 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import ase.io
 import numpy as np
-import pandas as pd
 from ase import Atoms
 from ase.data import chemical_symbols
 
 from mekrr.errors import DataError, MekrrError, first_line
 from mekrr.files import atomic_path
-from mekrr.models.fits import Fit, Problem
+from mekrr.models.problem import Problem
 from mekrr.progress import progress_bar
 
 METHOD = "GAP-SOAP"
@@ -149,46 +147,54 @@ def predict_gap(model: str | os.PathLike, frames: Sequence[Atoms]) -> np.ndarray
     return energy
 
 
-@dataclass(frozen=True)
-class GapFit(Fit):
-    """The tables of a fit, `mekrr.models.fits`, and one more.
-
-    Attributes
-    ----------
-    costs : method, backbone, prediction_seconds (of the processor) for each frame.
-    """
-
-    costs: pd.DataFrame
-
-
-def gap_soap(problem: Problem, frames: Sequence[Atoms], model: str | os.PathLike) -> GapFit:
-    """Predictions on all frames of a problem by the potential fitted on its training frames."""
-    begin = time.process_time()
-    energy = predict_gap(model, frames)
-    seconds = (time.process_time() - begin) / len(frames)
-    fit = problem.unfitted(METHOD, "none", problem.reference + energy)
-    cost = {"method": METHOD, "backbone": "none", "prediction_seconds": seconds}
-    return GapFit(fit.predictions, fit.choices, fit.sweep, pd.DataFrame([cost]))
-
-
-def transfer_gap(
-    problem: Problem, frames: Sequence[Atoms], model: str | os.PathLike
-) -> pd.DataFrame:
-    """Predictions on a target's test frames by the potential fitted on a source.
+@dataclass
+class Gap:
+    """A GAP-SOAP potential of residual energies.
 
     Parameters
     ----------
-    problem : as from `mekrr.study.experiments.transfer.transfer_problem`.
-    frames : the target's test frames.
-
-    Returns
-    -------
-    DataFrame with the columns of `mekrr.study.experiments.transfer.transfer`.
+    settings, seed, threads : see `fit_gap`.
+    log : file for gap_fit's output.
     """
-    energy = problem.reference.copy()
-    energy[problem.members("test")] += predict_gap(model, frames)
-    table = problem.predictions(METHOD, "none", None, energy)
-    return table[table["split"] == "test"].drop(columns="split")
+
+    settings: Mapping[str, float | str] = field(default_factory=dict)
+    seed: int = 0
+    log: str | os.PathLike = "gap_fit.log"
+    threads: int = 1
+    _file: Path = field(init=False)
+    _folder: tempfile.TemporaryDirectory | None = field(init=False, default=None)
+
+    def fit(self, problem: Problem, inputs: Sequence[Atoms]) -> Gap:
+        """Fit by gap_fit; ``inputs`` are all frames of the problem. Raises a GapError."""
+        train = problem.members("train")
+        self._folder = tempfile.TemporaryDirectory(prefix="gap-")
+        self._file = Path(self._folder.name) / "model.tar.gz"
+        fit_gap(
+            self._file,
+            [inputs[index] for index in train],
+            problem.residual[train],
+            self.settings,
+            seed=self.seed,
+            log=self.log,
+            threads=self.threads,
+        )
+        return self
+
+    def predict(self, problem: Problem, inputs: Sequence[Atoms]) -> tuple[np.ndarray, None]:
+        """Return residual energies (n_frames,) in eV; raises the errors of `predict_gap`."""
+        return predict_gap(self._file, inputs), None
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the archive of `fit_gap`."""
+        with atomic_path(path) as temporary:
+            shutil.copyfile(self._file, temporary)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Gap:
+        """Take a potential from its file, which the first prediction opens."""
+        model = cls()
+        model._file = Path(path)
+        return model
 
 
 def _gap_fit() -> str:

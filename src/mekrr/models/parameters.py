@@ -23,6 +23,7 @@ CHOICES = {
     "kernel": (*ATOM_KERNELS, "linear", "precomputed"),
     "target": ("energy", "delta"),
 }
+BY_SPECIES = "by-species"  # each species has its own α
 MEDIANS = ("median", "sampled-median")
 OPEN = ("layer", "alpha", "regularisation")  # None where the fit has to choose
 TYPES = {
@@ -52,6 +53,8 @@ def check_parameters(parameters: Mapping[str, object]) -> None:
     for name, (kind, least, largest) in NUMBERS.items():
         value = parameters[name]
         if value is None and name in OPEN:
+            continue
+        if name == "alpha" and isinstance(value, str) and value == BY_SPECIES:
             continue
         if name == "lengthscale" and isinstance(value, str) and value in MEDIANS:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
@@ -13,15 +14,20 @@ from pydantic import (
     JsonValue,
     NonNegativeFloat,
     PositiveFloat,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
     model_validator,
 )
 
 from mekrr.data.references import GIVEN, RULES
+from mekrr.errors import first_fault
 from mekrr.models.file import Closed, Record, Tensors, Text
 from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION, MOST_THREADS
-from mekrr.models.parameters import CHOICES, MEDIANS
+from mekrr.models.parameters import BY_SPECIES, CHOICES, MEDIANS
 
 FORMULA = re.compile(r"(?:[A-Z][a-z]?(?:[1-9][0-9]{0,7})?)+")
+NORMALISED_SINCE = 3  # the format that brought the normalisation of linear kernels
 FLOAT, FLOATS, INTEGERS = ("float64",), ("float16", "float32", "float64"), ("int32", "int64")
 OF_FRAMES = {  # from tensor to possible types and the names of its lengths
     "coefficients": (FLOAT, ["frames"]),
@@ -32,6 +38,12 @@ OF_ATOMS = {
     "features": (FLOATS, ["atoms", "width"]),
     "species": (INTEGERS, ["atoms"]),
     "pointer": (INTEGERS, ["bounds"]),
+}
+OF_NORMALISATION = {  # of a linear kernel; older files hold kernels that were taken as they are
+    "normalisation_species": (INTEGERS, ["shares"]),
+    "normalisation_means": (FLOAT, ["parts", "frames"]),
+    "normalisation_overall": (FLOAT, ["parts"]),
+    "normalisation_scales": (FLOAT, ["kernels"]),
 }
 FARTHEST = 1e18  # lengthscales: kernels take squares of it, in float32
 # What a model has according to that to which it was fitted; it has nothing else of them all.
@@ -66,9 +78,25 @@ Energies = Annotated[dict[Species, float], Field(min_length=1)]  # in eV
 Layer = Annotated[int, Field(ge=0, le=LARGEST_LAYER)]
 Regularisation = Annotated[float, Field(ge=0, le=LARGEST_REGULARISATION)]
 Share = Annotated[float, Field(ge=0, le=1)]
+OfSpecies = TypeAdapter(
+    Annotated[dict[Species, Share], Field(min_length=1)], config=Closed.model_config
+)
 
 
-class _OfSpecies(Closed):
+def _or_by_species(value: object, share: Callable[[object], float]) -> float | str:
+    return value if value == BY_SPECIES else share(value)
+
+
+def _or_of_species(value: object, share: Callable[[object], float]) -> float | dict[str, float]:
+    if not isinstance(value, dict):
+        return share(value)
+    try:
+        return OfSpecies.validate_python(value)
+    except ValidationError as error:
+        raise ValueError(first_fault(error)) from error
+
+
+class _AtomsOfSpecies(Closed):
     species: list[Species]
 
 
@@ -82,13 +110,13 @@ class _Parameters(Closed):
 
     backbone: Text
     layer: Layer | None
-    alpha: Share | None
+    alpha: Annotated[Share, WrapValidator(_or_by_species)] | None
     regularisation: Regularisation | None
     lengthscale: Literal[*MEDIANS] | PositiveFloat
     kernel: Literal[*CHOICES["kernel"]]
     target: Literal[*CHOICES["target"]]
     reference_energy: Literal[*RULES] | Energies
-    atoms: Literal["all", "mobile"] | _OfSpecies | _Within
+    atoms: Literal["all", "mobile"] | _AtomsOfSpecies | _Within
     threads: Annotated[int, Field(ge=1, le=MOST_THREADS)]
     registry: Text | None = Field(None, exclude=True)  # of format 1; a path that none may open
 
@@ -114,7 +142,7 @@ class _Fitted(Closed):
 
     input_: Literal["frames", "features", "kernel"]
     layer_: Layer | None
-    alpha_: Share | None
+    alpha_: Annotated[Share, WrapValidator(_or_of_species)] | None
     regularisation_: Regularisation
     lengthscale_: PositiveFloat | None
     criterion_: Text | None
@@ -161,7 +189,10 @@ class ModelRecord(Record):
     def check(self, tensors: Tensors) -> None:
         """Types and shapes first, on which the checks of values rely."""
         has_atoms = self.fitted.input_ != "kernel"
-        _check_layout(tensors, OF_FRAMES | OF_ATOMS if has_atoms else OF_FRAMES)
+        layout = OF_FRAMES | OF_ATOMS if has_atoms else OF_FRAMES
+        if self.parameters.kernel == "linear" and self.format >= NORMALISED_SINCE:
+            layout = layout | OF_NORMALISATION
+        _check_layout(tensors, layout)
         errors = tensors["leave_one_out"]  # all NaN where rounding hid them from the fit
         if not np.isfinite(errors).all() and not np.isnan(errors).all():
             raise ValueError("tensor leave_one_out has values that are not finite")
@@ -169,6 +200,8 @@ class ModelRecord(Record):
             raise ValueError("tensor factor has a diagonal that is not positive")
         if has_atoms:
             self._check_atoms(tensors)
+        if "normalisation_species" in tensors:
+            _check_normalisation(tensors)
 
     def _check_atoms(self, tensors: Tensors) -> None:
         species, pointer = tensors["species"], tensors["pointer"]
@@ -184,6 +217,15 @@ class ModelRecord(Record):
             raise ValueError(f"tensor features has values of more than {FARTHEST:g} lengthscales")
         symbols = {chemical_symbols[z] for z in np.unique(species)}
         _require_references(symbols, self.fitted.references_)
+
+
+def _check_normalisation(tensors: Tensors) -> None:
+    n_shares, n_parts = (len(tensors[f"normalisation_{name}"]) for name in ("species", "overall"))
+    if n_parts != n_shares + 1:
+        raise ValueError(f"tensor normalisation_overall has {n_parts} values of {n_shares} shares")
+    scales = tensors["normalisation_scales"]
+    if len(scales) != 2 or scales.min() <= 0.0:
+        raise ValueError("tensor normalisation_scales is not two positive numbers")
 
 
 def _require_references(symbols: set[str], references: dict[str, float] | None) -> None:

@@ -16,7 +16,7 @@ import pandas as pd
 from sklearn.cluster import SpectralClustering
 from sklearn.metrics import adjusted_rand_score, balanced_accuracy_score
 
-from mekrr.kernels.gram import SpeciesGram
+from mekrr.kernels.gram import Gram
 from mekrr.study.experiments.stretch import kernels_of
 
 SEEDS = range(10)  # of the clustering, for the spread of the scores
@@ -46,7 +46,7 @@ def agreement(clusters: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     }
 
 
-def clusters(grams: Mapping[int, SpeciesGram], seed: int) -> pd.DataFrame:
+def clusters(grams: Mapping[int, Gram], seed: int) -> pd.DataFrame:
     """Two clusters under every layer and kernel: position, layer, kernel, cluster."""
     tables = [
         pd.DataFrame({"layer": layer, "kernel": name, "cluster": two_clusters(values, seed)})
@@ -56,9 +56,7 @@ def clusters(grams: Mapping[int, SpeciesGram], seed: int) -> pd.DataFrame:
     return pd.concat([t.rename_axis("position").reset_index() for t in tables])
 
 
-def scores(
-    grams: Mapping[int, SpeciesGram], cut: str, truths: Mapping[str, np.ndarray]
-) -> pd.DataFrame:
+def scores(grams: Mapping[int, Gram], cut: str, truths: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Agreement of clusters with divisions under every layer, kernel and seed.
 
     Parameters

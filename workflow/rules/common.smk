@@ -46,9 +46,12 @@ wildcard_constraints:
     member="[^/]+",
 
 
-def code(script):
-    """Modules that a script imports: as inputs, a change of one makes its rule run again."""
-    return code_of(f"workflow/scripts/{script}.py")
+def code(script, kind=None):
+    """Modules that a script imports: as inputs, a change of one makes its rule run again.
+
+    With those of one kind of models, but not of others."""
+    kinds = [f"mekrr.study.experiments.kinds.{kind}"] if kind else []
+    return code_of(f"workflow/scripts/{script}.py", *kinds)
 
 
 def adapter_code(script):
@@ -63,12 +66,15 @@ def adapter_code(script):
     return files
 
 
-def network_code(script):
+def network_code(script, kind=None):
     """The same with what trains networks of one family, but not of others."""
 
     def files(wildcards):
         family = (network_start(wildcards) or {"family": "schnet"})["family"]
-        return code_of(f"workflow/scripts/{script}.py", family_modules(family)[-1])
+        return [
+            *code(script, kind),
+            *code_of(f"workflow/scripts/{script}.py", family_modules(family)[-1]),
+        ]
 
     return files
 
@@ -712,6 +718,10 @@ def study_costs():
 BASELINES = ["linear ridge", "species ridge", "untouched GNN"]
 ON_KERNELS = [m.name for m in METHODS.values() if m.kernel == "gaussian"]
 IN_LEARNING = [m.name for m in METHODS.values() if m.learning]
+
+
+def transfer_code(wildcards):
+    return code("transfer", transfer_kind(wildcards))
 
 
 def transfer_kind(wildcards):

@@ -16,7 +16,7 @@ rule fit_mean:
     input:
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("fit"),
+        code=code("fit", "constant"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/training-mean/predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/training-mean/choices.csv",
@@ -43,7 +43,7 @@ use rule fit_mean as fit_baselines with:
         features="results/features/{dataset}/{backbone}.safetensors",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("fit"),
+        code=code("fit", "kernel"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/{backbone}/baselines.predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/{backbone}/baselines.choices.csv",
@@ -70,7 +70,7 @@ use rule fit_baselines as fit_mekrr with:
         features="results/features/{dataset}/{backbone}.safetensors",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("fit"),
+        code=code("fit", "kernel"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.choices.csv",
@@ -97,7 +97,7 @@ use rule fit_mean as fit_gap with:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("fit"),
+        code=code("fit", "potential"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/gap-soap/predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/gap-soap/choices.csv",

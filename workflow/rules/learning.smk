@@ -14,7 +14,7 @@ rule learning_kernels:
         features="results/features/{dataset}/{backbone}.safetensors",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("learning"),
+        code=code("learning", "kernel"),
     output:
         errors="results/learning/{dataset}/{strategy}-{seed}/{backbone}.csv",
     log:
@@ -46,7 +46,7 @@ rule learning_network:
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
         frames=forces_file,
         weights=network_weights,
-        code=network_code("learning"),
+        code=network_code("learning", "network"),
     output:
         errors="results/learning/{dataset}/{strategy}-{seed}/{network}.csv",
     log:

@@ -44,7 +44,7 @@ use rule fit_mean as train_network with:
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
         frames=forces_file,
         weights=network_weights,
-        code=network_code("fit"),
+        code=network_code("fit", "network"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/{network}/predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/{network}/choices.csv",

@@ -17,7 +17,7 @@ rule transfer:
             "results/data/{source}/splits/{strategy}-{seed}.csv",
             "results/data/{target}/splits/{strategy}-{seed}.csv",
         ],
-        code=code("transfer"),
+        code=transfer_code,
     output:
         predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/{model}.predictions.csv",
     log:
@@ -53,7 +53,7 @@ use rule transfer as transfer_network with:
             "results/data/{target}/splits/{strategy}-{seed}.csv",
         ],
         weights=network_weights,
-        code=network_code("transfer"),
+        code=network_code("transfer", "network"),
     output:
         predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.predictions.csv",
     log:

@@ -1,6 +1,6 @@
 """Train a network on one data set, the epoch chosen on validation frames of another."""
 
-from mekrr.study.experiments.kinds import Networks
+from mekrr.study.experiments.kinds.network import Models
 from mekrr.study.experiments.transfer import Transfer
 from mekrr.study.job import job
 
@@ -8,6 +8,6 @@ with job(snakemake):
     given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
     names = wildcards.source, wildcards.target
     transfer = Transfer.read(given.tables, given.splits, params.reference_energy, names)
-    kind = Networks.train_for(snakemake, transfer)
+    kind = Models.train_for(snakemake, transfer)
     kind.model.save(snakemake.output.model)
     kind.close()

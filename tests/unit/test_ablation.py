@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from mekrr.models.fits import Problem, fit_kernels
 from tolerances import GRAM_FLOAT32, PEER
 
 from mekrr.features.store import FrameFeatures
@@ -10,7 +11,6 @@ from mekrr.kernels.atom import Gaussian
 from mekrr.kernels.gram import self_gram, train_gram
 from mekrr.kernels.store import LayerKernel
 from mekrr.metrics import metrics
-from mekrr.models.fits import Problem, fit_kernels
 from mekrr.models.ridge import KernelRidge
 from mekrr.study.experiments.ablation import ablation, summed
 from mekrr.study.tables.ablation import grids, over_seeds

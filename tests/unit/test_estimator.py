@@ -32,7 +32,6 @@ from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian, Linear, Matern
 from mekrr.kernels.gram import self_gram, species_gram
 from mekrr.metrics import rmse
-from mekrr.models import mekrr as estimator
 
 
 def test_parameters_in_the_manner_of_sklearn(analytic):

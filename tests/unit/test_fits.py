@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import tolerances as tol
+from mekrr.models.baselines import linear_ridge, species_ridge, training_mean, untouched_gnn
+from mekrr.models.fits import MEKRR_METHODS, Problem, fit_kernels, read_alpha
 
 from mekrr.errors import DataError, SolveError
 from mekrr.features.store import FrameFeatures
@@ -11,8 +13,6 @@ from mekrr.kernels.atom import Gaussian
 from mekrr.kernels.gram import Gram, self_gram, train_gram
 from mekrr.kernels.store import LayerKernel, read_kernels, write_kernels
 from mekrr.metrics import error_per_atom, largest_errors, metrics
-from mekrr.models.baselines import linear_ridge, species_ridge, training_mean, untouched_gnn
-from mekrr.models.fits import MEKRR_METHODS, Problem, fit_kernels, read_alpha
 from mekrr.models.ridge import KernelRidge
 from mekrr.models.select import (
     Choice,

@@ -12,13 +12,13 @@ import yaml
 from ase import Atoms
 from ase.build import add_adsorbate, fcc111
 from ase.calculators.emt import EMT
+from mekrr.models.fits import Problem
 from samples import ROOT
 from tolerances import GAP_EQUATION, GAP_INVARIANCE
 
 from mekrr.config import check_config
 from mekrr.errors import ConfigError, DataError
 from mekrr.models import gap
-from mekrr.models.fits import Problem
 from mekrr.models.gap import GapError, fit_gap, gap_soap, predict_gap, transfer_gap
 from mekrr.study.experiments.transfer import transfer_problem
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from mekrr.models.baselines import linear_kernel
+from mekrr.models.fits import Problem, fit_kernels
 from tolerances import PEER
 
 from mekrr.features.store import FrameFeatures
@@ -10,8 +12,6 @@ from mekrr.kernels.atom import Gaussian
 from mekrr.kernels.gram import self_gram, train_gram
 from mekrr.kernels.store import LayerKernel
 from mekrr.metrics import metrics
-from mekrr.models.baselines import linear_kernel
-from mekrr.models.fits import Problem, fit_kernels
 from mekrr.study.experiments.learning import (
     COLUMNS,
     LEAST_VALIDATION,

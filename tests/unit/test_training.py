@@ -11,6 +11,8 @@ from ase import Atoms
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from checkpoints import schnet_checkpoint
+from mekrr.models.baselines import untouched_gnn
+from mekrr.models.fits import Problem
 from samples import labelled
 from tolerances import GRADIENT, OWN_ENERGY
 
@@ -22,8 +24,6 @@ from mekrr.backbones.sevennet.finetune import FineTunedSevenNet
 from mekrr.backbones.sparse import sparse_product, sparse_state
 from mekrr.errors import ConfigError, DataError, TrainingError
 from mekrr.metrics import rmse
-from mekrr.models.baselines import untouched_gnn
-from mekrr.models.fits import Problem
 from mekrr.models.network import loop
 from mekrr.models.network.checkpoint import read_checkpoint, write_checkpoint
 from mekrr.models.network.fit import (

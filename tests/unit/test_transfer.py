@@ -3,14 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from mekrr.models.baselines import linear_ridge, species_ridge, training_mean, untouched_gnn
+from mekrr.models.fits import MEKRR_METHODS, Problem, fit_kernels, join
 
 from mekrr.errors import DataError
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian
 from mekrr.kernels.gram import self_gram, train_gram
 from mekrr.kernels.store import LayerKernel
-from mekrr.models.baselines import linear_ridge, species_ridge, training_mean, untouched_gnn
-from mekrr.models.fits import MEKRR_METHODS, Problem, fit_kernels, join
 from mekrr.models.ridge import KernelRidge
 from mekrr.models.select import alpha_grid, regularisation_grid
 from mekrr.study.experiments.transfer import join_frames, transfer, transfer_problem, write_transfer

@@ -19,7 +19,7 @@ from mekrr.cli.arguments import (
 )
 from mekrr.cli.printing import errors_per_atom, line, quality, summary
 from mekrr.errors import OutputError
-from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION
+from mekrr.models.limits import ATOM_KERNELS, BY_SPECIES, LARGEST_LAYER, LARGEST_REGULARISATION
 
 FRACTIONS = (0.6, 0.2, 0.2)
 
@@ -42,7 +42,17 @@ def add_command(commands) -> None:
         "--layer", type=integer(0, LARGEST_LAYER), metavar="L", help="layer of the network"
     )
     command.add_argument(
-        "--alpha", type=number(0, 1), metavar="A", help="weight of the kernel by species, 0 to 1"
+        "--alpha",
+        type=_alpha,
+        metavar="A",
+        help="weight of the kernel by species, 0 to 1; by-species: each species has its own, chosen",
+    )
+    command.add_argument(
+        "--kernel",
+        choices=ATOM_KERNELS,
+        default="gaussian",
+        help="kernel between atoms; linear is ridge regression on mean features, with --alpha 1 on "
+        "those of each species (default: %(default)s)",
     )
     command.add_argument(
         "--regularisation",
@@ -102,6 +112,7 @@ def run(options: argparse.Namespace) -> None:
         options.backbone,
         layer=options.layer,
         alpha=options.alpha,
+        kernel=options.kernel,
         regularisation=options.regularisation,
         target=options.target,
         reference_energy=options.reference_energy,
@@ -127,3 +138,10 @@ def run(options: argparse.Namespace) -> None:
         print(line("test", told), file=out)
     model.save(options.output)
     print(f"written: {options.output}", file=out)
+
+
+def _alpha(text: str) -> float | str:
+    return text if text == BY_SPECIES else number(0, 1)(text)
+
+
+_alpha.__name__ = "number"  # argparse: invalid number value

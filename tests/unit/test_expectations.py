@@ -26,7 +26,7 @@ def test_runs_by_their_first_frames(frames):
 
 def test_number_of_frames(frames):
     meet(frames, {"frames": 12}, "d")
-    with pytest.raises(DataError, match=r"^d: 12 frames, the registry says 13"):
+    with pytest.raises(DataError, match=r"^d: 12 frames, expected 13"):
         meet(frames, {"frames": 13}, "d")
 
 

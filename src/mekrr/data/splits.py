@@ -8,7 +8,6 @@ import pandas as pd
 from mekrr.errors import DataError
 
 PARTS = ("train", "val", "test")
-WHERE = "--split of the command, `study.splits` in the config"
 
 
 def split_frames(
@@ -59,7 +58,7 @@ def split_frames(
             raise DataError(
                 f"{source}: split {strategy!r} leaves {part} empty "
                 f"({len(runs)} frames in {len(np.unique(runs))} runs); "
-                f"choose other fractions or another strategy in {WHERE}"
+                "choose other fractions or another strategy"
             )
     return pd.DataFrame({"index": np.arange(len(runs)), "split": labels})
 
@@ -67,8 +66,8 @@ def split_frames(
 def _as_published(frames: pd.DataFrame, source: str) -> np.ndarray:
     if "part" not in frames:
         raise DataError(
-            f"{source}: split 'published' needs a data set that comes as train, val and test; "
-            f"give three paths or members, or another strategy in {WHERE}"
+            f"{source}: split 'published' needs frames that come divided into train, val and test; "
+            "choose another strategy"
         )
     return frames["part"].to_numpy(dtype=object)
 

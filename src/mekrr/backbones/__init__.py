@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from mekrr.backbones.base import Backbone
 from mekrr.backbones.imports import import_adapter
 from mekrr.errors import BackboneError
-from mekrr.torch_settings import own_torch_settings
+
+if TYPE_CHECKING:
+    from mekrr.backbones.base import Backbone
 
 # Imported on demand: each family's library takes seconds to import.
 ADAPTERS = {
@@ -24,7 +26,6 @@ ADAPTERS = {
 }
 
 
-@own_torch_settings()
 def load_backbone(
     name: str,
     family: str,
@@ -50,8 +51,23 @@ def load_backbone(
         raise BackboneError(
             f"backbone {name!r}: unknown family {family!r}; known: {', '.join(sorted(ADAPTERS))}"
         )
+    from mekrr.torch_settings import own_torch_settings  # with torch, which takes a second
+
+    with own_torch_settings():
+        return _made(name, family, dict(options or {}), weights, species)
+
+
+def _made(
+    name: str,
+    family: str,
+    settings: dict[str, object],
+    weights: str | os.PathLike | None,
+    species: Sequence[str] | None,
+) -> Backbone:
+    """Return the backbone of `load_backbone`, whose family is known."""
     make = import_adapter(*ADAPTERS[family])
-    settings = dict(options or {}) | ({} if weights is None else {"weights": weights})
+    if weights is not None:
+        settings["weights"] = weights
     if settings.get("species") == "all":
         if species is None:
             raise BackboneError(

@@ -51,9 +51,7 @@ class Fractions(Closed):
 
     train: Share = Field(description="share of the frames that are trained on")
     val: Share = Field(description="share of those on which parameters are chosen")
-    test: Share = Field(
-        description="share of those that are only ever tested on; the three sum to 1"
-    )
+    test: Share = Field(description="share of those that are only tested on; the three sum to 1")
 
     @model_validator(mode="after")
     def _whole(self) -> Fractions:
@@ -248,9 +246,8 @@ class Backbone(BackboneEntry):
     @model_validator(mode="after")
     def _a_layer_of_the_heatmap(self) -> Backbone:
         if self.heatmap_layer not in self.layers:
-            raise fault(
-                f"{self.heatmap_layer} is none of `layers`; choose one of them", "heatmap_layer"
-            )
+            message = f"{self.heatmap_layer} is none of `layers`; choose one of them"
+            raise fault(message, "heatmap_layer")
         return self
 
 
@@ -293,8 +290,6 @@ class StudyConfig(Closed):
     @property
     def downloads(self) -> list[Download]:
         """All downloads that registries name."""
-        sources = [
-            *self.datasets.values(),
-            *(b.weights for b in self.backbones.values() if b.weights),
-        ]
+        weights = [entry.weights for entry in self.backbones.values() if entry.weights]
+        sources = [*self.datasets.values(), *weights]
         return [source.download for source in sources if source.download]

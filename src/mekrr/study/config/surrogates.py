@@ -165,9 +165,7 @@ class Surrogate(Closed):
                 )
         for number, run in enumerate(self.runs):
             if run.start not in self.starts:
-                raise fault(
-                    f"{run.start!r} is not in the registry `starts`"
-                    f"{suggestion(run.start, self.starts)}; known: {', '.join(sorted(self.starts))}",
-                    f"runs.{number}.start",
-                )
+                guess, known = suggestion(run.start, self.starts), ", ".join(sorted(self.starts))
+                message = f"{run.start!r} is not in the registry `starts`{guess}; known: {known}"
+                raise fault(message, f"runs.{number}.start")
         return self

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeInt,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticKnownError
 
-from mekrr.closed import Chosen, Closed, Maybe, Several, Symbol, Text, fault, validator
+from mekrr.backbones.families import families
+from mekrr.closed import Closed, Maybe, Several, Text, fault
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
 FileName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,149}$")]
-Radius = Annotated[float, Field(gt=0, le=100)]
 
 
 class Download(Closed):
@@ -64,89 +72,20 @@ class Weights(Closed):
         return self.path or self.download.place
 
 
-_symbols = validator(Several[Symbol])
+def _known(family: str) -> str:
+    if family not in families():
+        expected = ", ".join(map(repr, families()))
+        raise PydanticKnownError("literal_error", {"expected": expected})
+    return family
 
 
-class NoOptions(Closed):
-    """A family without options."""
-
-
-class SchNetOptions(Closed):
-    """Options of family schnet."""
-
-    exact: Maybe[bool] = Field(
-        None,
-        description="`true` evaluates the filters' networks for each edge instead of a table "
-        "(relative error 1e-5)",
-    )
-
-
-class SevenNetOptions(Closed):
-    """Options of family sevennet."""
-
-    checkpoint: Maybe[Literal["7net-0", "7net-l3i5"]] = Field(
-        None, description="which of the weights in the package"
-    )
-
-
-class FairChemOptions(Closed):
-    """Options of family fairchem."""
-
-    model: Maybe[Text] = Field(
-        None, description="a name that fairchem-core knows, such as `uma-s-1p1`, without `weights`"
-    )
-    task: Maybe[Text] = Field(None, description="the task of UMA, such as `oc20`")
-
-
-class MACEOptions(Closed):
-    """Options of family mace."""
-
-    head: Maybe[Text] = Field(
-        None, description="the level of theory of the energy where the model has several"
-    )
-
-
-class SOAPOptions(Closed):
-    """Options of family soap."""
-
-    species: Annotated[
-        Literal["all"] | Several[Symbol],
-        Chosen(
-            lambda value: _symbols if isinstance(value, list) else None,
-            "all, or a list of chemical symbols",
-        ),
-    ] = Field(description="elements of the vectors; `all`: those of each data set")
-    n_max: Maybe[Annotated[int, Field(ge=1, le=100)]] = Field(None, description="radial functions")
-    l_max: Maybe[Annotated[int, Field(ge=0, le=50)]] = Field(None, description="angular momenta")
-    cutoff: Maybe[Radius] = Field(None, description="Å")
-    sigma: Maybe[Radius] = Field(None, description="width of an atom's density, Å")
-
-
-@dataclass(frozen=True)
-class Family:
-    """What an entry of a family may say."""
-
-    options: type[Closed] = NoOptions
-    weights: Literal["needed", "taken", "none"] = "none"  # a file of them
-    trainable: bool = False
-
-
-FAMILIES = {
-    "analytic": Family(),
-    "chgnet": Family(trainable=True),
-    "diep": Family(),
-    "fairchem": Family(FairChemOptions, weights="taken"),
-    "mace": Family(MACEOptions, weights="needed"),
-    "schnet": Family(SchNetOptions, weights="needed", trainable=True),
-    "sevennet": Family(SevenNetOptions, trainable=True),
-    "soap": Family(SOAPOptions),
-}
+FamilyName = Annotated[str, AfterValidator(_known), WithJsonSchema({"enum": list(families())})]
 
 
 class BackboneEntry(Closed):
     """A backbone in a registry, apart from its name."""
 
-    family: Literal[*FAMILIES] = Field(description="the adapter, below")
+    family: FamilyName = Field(description="the adapter, below")
     weights: Maybe[Weights] = Field(
         None,
         description="`{path: FILE}`, or `{download: {url: …, file: …, sha256: …}}` as for a data "
@@ -173,12 +112,12 @@ class BackboneEntry(Closed):
     @classmethod
     def _options_of_the_family(cls, options: dict, info: ValidationInfo) -> dict:
         if "family" in info.data:
-            FAMILIES[info.data["family"]].options.model_validate(options)
+            families()[info.data["family"]].options.model_validate(options)
         return options
 
     @model_validator(mode="after")
     def _as_the_family_has_it(self) -> BackboneEntry:
-        family = FAMILIES[self.family]
+        family = families()[self.family]
         if self.weights is None and family.weights == "needed":
             raise fault(f"key `weights` is missing, which family {self.family} needs; add it")
         if self.weights is not None and family.weights == "none":

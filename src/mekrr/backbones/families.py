@@ -13,8 +13,13 @@ from pkgutil import iter_modules
 from typing import Literal
 
 import mekrr.backbones
+from mekrr.closed import Closed
 
 FROM_SCRATCH = "mekrr.backbones.schnet.finetune:SchNetFromScratch"
+
+
+class NoOptions(Closed):
+    """A family without options."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Family:
     adapter : class of its backbones, a `mekrr.backbones.base.Backbone`.
     network : class of its networks that are fine-tuned, a `mekrr.backbones.network.Network`;
         None if none can be.
+    options : what an entry of the registry may set of the adapter.
     weights : whether a backbone needs a file of weights, may have one, or takes none.
     extra : extra of this package that installs the family's library; None if it needs no more
         than this package itself, or cannot be installed beside it.
@@ -34,6 +40,7 @@ class Family:
 
     adapter: str
     network: str | None = None
+    options: type[Closed] = NoOptions
     weights: Literal["needed", "optional", "none"] = "none"
     extra: str | None = None
     environment: str = "mekrr"

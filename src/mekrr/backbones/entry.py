@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Annotated, Any
 
 from pydantic import (
@@ -10,29 +11,48 @@ from pydantic import (
     Field,
     NonNegativeInt,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticKnownError
+from pydantic_core import PydanticCustomError
 
 from mekrr.backbones.families import families
-from mekrr.closed import Closed, Maybe, Several, Text, fault
+from mekrr.closed import Closed, Maybe, Several, Text, fault, suggestion
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
+URL = r"^https?://\S+$"
 FileName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,149}$")]
 
 
-class Download(Closed):
-    """A public file."""
+def _known_family(name: str) -> str:
+    known = families()
+    if name not in known:
+        raise PydanticCustomError(
+            "none_of",
+            "is none of {known}{guess}",
+            {"known": ", ".join(known), "guess": suggestion(name, known)},
+        )
+    return name
 
-    url: Url = Field(description="its address")
+
+FamilyName = Annotated[
+    str, AfterValidator(_known_family), Field(json_schema_extra={"enum": list(families())})
+]
+
+
+class Download(Closed):
+    """A public file, or one inside an archive."""
+
+    url: Annotated[str, Field(pattern=URL)] = Field(description="its address")
     file: FileName = Field(description="name to keep it under")
     sha256: Maybe[Sha256] = Field(
         None,
         description="its checksum. Without it the first download's is recorded beside the file and "
         "enforced from then on",
+    )
+
+    member: Maybe[Text] = Field(
+        None, description="its path inside an archive, or its name if only one file has it"
     )
 
     @property
@@ -49,9 +69,20 @@ class Download(Closed):
         return f"results/downloads/{self.key}"
 
     @property
-    def place(self) -> str:
-        """File that it becomes."""
-        return f"{self.folder}/{self.file}"
+    def members(self) -> list[str]:
+        """Paths inside the archive."""
+        return [self.member] if self.member else []
+
+    @property
+    def files(self) -> list[str]:
+        """What it becomes: the file itself, or members of the archive."""
+        members = [f"{self.folder}/members/{member_file(member)}" for member in self.members]
+        return members or [f"{self.folder}/{self.file}"]
+
+
+def member_file(member: str) -> str:
+    """Return a member's path inside its archive as one file name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "__", member)
 
 
 class Weights(Closed):
@@ -69,17 +100,7 @@ class Weights(Closed):
     @property
     def file(self) -> str:
         """Where the file is or, once it is downloaded, will be."""
-        return self.path or self.download.place
-
-
-def _known(family: str) -> str:
-    if family not in families():
-        expected = ", ".join(map(repr, families()))
-        raise PydanticKnownError("literal_error", {"expected": expected})
-    return family
-
-
-FamilyName = Annotated[str, AfterValidator(_known), WithJsonSchema({"enum": list(families())})]
+        return self.path or self.download.files[0]
 
 
 class BackboneEntry(Closed):
@@ -122,7 +143,8 @@ class BackboneEntry(Closed):
             raise fault(f"key `weights` is missing, which family {self.family} needs; add it")
         if self.weights is not None and family.weights == "none":
             raise fault(f"family {self.family} takes none; remove it", "weights")
-        if self.family == "fairchem" and (self.weights is None) == ("model" not in self.options):
+        named = "model" in self.options
+        if family.weights == "optional" and (self.weights is not None) == named:
             raise fault("give either `weights` or `options.model`")
         needed = any(field.is_required() for field in family.options.model_fields.values())
         if needed and not self.options:

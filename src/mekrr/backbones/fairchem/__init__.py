@@ -1,12 +1,14 @@
 """UMA and eSEN: features."""
 
+from __future__ import annotations
+
 from pydantic import Field
 
 from mekrr.backbones.families import Family
 from mekrr.closed import Closed, Maybe, Text
 
 
-class FairChemOptions(Closed):
+class Options(Closed):
     """Options of family fairchem."""
 
     model: Maybe[Text] = Field(
@@ -17,7 +19,7 @@ class FairChemOptions(Closed):
 
 FAMILY = Family(
     adapter="mekrr.backbones.fairchem.adapter:FairChem",
-    options=FairChemOptions,
     weights="optional",
     extra="fairchem",
+    options=Options,
 )

@@ -1,12 +1,14 @@
 """MACE: features. Its library needs an environment of its own."""
 
+from __future__ import annotations
+
 from pydantic import Field
 
 from mekrr.backbones.families import Family
 from mekrr.closed import Closed, Maybe, Text
 
 
-class MACEOptions(Closed):
+class Options(Closed):
     """Options of family mace."""
 
     head: Maybe[Text] = Field(
@@ -16,7 +18,7 @@ class MACEOptions(Closed):
 
 FAMILY = Family(
     adapter="mekrr.backbones.mace.adapter:MACE",
-    options=MACEOptions,
     weights="needed",
     environment="mace",
+    options=Options,
 )

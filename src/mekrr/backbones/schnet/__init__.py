@@ -1,12 +1,14 @@
 """SchNet: features, and a network that is trained or fine-tuned."""
 
+from __future__ import annotations
+
 from pydantic import Field
 
 from mekrr.backbones.families import Family
 from mekrr.closed import Closed, Maybe
 
 
-class SchNetOptions(Closed):
+class Options(Closed):
     """Options of family schnet."""
 
     exact: Maybe[bool] = Field(
@@ -19,6 +21,6 @@ class SchNetOptions(Closed):
 FAMILY = Family(
     adapter="mekrr.backbones.schnet.adapter:SchNet",
     network="mekrr.backbones.schnet.finetune:FineTunedSchNet",
-    options=SchNetOptions,
     weights="needed",
+    options=Options,
 )

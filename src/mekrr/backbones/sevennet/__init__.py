@@ -1,5 +1,7 @@
 """SevenNet: features, and a network that is fine-tuned."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 from pydantic import Field
@@ -8,7 +10,7 @@ from mekrr.backbones.families import Family
 from mekrr.closed import Closed, Maybe
 
 
-class SevenNetOptions(Closed):
+class Options(Closed):
     """Options of family sevennet."""
 
     checkpoint: Maybe[Literal["7net-0", "7net-l3i5"]] = Field(
@@ -19,5 +21,5 @@ class SevenNetOptions(Closed):
 FAMILY = Family(
     adapter="mekrr.backbones.sevennet.adapter:SevenNet",
     network="mekrr.backbones.sevennet.finetune:FineTunedSevenNet",
-    options=SevenNetOptions,
+    options=Options,
 )

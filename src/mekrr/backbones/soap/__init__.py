@@ -1,5 +1,7 @@
 """SOAP vectors: features without a network."""
 
+from __future__ import annotations
+
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -7,11 +9,11 @@ from pydantic import Field
 from mekrr.backbones.families import Family
 from mekrr.closed import Chosen, Closed, Maybe, Several, Symbol, validator
 
-Radius = Annotated[float, Field(gt=0, le=100)]
 _symbols = validator(Several[Symbol])
+Radius = Annotated[float, Field(gt=0, le=100)]
 
 
-class SOAPOptions(Closed):
+class Options(Closed):
     """Options of family soap."""
 
     species: Annotated[
@@ -29,6 +31,6 @@ class SOAPOptions(Closed):
 
 FAMILY = Family(
     adapter="mekrr.backbones.soap.adapter:SOAP",
-    options=SOAPOptions,
     extra="soap",
+    options=Options,
 )

@@ -19,25 +19,10 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mekrr.data.labels import check_energy, check_forces, energy_of, forces_of, relabel
 from mekrr.data.reading import iter_frames
 from mekrr.data.references import is_isolated
-from mekrr.data.structure import SAME_PLACE, check_structure
+from mekrr.data.structure import check_structure
 from mekrr.data.units import warn_of_units
 from mekrr.errors import DataError
 from mekrr.files import atomic_path, sha256
-
-__all__ = [
-    "MINIMUM_FRAMES",
-    "SAME_PLACE",
-    "check_frame",
-    "energy_of",
-    "frame_table",
-    "load_frames",
-    "read_frames",
-    "read_unlabelled",
-    "require_different",
-    "thin_out",
-    "verify_checksum",
-    "write_frames",
-]
 
 # ase.io and ase.constraints are imported where they are used: they bring parts of scipy along,
 # which costs a job that reads no frames half a second.

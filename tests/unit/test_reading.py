@@ -161,7 +161,7 @@ def test_archives_are_named(tmp_path, head, words):
 
 def test_a_reader_that_finds_nothing(tmp_path):
     path = given(tmp_path / "aims.out", "  FHI-aims version 240507\n  Total energy: -1 eV\n" * 5)
-    refused(path, "read as espresso-out, which finds no frame in it; name its format (--format")
+    refused(path, "read as espresso-out, which finds no frame in it; name its `format` if")
 
 
 def test_unread_lines(tmp_path):

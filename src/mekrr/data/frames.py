@@ -146,7 +146,7 @@ def thin_out(frames: list[Atoms], every: int, name: str) -> list[Atoms]:
     if len(kept) < MINIMUM_FRAMES:
         raise DataError(
             f"{name}: {len(kept)} of {len(frames)} frames are left; at least {MINIMUM_FRAMES} are "
-            f"needed: lower study.every, which is {every}"
+            f"needed: lower `every`, which is {every}"
         )
     return kept
 
@@ -161,14 +161,14 @@ def require_different(frames: Sequence[Atoms], name: str) -> None:
 
 
 def verify_checksum(path: str | os.PathLike, expected: str) -> None:
-    """Raise a DataError if a file is missing or not the one that the registry means."""
+    """Raise a DataError if a file is missing or not the one that is expected."""
     if not Path(path).is_file():
         raise DataError(f"{path}: no such file; correct its path")
     found = sha256(path)
     if found != expected:
         raise DataError(
-            f"{path}: sha256 is {found}, the registry says {expected}; restore the file, "
-            "or correct the registry if the change is meant"
+            f"{path}: sha256 is {found}, expected {expected}; restore the file, or correct the "
+            "checksum if the change is meant"
         )
 
 

@@ -412,6 +412,6 @@ def _require(species: Sequence[str], known: Mapping[str, float], source: str, ru
         ALONE: "without a frame of the isolated atom (config_type=IsolatedAtom)",
     }.get(rule, "in no training frame")
     raise DataError(
-        f"{source}: species {', '.join(missing)} {fault}; set `reference_energy` "
-        "(--reference-energy) to an energy in eV for every species, or to mean"
+        f"{source}: species {', '.join(missing)} {fault}; set `reference_energy` to "
+        "an energy in eV for every species, or to mean"
     )

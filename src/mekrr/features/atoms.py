@@ -83,7 +83,4 @@ def _of_species(atoms: Atoms, species: list[str]) -> np.ndarray:
 
 
 def _nothing(atoms: Atoms, source: str, why: str) -> DataError:
-    return DataError(
-        f"{source}: frame {atoms.info.get('frame', 0)}: {why}; choose other atoms "
-        "(`atoms` of the estimator, `features.atoms` in the config)"
-    )
+    return DataError(f"{source}: frame {atoms.info.get('frame', 0)}: {why}; choose other `atoms`")

@@ -34,7 +34,7 @@ setup: $(VENV)/.ready ## make the environment
 $(VENV)/.ready: pyproject.toml envs/pins.txt | $(UV)
 	$(UV) venv --quiet --allow-existing $(if $(PYTHON),--python $(PYTHON)) $(VENV)
 	@# Compiled here, once: else every job compiles what it imports if PYTHONDONTWRITEBYTECODE is set.
-	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --editable . --group test \
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[all]' --group test \
 		--constraint envs/pins.txt
 	touch $@
 
@@ -85,7 +85,7 @@ surrogates: setup ## regenerate the embedded surrogate data (two hours of dynami
 
 pins: | $(UV) ## renew envs/pins.txt from pyproject.toml
 	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(UV) pip compile --quiet --universal --no-emit-index-url \
-		--no-header --no-annotate --group test pyproject.toml --output-file envs/pins.txt
+		--no-header --no-annotate --extra all --group test pyproject.toml --output-file envs/pins.txt
 
 clean: ## remove results and the environment
 	rm -rf results/*/ results/report.html .snakemake $(VENV) .uv

@@ -65,12 +65,13 @@ def _referred(node: object) -> set[str]:
 
 
 def _tidy(node: Any) -> Any:
-    """The same without pydantic's titles, and without defaults that stand for a key left out."""
+    """The same closed, without pydantic's titles and defaults that stand for a key left out."""
     if isinstance(node, list):
         return [_tidy(entry) for entry in node]
     if not isinstance(node, dict):
         return node
-    return {
+    closed = {"additionalProperties": False} if "patternProperties" in node else {}
+    return closed | {
         key: _tidy(value)
         for key, value in node.items()
         if not (key == "title" and isinstance(value, str))

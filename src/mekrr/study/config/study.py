@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -15,8 +15,6 @@ from mekrr.study.config.surrogates import Surrogate
 from mekrr.study.config.types import Name, Positive, Strategy
 
 REGISTRIES = ("datasets", "backbones", "surrogates", "networks")
-T = TypeVar("T")
-Registry = Annotated[dict[Name, T], Field(json_schema_extra={"additionalProperties": False})]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Batch = Annotated[
     Literal["auto"] | PositiveInt, Chosen(lambda value: None, "auto, or an integer of at least 1")
@@ -274,10 +272,10 @@ class StudyConfig(Closed):
     learning: Learning
     ablation: Ablation
     heatmap: Heatmap
-    datasets: Registry[Dataset] = Field(description="entries by name")
-    backbones: Registry[Backbone] = Field(description="entries by name")
-    networks: Registry[Network] = Field(description="entries by name")
-    surrogates: Registry[Surrogate] = Field(description="entries by name")
+    datasets: dict[Name, Dataset] = Field(description="entries by name")
+    backbones: dict[Name, Backbone] = Field(description="entries by name")
+    networks: dict[Name, Network] = Field(description="entries by name")
+    surrogates: dict[Name, Surrogate] = Field(description="entries by name")
 
     def dataset_title(self, name: str) -> str:
         """Return how tables and figures call a data set."""

@@ -19,7 +19,7 @@ from mekrr.errors import ConfigError, DataError
 
 
 def selected(atoms: Atoms, rule: str | Mapping, source: str) -> np.ndarray:
-    """Mask (n_atoms,) of the atoms that a rule keeps.
+    """Return the mask (n_atoms,) of the atoms that a rule keeps.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ BRACKETS = ((0.48, 0.52), (0.4, 0.6), (0.0, 1.0))
 def find_lengthscale(
     frames: FrameFeatures, train: Sequence[int], rule: str | float, *, threads: int = 1
 ) -> float:
-    """σ by a rule: "median" or "sampled-median" of the training atoms, or a number.
+    """Find σ by a rule: "median" or "sampled-median" of training atoms, or a number.
 
     Raises a DataError if the median is zero.
     """
@@ -46,7 +46,7 @@ def median_lengthscale(
     seed: int = 0,
     threads: int = 1,
 ) -> float:
-    """Median pairwise distance between atoms, the paper's choice of σ.
+    """Find the median pairwise distance between atoms, the paper's choice of σ.
 
     The published definition: lower median over the full distance matrix, its zero
     diagonal included. Up to 4,000 atoms computed in float64. For more, the squared distances
@@ -87,7 +87,7 @@ def median_lengthscale(
 
 
 def _rank(n: int) -> int:
-    """Rank of the lower median of the full n × n matrix among the pairs i < j.
+    """Return the rank of the lower median of the full n × n matrix among the pairs i < j.
 
     Sorted, the matrix holds n zeros, then every distance twice; negative: it is a zero.
     """
@@ -100,7 +100,7 @@ def _lower_median(upper: np.ndarray, n: int) -> float:
 
 
 def _squared_distances(features: np.ndarray) -> np.ndarray:
-    """(n (n - 1)/2,) float64, of all pairs i < j."""
+    """Return (n (n - 1)/2,) float64, of all pairs i < j."""
     h = np.asarray(features, dtype=np.float64)
     h = h - h.mean(axis=0)
     norms = np.einsum("ij,ij->i", h, h)
@@ -126,11 +126,11 @@ def _count(
     high: float,
     threads: int,
 ) -> tuple[int, np.ndarray]:
-    """Pairs i < j with a squared distance below ``low``, and in each of BINS bins to ``high``."""
+    """Count pairs i < j with squared distance below ``low``, and in BINS bins to ``high``."""
     starts = range(0, len(atoms), BLOCK)
 
     def prepared(start: int, scale: float, first: int) -> np.ndarray:
-        """Features times ``scale``, the squared norm, 1, in an order that the sides exchange."""
+        """Return features times ``scale``, squared norm, 1, in an order that sides exchange."""
         h = np.asarray(features[atoms[start : start + BLOCK]] - origin, dtype=np.float32)
         norms = np.einsum("ij,ij->i", h, h, dtype=np.float64)
         extra = np.stack([norms, np.ones(len(h))], axis=1)[:, [first, 1 - first]]

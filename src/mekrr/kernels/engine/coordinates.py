@@ -37,7 +37,7 @@ class Coordinates:
 
     @classmethod
     def of(cls, sets: Sequence[FrameFeatures], lengthscale: float, dtype: type) -> Coordinates:
-        """Coordinates for kernels of ``dtype`` between any frames of ``sets``.
+        """Find coordinates for kernels of ``dtype`` between any frames of ``sets``.
 
         Float64 kernels, which are there for exactness, keep all directions.
         """
@@ -73,7 +73,7 @@ class Coordinates:
     def shifted(
         self, frames: FrameFeatures, atoms: slice | np.ndarray, dtype: type = np.float32
     ) -> np.ndarray:
-        """(n, d): some atoms, in lengthscales from their species' origin."""
+        """Return some atoms (n, d), in lengthscales from their species' origin."""
         kind = np.searchsorted(self.species, frames.species[atoms])
         h = frames.features[atoms]
         u = np.subtract(h, self.origins[kind], dtype=np.result_type(h, np.float32, dtype))
@@ -83,7 +83,7 @@ class Coordinates:
     def prepared(
         self, frames: FrameFeatures, atoms: slice | np.ndarray, dtype: type
     ) -> tuple[np.ndarray, np.ndarray]:
-        """What is multiplied, w (n, r) of ``dtype``, and what is subtracted, q (n, n_species).
+        """Return what is multiplied, w (n, r) of ``dtype``, and subtracted, q (n, n_species).
 
         With h = o_s + σ u and w the rounded projection of u, an atom of species s has
 
@@ -120,7 +120,7 @@ def _blocks(sets: Sequence[FrameFeatures]) -> Iterator[tuple[FrameFeatures, slic
 
 
 def _origin(sets: Sequence[FrameFeatures], species: int) -> np.ndarray:
-    """Mean feature (d,) of a species, over atoms evenly spread if there are many."""
+    """Return the mean feature (d,) of a species, over atoms evenly spread if there are many."""
     atoms = [np.flatnonzero(frames.species == species) for frames in sets]
     step = -(-sum(map(len, atoms)) // ORIGIN_ATOMS)
     rows = [f.features[a[::step]] for f, a in zip(sets, atoms, strict=True)]

@@ -28,7 +28,7 @@ def find_basis(
     n_rows: int,
     tolerance: float,
 ) -> np.ndarray | None:
-    """Orthonormal directions that hold every row of ``blocks`` up to ``tolerance``.
+    """Find orthonormal directions that hold every row of ``batches`` up to ``tolerance``.
 
     Parameters
     ----------
@@ -61,18 +61,18 @@ def find_basis(
 
 
 def _picked(rows: np.ndarray, tolerance: float) -> np.ndarray:
-    """Some of the rows, furthest first, until all are within ``tolerance`` of their span."""
+    """Pick rows, furthest first, until all are within ``tolerance`` of their span."""
     _, pivots, rank, _ = dpstrf(rows @ rows.T, tol=tolerance**2)
     return rows[pivots[:rank] - 1]
 
 
 def _rest(rows: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """What of the rows is outside the basis."""
+    """Return what of the rows is outside the basis."""
     basis = basis.astype(rows.dtype, copy=False)
     return rows - (rows @ basis) @ basis.T
 
 
 def _beyond(rows: np.ndarray, basis: np.ndarray, tolerance: float) -> np.ndarray:
-    """Rows further than ``tolerance`` from their projection."""
+    """Return rows further than ``tolerance`` from their projection."""
     rest = _rest(rows, basis)
     return rows[np.einsum("ij,ij->i", rest, rest) > tolerance**2]

@@ -54,7 +54,7 @@ class Operand:
     counts: np.ndarray
 
     def mirrored(self) -> Operand:
-        """The same frames as the right side of the product, for those of the left side."""
+        """Return the same frames as the right side of the product, for those of the left side."""
         n_species = self.counts.shape[1]
         width = self.values.shape[1] - 2 * n_species
         columns = (slice(width), slice(width + n_species, None), slice(width, width + n_species))
@@ -72,7 +72,7 @@ def operand(
     device: object,
     pool: ThreadPoolExecutor,
 ) -> Operand:
-    """The frames of ``panel`` as left or right side of the product, on ``device`` or for numpy."""
+    """Make a panel one side of the product, left or right, on ``device`` or for numpy."""
     part = span(panel)
     species = coordinates.species
     n_species = len(species)
@@ -131,7 +131,7 @@ class Host:
         right_starts: np.ndarray,
         kernel: Radial,
     ) -> np.ndarray:
-        """(n_left_segments, n_right_segments) float64: Σ_ij k(h_i, h_j) over two segments."""
+        """Sum k(h_i, h_j) over atoms of two segments: (n_left, n_right segments) float64."""
         shape = len(left), len(right)
         exponent = self._workspace[: shape[0] * shape[1]].reshape(shape)
         np.matmul(left, right.T, out=exponent)
@@ -154,17 +154,17 @@ class Device:
 
     @staticmethod
     def torch() -> ModuleType:
-        """PyTorch, whose import takes seconds that the CPU's path does not need."""
+        """Import PyTorch, which takes seconds that the CPU's path does not need."""
         import torch
 
         return torch
 
     def take(self, values: np.ndarray) -> object:
-        """An array as a tensor on the device."""
+        """Put an array on the device, as a tensor."""
         return self._torch.from_numpy(values).to(self._device)
 
     def segment_sums(self, left, right, left_starts, right_starts, kernel) -> np.ndarray:
-        """As `Host.segment_sums`."""
+        """Do as `Host.segment_sums`."""
         exponent = left @ right.T
         kernel.apply(exponent, self._torch)
         rows = self._one_hot(left_starts, left).T @ exponent
@@ -172,7 +172,7 @@ class Device:
         return sums.cpu().numpy()
 
     def _one_hot(self, starts: np.ndarray, values) -> object:
-        """(n_atoms, n_segments): 1 where the atom is in the segment."""
+        """Return (n_atoms, n_segments): 1 where the atom is in the segment."""
         torch = self._torch
         first = torch.as_tensor(starts, device=self._device)
         atoms = torch.arange(len(values), device=self._device)
@@ -181,7 +181,7 @@ class Device:
 
 
 def _pieces(starts: np.ndarray, end: int) -> Iterable[tuple[int, int]]:
-    """Segments in pieces of at most LONGEST_SUM atoms."""
+    """Yield segments in runs of at most LONGEST_SUM atoms."""
     for begin, stop in zip(starts.tolist(), [*starts[1:].tolist(), end], strict=True):
         for piece in range(begin, stop, LONGEST_SUM):
             yield piece, min(piece + LONGEST_SUM, stop)
@@ -195,7 +195,7 @@ def tile_kernels(
     columns: slice,
     kernel: Radial,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """K_0 (n, m) and all shares of K_1 (n_species, n, m) between some frames of two operands."""
+    """Compute K_0 (n, m) and shares of K_1 (n_species, n, m) between frames of two operands."""
     left, left_starts, left_place, left_counts = _members(a, rows)
     right, right_starts, right_place, right_counts = _members(b, columns)
     sums = arithmetic.segment_sums(left, right, left_starts, right_starts, kernel)
@@ -209,7 +209,7 @@ def tile_kernels(
 
 
 def _members(side: Operand, frames: slice) -> tuple[object, np.ndarray, np.ndarray, np.ndarray]:
-    """Values of some frames, first atoms and places of their segments, counts."""
+    """Return values of some frames, first atoms and places of their segments, counts."""
     begin, end = frames.start - side.first, frames.stop - side.first
     atoms = slice(side.pointer[begin], side.pointer[end])
     segments = slice(side.first_segment[begin], side.first_segment[end])

@@ -265,7 +265,7 @@ def test_lengthscale_is_the_lower_median_with_diagonal(rng, n):
 def small_sample(monkeypatch):
     """Many atoms begin at 300."""
     monkeypatch.setattr(lengthscale, "SAMPLE_ATOMS", 300)
-    monkeypatch.setattr(lengthscale, "BLOCK", 128)
+    monkeypatch.setattr(lengthscale, "BATCH", 128)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -259,7 +259,7 @@ def _write_traj(path: Path, frames: Sequence[Atoms]) -> None:
 
 
 def _write_database(path: Path, frames: Sequence[Atoms], form: str) -> None:
-    """Return rows of which the numbers of this command can be searched for, the rest is data."""
+    """Write rows of which the numbers of this command can be searched for, the rest is data."""
     from ase.db import connect
 
     with connect(str(path), type=form, append=False, use_lock_file=False, serial=True) as rows:

@@ -55,8 +55,8 @@ class Cells:
         self.frames, self._parts = {}, {}
         for kind, members in (("train", train), ("rest", rest)):
             parts = [
-                _pieces(part, n_atoms, _n_cells(len(part), int(n_atoms[part].sum())))
-                for part in _pieces(members, n_atoms, n_parts)
+                _divided(part, n_atoms, _n_cells(len(part), int(n_atoms[part].sum())))
+                for part in _divided(members, n_atoms, n_parts)
             ]
             self.frames[kind] = [cell for part in parts for cell in part if len(cell)]
             ends = np.cumsum([sum(len(cell) > 0 for cell in part) for part in parts]).tolist()
@@ -86,9 +86,9 @@ def _n_cells(n_frames: int, n_atoms: int) -> int:
     return max(-(-n_frames // CELL_FRAMES), -(-n_atoms // CELL_ATOMS))
 
 
-def _pieces(frames: np.ndarray, n_atoms: np.ndarray, n_pieces: int) -> list[np.ndarray]:
-    """Cut ``frames`` into runs of about as many atoms, where bands begin."""
+def _divided(frames: np.ndarray, n_atoms: np.ndarray, n: int) -> list[np.ndarray]:
+    """Divide ``frames`` into n sequences of about as many atoms, cut where bands begin."""
     pointer = np.cumsum([0, *n_atoms[frames]])
     begins = cuts(FrameFeatures(np.empty((0, 0)), np.empty(0), pointer))
-    bounds = np.linspace(0, len(begins), n_pieces + 1).round().astype(int)
+    bounds = np.linspace(0, len(begins), n + 1).round().astype(int)
     return np.split(frames, np.array([*begins, len(frames)])[bounds[1:-1]])

@@ -10,7 +10,7 @@ import numpy as np
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.engine.rank import find_basis
 
-BLOCK_ATOMS = 1024  # atoms read at once where a pass over all features is needed
+BATCH_ATOMS = 1024  # atoms read at once where a pass over all features is needed
 ORIGIN_ATOMS = 1024  # atoms of a species whose mean is its origin: any origin will do
 LEAST_WIDTH = 65  # narrower features are not worth a search for fewer directions
 PROJECTION_ERROR = 5e-4  # lengthscales: moves an exponent by its square, 2.5e-7, at most
@@ -58,11 +58,11 @@ class Coordinates:
                 rows.append(whole.shifted(frames, chosen, np.float64))
             return np.concatenate(rows)
 
-        def blocks():
-            for frames, atoms in _blocks(sets):
+        def batches():
+            for frames, atoms in _batches(sets):
                 yield whole.shifted(frames, atoms)
 
-        basis = find_basis(draw, blocks, total, PROJECTION_ERROR)
+        basis = find_basis(draw, batches, total, PROJECTION_ERROR)
         return cls(species, origins, lengthscale, basis)
 
     @property
@@ -113,10 +113,10 @@ def _squares(rows: np.ndarray) -> np.ndarray:
     return np.einsum("id,id->i", rows, rows)
 
 
-def _blocks(sets: Sequence[FrameFeatures]) -> Iterator[tuple[FrameFeatures, slice]]:
+def _batches(sets: Sequence[FrameFeatures]) -> Iterator[tuple[FrameFeatures, slice]]:
     for frames in sets:
-        for start in range(0, len(frames.features), BLOCK_ATOMS):
-            yield frames, slice(start, start + BLOCK_ATOMS)
+        for start in range(0, len(frames.features), BATCH_ATOMS):
+            yield frames, slice(start, start + BATCH_ATOMS)
 
 
 def _origin(sets: Sequence[FrameFeatures], species: int) -> np.ndarray:

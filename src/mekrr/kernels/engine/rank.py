@@ -24,7 +24,7 @@ ROUNDS = 8
 
 def find_basis(
     draw: Callable[[int], np.ndarray],
-    blocks: Callable[[], Iterator[np.ndarray]],
+    batches: Callable[[], Iterator[np.ndarray]],
     n_rows: int,
     tolerance: float,
 ) -> np.ndarray | None:
@@ -33,7 +33,7 @@ def find_basis(
     Parameters
     ----------
     draw : returns about so many rows, (n, d) float64, drawn at random: the first guess.
-    blocks : returns an iterator over all rows.
+    batches : returns an iterator over all rows.
     n_rows : number of all rows.
     tolerance : largest distance of a row from its projection; not below some 1e-7 of the
         rows' length, which is what rounding leaves of it.
@@ -53,7 +53,7 @@ def find_basis(
             return None
         picked = _rest(picked, basis)  # once more: the first removal leaves rounding
         basis = np.hstack([basis, np.linalg.qr(picked.T)[0]])
-        missing = np.concatenate([_beyond(block, basis, tolerance) for block in blocks()])
+        missing = np.concatenate([_beyond(batch, basis, tolerance) for batch in batches()])
         if not len(missing):
             return basis
         missing = missing[: most + SPARE].astype(np.float64)

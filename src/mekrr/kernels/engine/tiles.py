@@ -24,7 +24,7 @@ from mekrr.kernels.atom import Radial
 from mekrr.kernels.engine.coordinates import Coordinates
 from mekrr.kernels.engine.plan import Band, span
 
-CHUNK_ATOMS = 384  # atoms prepared at once: their float64 features stay in the cache
+BATCH_ATOMS = 384  # atoms prepared at once: their float64 features stay in the cache
 LONGEST_SUM = 64  # float32 numbers added one after another, before float64 takes over
 
 
@@ -91,17 +91,17 @@ def operand(
 
     # Strip by strip, since the projection too is a product whose shape decides its rounding.
     begins = [int(frames.pointer[strip.start]) - begin for band in panel for strip in band]
-    chunks = [
-        slice(first, min(first + CHUNK_ATOMS, stop))
+    batches = [
+        slice(first, min(first + BATCH_ATOMS, stop))
         for start, stop in pairwise([*begins, len(values)])
-        for first in range(start, stop, CHUNK_ATOMS)
+        for first in range(start, stop, BATCH_ATOMS)
     ]
 
-    def fill(chunk: slice) -> None:
-        values[chunk, :width], squares = coordinates.prepared(frames, begin + order[chunk], dtype)
-        np.negative(squares, out=square[chunk])
+    def fill(batch: slice) -> None:
+        values[batch, :width], squares = coordinates.prepared(frames, begin + order[batch], dtype)
+        np.negative(squares, out=square[batch])
 
-    list(pool.map(fill, chunks))
+    list(pool.map(fill, batches))
     starts = np.flatnonzero(np.diff(segment, prepend=-1))
     place = segment[starts]
     n_frames = len(pointer) - 1
@@ -137,13 +137,13 @@ class Host:
         np.matmul(left, right.T, out=exponent)
         kernel.apply(exponent, np)
         # Whole rows are added, which is several times as fast as np.add.reduceat there.
-        pieces = list(_pieces(left_starts, shape[0]))
-        rows = np.empty((len(pieces), shape[1]), exponent.dtype)
-        for row, (begin, end) in zip(rows, pieces, strict=True):
+        runs = list(_runs(left_starts, shape[0]))
+        rows = np.empty((len(runs), shape[1]), exponent.dtype)
+        for row, (begin, end) in zip(rows, runs, strict=True):
             np.add.reduce(exponent[begin:end], axis=0, out=row)
-        first_piece = np.searchsorted([begin for begin, _ in pieces], left_starts)
+        first_run = np.searchsorted([begin for begin, _ in runs], left_starts)
         sums = np.add.reduceat(rows.astype(np.float64), right_starts, axis=1)
-        return np.add.reduceat(sums, first_piece, axis=0)
+        return np.add.reduceat(sums, first_run, axis=0)
 
 
 class Device:
@@ -180,11 +180,11 @@ class Device:
         return torch.nn.functional.one_hot(owner, len(starts)).to(values.dtype)
 
 
-def _pieces(starts: np.ndarray, end: int) -> Iterable[tuple[int, int]]:
+def _runs(starts: np.ndarray, end: int) -> Iterable[tuple[int, int]]:
     """Yield segments in runs of at most LONGEST_SUM atoms."""
     for begin, stop in zip(starts.tolist(), [*starts[1:].tolist(), end], strict=True):
-        for piece in range(begin, stop, LONGEST_SUM):
-            yield piece, min(piece + LONGEST_SUM, stop)
+        for run in range(begin, stop, LONGEST_SUM):
+            yield run, min(run + LONGEST_SUM, stop)
 
 
 def tile_kernels(

@@ -24,7 +24,7 @@ GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell
 # On all cores, one thread each: more would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8
 
-.PHONY: help setup smoke figures report verify test fuzz test-slurm backbones bench surrogates pins clean
+.PHONY: help setup smoke figures report verify test fuzz test-slurm backbones bench config-docs surrogates pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -76,6 +76,9 @@ bench: setup ## time features and kernels on this machine (ARGS go to the kernel
 	$(BIN)/python -m benchmarks.backbones
 	$(BIN)/python -m benchmarks.schnet
 	$(BIN)/python -m benchmarks.features
+
+config-docs: setup ## write config/schemas/ and the tables of keys in config/README.md anew
+	$(BIN)/python -m mekrr.study.config
 
 surrogates: setup ## regenerate the embedded surrogate data (two hours of dynamics)
 	$(BIN)/snakemake --cores $(CORES) surrogates $(ARGS)

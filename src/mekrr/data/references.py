@@ -24,11 +24,11 @@ import pandas as pd
 from ase import Atoms
 from ase.formula import Formula
 
+from mekrr.choices import REFERENCES as RULES
 from mekrr.errors import ConfigError, DataError, IsolatedAtomWarning
 
 Rule = str | Mapping[str, float]
 
-RULES = ("least-squares", "mean", "none", "isolated-atoms")
 ALONE = "isolated-atoms"
 GIVEN = "given"  # stands for an energy per species
 # Relative to the largest singular value of the compositions, and to the length of one.

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from mekrr.choices import MEDIANS
 from mekrr.errors import ConfigError
 from mekrr.features.atoms import check_rule
 from mekrr.kernels.atom import KERNELS
@@ -17,7 +18,6 @@ CHOICES = {
     "kernel": (*KERNELS, "precomputed"),
     "target": ("energy", "delta"),
 }
-MEDIANS = ("median", "sampled-median")
 OPEN = ("layer", "alpha", "regularisation")  # None where the fit has to choose
 TYPES = {
     "backbone": (str, "the name of a network"),

@@ -15,8 +15,8 @@ from mekrr.kernels.atom import Gaussian, Linear
 from mekrr.kernels.lengthscale import find_lengthscale
 from mekrr.kernels.training import training_gram
 from mekrr.models import mekrr as estimator
-from mekrr.models.select import alpha_grid
 from mekrr.models.problem import Problem
+from mekrr.models.select import alpha_grid
 from mekrr.study.experiments.fits import Grid, fit_kernels, read_alpha
 from mekrr.study.methods import GRID, METHODS
 

@@ -8,18 +8,16 @@ import tarfile
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from ase import Atoms
 from ase.build import add_adsorbate, fcc111
 from ase.calculators.emt import EMT
-from mekrr.models.fits import Problem
-from samples import ROOT
+from studies import default_config
 from tolerances import GAP_EQUATION, GAP_INVARIANCE
 
-from mekrr.config import check_config
 from mekrr.errors import ConfigError, DataError
 from mekrr.models import gap
 from mekrr.models.gap import GapError, fit_gap, gap_soap, predict_gap, transfer_gap
+from mekrr.study.config import check_config
 from mekrr.study.experiments.transfer import transfer_problem
 
 pytest.importorskip("quippy", reason="no wheel of quippy-ase for this platform")
@@ -268,10 +266,8 @@ def test_damaged_model(fitted, frames, tmp_path):
     ],
 )
 def test_schema(change, words):
-    config = {}
-    for name in ("config", "datasets", "backbones", "surrogates", "networks"):
-        config |= yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
-    check_config(config, ROOT / "workflow" / "schemas")
+    config = default_config()
+    check_config(config)
     config["gap"] |= change
     with pytest.raises(ConfigError, match=re.escape(words)):
-        check_config(config, ROOT / "workflow" / "schemas")
+        check_config(config)

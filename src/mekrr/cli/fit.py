@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from mekrr.choices import BY_SPECIES
 from mekrr.cli.arguments import (
     add_frames,
     add_output,
@@ -18,8 +19,10 @@ from mekrr.cli.arguments import (
     threads,
 )
 from mekrr.cli.printing import errors_per_atom, line, quality, summary
+from mekrr.data.strategies import STRATEGIES
 from mekrr.errors import OutputError
-from mekrr.models.limits import ATOM_KERNELS, BY_SPECIES, LARGEST_LAYER, LARGEST_REGULARISATION
+from mekrr.kernels.atom import KERNELS
+from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION
 
 FRACTIONS = (0.6, 0.2, 0.2)
 
@@ -45,11 +48,11 @@ def add_command(commands) -> None:
         "--alpha",
         type=_alpha,
         metavar="A",
-        help="weight of the kernel by species, 0 to 1; by-species: each species has its own, chosen",
+        help="weight of the kernel by species, 0 to 1, or by-species: a chosen one for each",
     )
     command.add_argument(
         "--kernel",
-        choices=ATOM_KERNELS,
+        choices=KERNELS,
         default="gaussian",
         help="kernel between atoms; linear is ridge regression on mean features, with --alpha 1 on "
         "those of each species (default: %(default)s)",
@@ -78,9 +81,9 @@ def add_command(commands) -> None:
     )
     command.add_argument(
         "--split",
-        choices=("random", "run"),
-        help="fit to 60 %% of the frames, choose on 20 %%, test on 20 %%, divided at random or by "
-        "whole runs (default: fit to all)",
+        choices=[name for name, strategy in STRATEGIES.items() if not strategy.divided],
+        help="fit to 60 %% of the frames, choose on 20 %%, test on 20 %%, divided at random, by "
+        "whole runs or in the order of the file (default: fit to all)",
     )
     command.add_argument(
         "--seed",

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mekrr.choices import BY_SPECIES
 from mekrr.errors import printable
 
 if TYPE_CHECKING:

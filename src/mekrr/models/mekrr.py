@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from mekrr import environment
+from mekrr.choices import BY_SPECIES
 from mekrr.data.references import (
     GIVEN,
     References,
@@ -37,7 +38,7 @@ from mekrr.errors import (
     printable,
 )
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import AtomKernel, Linear
+from mekrr.kernels.atom import KERNELS, AtomKernel
 from mekrr.kernels.gram import Gram
 from mekrr.kernels.lengthscale import find_lengthscale
 from mekrr.kernels.training import Normalisation, new_gram, training_gram
@@ -51,7 +52,7 @@ from mekrr.models.inputs import (
     take_weights,
 )
 from mekrr.models.kernel import KernelModel
-from mekrr.models.parameters import ATOM_KERNELS, BY_SPECIES, check_parameters
+from mekrr.models.parameters import check_parameters
 from mekrr.models.problem import Problem
 from mekrr.models.record import ModelRecord
 from mekrr.models.ridge import KernelRidge, RidgePath
@@ -567,7 +568,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         return self.alpha_ or 0.0
 
     def _atom_kernel(self, lengthscale: float | None) -> AtomKernel:
-        return Linear() if lengthscale is None else ATOM_KERNELS[self.kernel](lengthscale)
+        return KERNELS[self.kernel](np.nan if lengthscale is None else lengthscale)
 
     def _grams(
         self, layers: Mapping[int | None, FrameFeatures], train: np.ndarray

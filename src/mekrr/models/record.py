@@ -20,11 +20,13 @@ from pydantic import (
     model_validator,
 )
 
+from mekrr.choices import BY_SPECIES, MEDIANS
 from mekrr.data.references import GIVEN, RULES
 from mekrr.errors import first_fault
+from mekrr.features.rule import AtomRule
 from mekrr.models.file import Closed, Record, Tensors, Text
 from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION, MOST_THREADS
-from mekrr.models.parameters import BY_SPECIES, CHOICES, MEDIANS
+from mekrr.models.parameters import CHOICES
 
 FORMULA = re.compile(r"(?:[A-Z][a-z]?(?:[1-9][0-9]{0,7})?)+")
 NORMALISED_SINCE = 3  # the format that brought the normalisation of linear kernels
@@ -99,15 +101,6 @@ def _or_of_species(value: object, share: Callable[[object], float]) -> float | d
 Alpha = Annotated[Share, WrapValidator(_or_of_species)]
 
 
-class _AtomsOfSpecies(Closed):
-    species: list[Species]
-
-
-class _Within(Closed):
-    within: NonNegativeFloat
-    of: list[Species]
-
-
 class _Parameters(Closed):
     """Those of the estimator."""
 
@@ -119,7 +112,7 @@ class _Parameters(Closed):
     kernel: Literal[*CHOICES["kernel"]]
     target: Literal[*CHOICES["target"]]
     reference_energy: Literal[*RULES] | Energies
-    atoms: Literal["all", "mobile"] | _AtomsOfSpecies | _Within
+    atoms: AtomRule
     threads: Annotated[int, Field(ge=1, le=MOST_THREADS)]
     registry: Text | None = Field(None, exclude=True)  # of format 1; a path that none may open
 

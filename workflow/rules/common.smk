@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mekrr.config import check_config
 from mekrr.errors import ConfigError
-from mekrr.study.code import code_of
+from mekrr.study.code import adapter_of, code_of
 from mekrr.study.tables.printing.escapes import for_label
 from mekrr.sources import (
     check_sources,
@@ -54,10 +54,8 @@ def adapter_code(script):
     """The same with the adapter of the backbone's family, but not with those of others."""
 
     def files(wildcards):
-        return code_of(
-            f"workflow/scripts/{script}.py",
-            *family_modules(backbone_entry(wildcards)["family"])[:1],
-        )
+        family = backbone_entry(wildcards)["family"]
+        return code_of(f"workflow/scripts/{script}.py", adapter_of(family))
 
     return files
 
@@ -67,16 +65,9 @@ def network_code(script):
 
     def files(wildcards):
         family = (network_start(wildcards) or {"family": "schnet"})["family"]
-        return code_of(f"workflow/scripts/{script}.py", family_modules(family)[-1])
+        return code_of(f"workflow/scripts/{script}.py", f"mekrr.backbones.{family}.finetune")
 
     return files
-
-
-def family_modules(family):
-    """The adapter of a family of backbones and, if there is one, its network to be trained."""
-    if Path(f"src/mekrr/backbones/{family}.py").exists():
-        return [f"mekrr.backbones.{family}"]
-    return [f"mekrr.backbones.{family}.{module}" for module in ("adapter", "finetune")]
 
 
 def dataset_entry(wildcards):

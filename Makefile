@@ -68,7 +68,7 @@ test-slurm: setup ## run a tiny study on a Slurm of one node, set up for it (Deb
 	$(BIN)/pytest tests/slurm $(ARGS)
 
 backbones: setup ## list the registered networks, their weights, layers and elements
-	$(BIN)/python -m mekrr.backbones $(ARGS)
+	$(BIN)/mekrr backbones --registry config/backbones.yaml $(ARGS)
 
 bench: setup ## time features and kernels on this machine (ARGS go to the kernels' benchmark)
 	$(BIN)/python -m benchmarks.gram $(ARGS)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from ase.data import chemical_symbols
 from samples import ROOT
+from studies import default_config
 
 from mekrr.config import check_config, check_files, download_key
 from mekrr.errors import ConfigError
@@ -17,10 +18,7 @@ SCHEMAS = ROOT / "workflow" / "schemas"
 
 @pytest.fixture(scope="module")
 def shipped():
-    merged = {}
-    for name in ("config", "datasets", "backbones", "surrogates", "networks"):
-        merged |= yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
-    return merged
+    return default_config()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from samples import labelled
 
 from mekrr import environment
-from mekrr.backbones.analytic import AnalyticBackbone
+from mekrr.backbones.analytic.adapter import AnalyticBackbone
 from mekrr.data.frames import load_frames, write_frames
 from mekrr.errors import BackboneError, DataError
 from mekrr.features.atoms import selected

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from model_files import as_format_1, predictions, record_of, seal, small_models, tensors_of
 from safetensors.numpy import save_file
 from samples import ROOT, labelled
+from studies import default_config
 
 from mekrr import MEKRR
 from mekrr.backbones.registry import registered, weights_path
@@ -267,10 +268,7 @@ def test_trajectory_of_any_bytes(tmp_path, data, suffix):
 
 @pytest.fixture(scope="module")
 def config():
-    merged = {}
-    for name in ("config", "datasets", "backbones", "surrogates", "networks"):
-        merged |= yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
-    return merged
+    return default_config()
 
 
 LEAF = st.one_of(

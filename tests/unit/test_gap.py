@@ -8,11 +8,11 @@ import tarfile
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from ase import Atoms
 from ase.build import add_adsorbate, fcc111
 from ase.calculators.emt import EMT
 from samples import ROOT
+from studies import default_config
 from tolerances import GAP_EQUATION, GAP_INVARIANCE
 
 from mekrr.config import check_config
@@ -268,9 +268,7 @@ def test_damaged_model(fitted, frames, tmp_path):
     ],
 )
 def test_schema(change, words):
-    config = {}
-    for name in ("config", "datasets", "backbones", "surrogates", "networks"):
-        config |= yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
+    config = default_config()
     check_config(config, ROOT / "workflow" / "schemas")
     config["gap"] |= change
     with pytest.raises(ConfigError, match=re.escape(words)):

@@ -14,8 +14,8 @@ from checkpoints import schnet_checkpoint
 from samples import labelled
 from tolerances import GRADIENT, OWN_ENERGY
 
-from mekrr.backbones import load_backbone
 from mekrr.backbones.chgnet.finetune import FineTunedCHGNet
+from mekrr.backbones.load import load_backbone
 from mekrr.backbones.radial import Radial
 from mekrr.backbones.schnet.finetune import FineTunedSchNet, SchNetFromScratch
 from mekrr.backbones.sevennet.finetune import FineTunedSevenNet

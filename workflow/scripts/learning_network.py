@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mekrr.backbones.networks import load_network
+from mekrr.backbones.load import load_network
 from mekrr.data.frames import load_frames
 from mekrr.files import write_csv
 from mekrr.models.fits import Problem

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mekrr.backbones.networks import load_network
+from mekrr.backbones.load import load_network
 from mekrr.data.frames import load_frames
 from mekrr.models.fits import Problem
 from mekrr.models.network.fit import fit_network, other_frames

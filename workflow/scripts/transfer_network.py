@@ -1,6 +1,6 @@
 """A network trained on one data set to predictions on the test frames of another."""
 
-from mekrr.backbones.networks import load_network
+from mekrr.backbones.load import load_network
 from mekrr.models.fits import Problem
 from mekrr.models.network.fit import load_trained, other_frames, transfer_predictions
 from mekrr.models.network.states import States

@@ -16,24 +16,13 @@ from pydantic import (
     model_validator,
 )
 
-from mekrr.backbones import load_backbone
 from mekrr.backbones.base import Backbone
+from mekrr.backbones.load import load_backbone
 from mekrr.errors import BackboneError, ConfigError, first_fault
 from mekrr.sources import download_folder, expand_path
 from mekrr.yaml_file import read_yaml
 
-REGISTRY = Path("config/backbones.yaml")  # of a checkout in which one works
-# Their weights are inside packages: known without a registry.
-PACKAGED = {
-    "sevennet-0": {"family": "sevennet", "layers": [1, 2, 4]},
-    "sevennet-l3i5": {
-        "family": "sevennet",
-        "options": {"checkpoint": "7net-l3i5"},
-        "layers": [1, 2, 4],
-    },
-    "chgnet-0.3.0": {"family": "chgnet", "layers": [2, 3, 4]},
-    "diep": {"family": "diep", "layers": [1, 2, 3]},
-}
+PACKAGED = Path(__file__).with_name("backbones.yaml")  # their weights are inside packages
 
 
 class _Closed(BaseModel):
@@ -60,7 +49,7 @@ class _Weights(_Closed):
 
 
 class _Entry(_Closed):
-    """What a registry may say of a backbone; the workflow's schema is narrower."""
+    """What a registry may say of a backbone."""
 
     family: str
     layers: Annotated[list[NonNegativeInt], Field(min_length=1)]
@@ -78,17 +67,16 @@ class _RegistryFile(BaseModel):
 
 
 def registered(registry: str | os.PathLike | None = None) -> dict[str, dict]:
-    """Backbones known by name: those whose weights are in packages, and those of a registry.
+    """Return the backbones known by name: those inside packages, and those of a registry.
 
     Parameters
     ----------
-    registry : YAML file of the form of config/backbones.yaml; None for that file itself, if
-        the current directory has it.
+    registry : YAML file of the form of `PACKAGED`, whose entries come first; None for none.
 
     Returns
     -------
     dict from name to entry: ``family``, ``layers`` to choose from and, where they apply,
-    ``options`` and ``weights``.
+    ``options``, ``weights`` and what is told of it.
 
     Raises
     ------
@@ -96,9 +84,11 @@ def registered(registry: str | os.PathLike | None = None) -> dict[str, dict]:
         If the file is missing or not of that form, or a path in it names a variable that is
         not set.
     """
-    if registry is None and not REGISTRY.is_file():
-        return PACKAGED
-    path = Path(registry or REGISTRY)
+    return _read(PACKAGED) | ({} if registry is None else _read(Path(registry)))
+
+
+def _read(path: Path) -> dict[str, dict]:
+    """Read the entries of one file."""
     content = read_yaml(path)
     try:
         _RegistryFile.model_validate(content)
@@ -109,13 +99,13 @@ def registered(registry: str | os.PathLike | None = None) -> dict[str, dict]:
         ) from error
     for name, entry in content["backbones"].items():
         expand_path(entry.get("weights", {}), f"{path}: backbones.{name}.weights")
-    return PACKAGED | content["backbones"]
+    return content["backbones"]
 
 
 def open_backbone(
     name: str, registry: str | os.PathLike | None = None
 ) -> tuple[Backbone, list[int], dict[str, object]]:
-    """A backbone by its name, the layers to choose from, and what identifies it.
+    """Open a backbone by its name; return it, the layers to choose from and what identifies it.
 
     Raises a BackboneError if the name is not known, or the errors of `load_backbone`.
     """
@@ -139,7 +129,7 @@ def open_backbone(
 
 
 def weights_path(weights: Mapping) -> Path | None:
-    """Where the file of a registry entry's ``weights`` is or belongs; None without one."""
+    """Return where the file of an entry's ``weights`` is or belongs; None without one."""
     if "download" in weights:
         download = weights["download"]
         return Path(download_folder(download), download["file"])

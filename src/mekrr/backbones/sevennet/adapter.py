@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import mekrr.backbones.sevennet.quick_import  # noqa: F401
+
+# isort: split
 import sevenn._keys as KEY
 import sevenn.util
 import torch

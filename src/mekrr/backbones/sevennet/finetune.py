@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import mekrr.backbones.sevennet.quick_import  # noqa: F401
+
+# isort: split
 import sevenn._keys as KEY
 import torch
 from sevenn.nn.convolution import IrrepsConvolution

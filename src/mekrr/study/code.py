@@ -18,7 +18,9 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path("src/mekrr")  # in the folder in which Snakemake runs
-IMPORT = re.compile(r"^ *from (mekrr[\w.]*) import (?:\(([^)]*)\)|(.*))", re.MULTILINE)
+IMPORT = re.compile(
+    r"^ *(?:import|from) (mekrr[\w.]*)(?: import (?:\(([^)]*)\)|(.*)))?", re.MULTILINE
+)
 DOCSTRING = re.compile(r'"""[^"]*"""\s*')
 OUTSIDE = {
     "mekrr",

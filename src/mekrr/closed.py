@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from mekrr.choices import SYMBOLS
+from mekrr.errors import printable
 
 T = TypeVar("T")
 
@@ -98,7 +99,9 @@ def validator(annotation: Any) -> Callable[[Any], Any]:
 
 def fault(message: str, key: str = "", kind: str = "rule") -> PydanticCustomError:
     """Return what a validator of a whole model raises, about one ``key`` of it or all."""
-    return PydanticCustomError(kind, "{message}", {"message": message, "key": key})
+    # Halves of surrogate pairs, which YAML can write, would break pydantic's own messages.
+    told = {"message": printable(message), "key": printable(key)}
+    return PydanticCustomError(kind, "{message}", told)
 
 
 def suggestion(name: object, known: Iterable[str]) -> str:

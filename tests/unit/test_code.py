@@ -6,10 +6,20 @@ from pathlib import Path
 import pytest
 from samples import ROOT
 
+from mekrr.backbones.families import families, module_of
 from mekrr.study import code
-from mekrr.study.code import DOCSTRING, OUTSIDE, adapter_of, code_of
+from mekrr.study.code import DOCSTRING, OUTSIDE, code_of
 
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
+
+
+def modules_with(function, room):
+    """Names of the modules of a room of the study that define a function."""
+    paths = sorted((ROOT / "src/mekrr/study" / room).glob("*.py"))
+    return [path.stem for path in paths if f"\ndef {function}(step" in path.read_text()]
+
+
+PLOTS, TABLES = modules_with("figures", "plots"), modules_with("write", "tables")
 
 
 @pytest.fixture(autouse=True)
@@ -64,17 +74,26 @@ def test_a_script_declares_what_it_imports(script):
     assert sorted(code_of(str(script))) == imported(script)
 
 
-FAMILIES = ("analytic", "chgnet", "diep", "fairchem", "mace", "schnet", "sevennet", "soap")
+@pytest.mark.parametrize("family", families())
+def test_an_extraction_declares_its_adapter_and_no_other(family):
+    script, adapter = "workflow/scripts/extract_features.py", module_of(families()[family].adapter)
+    declared = code_of(script, adapter)
+    assert sorted(declared) == imported(script, adapter)
+    own = set(declared) - set(code_of(script))
+    assert f"src/{adapter.replace('.', '/')}.py" in own
+    others = tuple(f"src/mekrr/backbones/{name}/" for name in families() if name != family)
+    assert not [path for path in own if path.startswith(others)]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_an_extraction_declares_its_adapter(family):
-    script = "workflow/scripts/extract_features.py"
-    declared = code_of(script, adapter_of(family))
-    assert sorted(declared) == imported(script, adapter_of(family))
-    assert any(f"backbones/{family}" in path for path in declared)
-    others = {f"/{other}" for other in FAMILIES} - {f"/{family}"}
-    assert not [path for path in set(declared) - set(code_of(script)) for o in others if o in path]
+NAMED = [("figure", "plots", rule) for rule in PLOTS] + [
+    ("table", "tables", name) for name in TABLES
+]
+
+
+@pytest.mark.parametrize(("script", "room", "name"), NAMED)
+def test_a_figure_or_table_declares_what_its_module_imports(script, room, name):
+    script, module = f"workflow/scripts/{script}.py", f"mekrr.study.{room}.{name}"
+    assert sorted(code_of(script, module)) == imported(script, module)
 
 
 def test_imports_through_others_and_within_functions(package):

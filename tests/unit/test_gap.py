@@ -11,15 +11,14 @@ import pytest
 from ase import Atoms
 from ase.build import add_adsorbate, fcc111
 from ase.calculators.emt import EMT
-from samples import ROOT
 from studies import default_config
 from tolerances import GAP_EQUATION, GAP_INVARIANCE
 
-from mekrr.config import check_config
 from mekrr.errors import ConfigError, DataError
 from mekrr.models import gap
 from mekrr.models.fits import Problem
 from mekrr.models.gap import GapError, fit_gap, gap_soap, predict_gap, transfer_gap
+from mekrr.study.config import check_config
 from mekrr.study.experiments.transfer import transfer_problem
 
 pytest.importorskip("quippy", reason="no wheel of quippy-ase for this platform")
@@ -269,7 +268,7 @@ def test_damaged_model(fitted, frames, tmp_path):
 )
 def test_schema(change, words):
     config = default_config()
-    check_config(config, ROOT / "workflow" / "schemas")
+    check_config(config)
     config["gap"] |= change
     with pytest.raises(ConfigError, match=re.escape(words)):
-        check_config(config, ROOT / "workflow" / "schemas")
+        check_config(config)

@@ -64,7 +64,7 @@ def test_paths_of_weights(tmp_path, monkeypatch):
         ("family: schnet", "family: 3", "family: Input should be a valid string"),
         ("{path: ~/w.pt}", "null", "weights: Input should be"),
         ("{path: ~/w.pt}", "{}", "give either `path` or `download`"),
-        ("weights", "weigths", r"mine\.weigths: Extra inputs are not permitted"),
+        ("weights", "weigths", r"mine\.weigths: unknown key, did you mean 'weights'"),
         (
             "{path: ~/w.pt}",
             "{download: {url: 'https://a', file: ../b}}",

@@ -7,11 +7,10 @@ import socket
 from pathlib import Path
 
 import pytest
-from samples import ROOT
 from studies import default_config
 
-from mekrr.config import check_config
 from mekrr.errors import ConfigError
+from mekrr.study.config import check_config
 
 ODD = """-it's "odd" $(touch pwned); `touch pwned` & * ü \\ frames.extxyz"""
 SECRETS = {
@@ -82,4 +81,4 @@ def test_names_that_become_paths_are_plain(registry, name):
     config[registry][name] = dict(next(iter(config[registry].values())))
     config["study"][registry] = [name]
     with pytest.raises(ConfigError, match=registry):
-        check_config(config, ROOT / "workflow" / "schemas")
+        check_config(config)

@@ -28,13 +28,13 @@ rule fit_mekrr:
         "results/benchmarks/fit_mekrr/{dataset}/{strategy}-{seed}/{backbone}.tsv"
     conda:
         "../../envs/mekrr.yaml"
-    threads: fit_threads
+    threads: resources.fit_threads
     resources:
-        mem_mb=fit_memory,
-        runtime=fit_minutes,
+        mem_mb=resources.fit_memory,
+        runtime=resources.fit_minutes,
     params:
-        grid=config["grid"],
-        reference_energy=reference_energy,
+        grid=CONFIG.grid.given(),
+        reference_energy=entries.reference_energy,
     script:
         "../scripts/fit_mekrr.py"
 
@@ -57,12 +57,12 @@ rule fit_baselines:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=baselines_memory,
-        runtime=fit_minutes,
+        mem_mb=resources.baselines_memory,
+        runtime=resources.fit_minutes,
     params:
-        layers=backbone_layers,
-        grid=config["grid"],
-        reference_energy=reference_energy,
+        layers=entries.layers,
+        grid=CONFIG.grid.given(),
+        reference_energy=entries.reference_energy,
     script:
         "../scripts/fit_baselines.py"
 
@@ -87,35 +87,12 @@ rule fit_mean:
         mem_mb=1000,
         runtime=5,
     params:
-        reference_energy=reference_energy,
+        reference_energy=entries.reference_energy,
     script:
         "../scripts/fit_mean.py"
-
-
-rule calibration_table:
-    """Whether the predicted standard deviations are right, on test frames."""
-    input:
-        predictions=collect(study_fits("predictions"), dataset=STUDY["datasets"]),
-        choices=collect(study_fits("choices"), dataset=STUDY["datasets"]),
-        code=code("calibration_table"),
-    output:
-        calibration="results/tables/calibration.csv",
-        reliability="results/tables/reliability.csv",
-    log:
-        "results/logs/calibration_table.log",
-    benchmark:
-        "results/benchmarks/calibration_table.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=10,
-    script:
-        "../scripts/calibration_table.py"
 
 
 rule fits:
     """All fits of the study."""
     input:
-        collect(study_fits("predictions"), dataset=STUDY["datasets"]),
+        targets.all_fits("predictions"),

@@ -27,11 +27,11 @@ rule fit_gap:
         "../../envs/mekrr.yaml"
     threads: 1  # the wheels of quippy-ase are built without OpenMP
     resources:
-        mem_mb=gap_memory,
-        runtime=gap_minutes,
+        mem_mb=resources.gap_memory,
+        runtime=resources.gap_minutes,
     params:
-        settings=config["gap"],
-        reference_energy=reference_energy,
+        settings=CONFIG.gap.given(),
+        reference_energy=entries.reference_energy,
     script:
         "../scripts/fit_gap.py"
 
@@ -56,9 +56,9 @@ rule transfer_gap:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=gap_memory,
-        runtime=gap_minutes,
+        mem_mb=resources.gap_memory,
+        runtime=resources.gap_minutes,
     params:
-        reference_energy=source_reference_energy,
+        reference_energy=entries.reference_energy,
     script:
         "../scripts/transfer_gap.py"

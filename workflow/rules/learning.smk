@@ -25,63 +25,11 @@ rule learning_kernels:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=baselines_memory,
-        runtime=fit_minutes,
+        mem_mb=resources.baselines_memory,
+        runtime=resources.fit_minutes,
     params:
-        n_train=config["learning"]["n_train"],
-        grid=config["grid"],
-        reference_energy=reference_energy,
+        n_train=CONFIG.learning.n_train,
+        grid=CONFIG.grid.given(),
+        reference_energy=entries.reference_energy,
     script:
         "../scripts/learning_kernels.py"
-
-
-rule learning_table:
-    """All learning curves, with the fits of the study as their last points."""
-    input:
-        errors=collect(study_learning(), dataset=LEARNING),
-        metrics="results/tables/metrics.csv",
-        code=code("learning_table"),
-    output:
-        csv="results/tables/learning.csv",
-    log:
-        "results/logs/learning_table.log",
-    benchmark:
-        "results/benchmarks/learning_table.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
-    script:
-        "../scripts/learning_table.py"
-
-
-rule fig_learning:
-    """Test error against the number of training frames, all methods."""
-    input:
-        table="results/tables/learning.csv",
-        code=code("fig_learning"),
-    output:
-        report(
-            "results/figures/learning.svg",
-            caption="../report/learning.rst",
-            category="2 Figures",
-            labels=figure_labels("Learning curves"),
-        ),
-        figure_files("results/figures/learning"),
-    log:
-        "results/logs/fig_learning.log",
-    benchmark:
-        "results/benchmarks/fig_learning.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
-    params:
-        datasets=study_datasets(),
-        backbones=study_backbones(),
-    script:
-        "../scripts/fig_learning.py"

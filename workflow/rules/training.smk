@@ -17,7 +17,7 @@ rule trunk:
     """What the frozen layers of a network make of each frame."""
     input:
         frames="results/data/{dataset}/frames.extxyz",
-        weights=network_weights,
+        weights=targets.network_weights,
         code=network_code("trunk"),
     output:
         states=temp("results/training/{dataset}/{network}.safetensors"),
@@ -29,11 +29,11 @@ rule trunk:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=features_memory,
-        runtime=trunk_minutes,
+        mem_mb=resources.features_memory,
+        runtime=resources.trunk_minutes,
         gpu=1,
     params:
-        model=network_model,
+        model=entries.network,
     script:
         "../scripts/trunk.py"
 
@@ -44,8 +44,8 @@ rule train_network:
         states="results/training/{dataset}/{network}.safetensors",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        frames=forces_file,
-        weights=network_weights,
+        frames=targets.forces_file,
+        weights=targets.network_weights,
         code=network_code("train_network"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/{network}/predictions.csv",
@@ -61,14 +61,14 @@ rule train_network:
         "../../envs/mekrr.yaml"
     threads: 1  # a second thread gains little on a CPU; a second job does
     resources:
-        mem_mb=training_memory,
-        runtime=training_minutes,
+        mem_mb=resources.training_memory,
+        runtime=resources.training_minutes,
         gpu=1,
     params:
-        model=network_model,
-        method=network_method,
-        training=network_training,
-        reference_energy=reference_energy,
+        model=entries.network,
+        method=entries.network_method,
+        training=entries.training,
+        reference_energy=entries.reference_energy,
         checkpoint="results/training/{dataset}/{strategy}-{seed}/{network}.pt",
     script:
         "../scripts/train_network.py"
@@ -80,8 +80,8 @@ rule learning_network:
         states="results/training/{dataset}/{network}.safetensors",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        frames=forces_file,
-        weights=network_weights,
+        frames=targets.forces_file,
+        weights=targets.network_weights,
         code=network_code("learning_network"),
     output:
         errors="results/learning/{dataset}/{strategy}-{seed}/{network}.csv",
@@ -93,15 +93,15 @@ rule learning_network:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=training_memory,
-        runtime=learning_minutes,
+        mem_mb=resources.training_memory,
+        runtime=resources.learning_minutes,
         gpu=1,
     params:
-        model=network_model,
-        method=network_method,
-        training=network_training,
-        n_train=config["learning"]["n_train"],
-        reference_energy=reference_energy,
+        model=entries.network,
+        method=entries.network_method,
+        training=entries.training,
+        n_train=CONFIG.learning.n_train,
+        reference_energy=entries.reference_energy,
         checkpoint="results/training/{dataset}/{strategy}-{seed}/{network}",
     script:
         "../scripts/learning_network.py"
@@ -119,8 +119,8 @@ rule train_for_target:
             "results/data/{source}/splits/{strategy}-{seed}.csv",
             "results/data/{target}/splits/{strategy}-{seed}.csv",
         ],
-        frames=source_forces_file,
-        weights=network_weights,
+        frames=targets.forces_file,
+        weights=targets.network_weights,
         code=network_code("train_for_target"),
     output:
         model="results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.safetensors",
@@ -132,13 +132,13 @@ rule train_for_target:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=training_memory,
-        runtime=training_minutes,
+        mem_mb=resources.training_memory,
+        runtime=resources.training_minutes,
         gpu=1,
     params:
-        model=network_model,
-        training=transfer_training,
-        reference_energy=source_reference_energy,
+        model=entries.network,
+        training=entries.transfer_training,
+        reference_energy=entries.reference_energy,
         checkpoint="results/training/{source}-to-{target}/{strategy}-{seed}/{network}.pt",
     script:
         "../scripts/train_for_target.py"
@@ -147,7 +147,7 @@ rule train_for_target:
 rule transfer_network:
     """A network trained on the source, on the target's test frames."""
     input:
-        model=transferred_model,
+        model=targets.transferred_model,
         states=[
             "results/training/{source}/{network}.safetensors",
             "results/training/{target}/{network}.safetensors",
@@ -157,7 +157,7 @@ rule transfer_network:
             "results/data/{source}/splits/{strategy}-{seed}.csv",
             "results/data/{target}/splits/{strategy}-{seed}.csv",
         ],
-        weights=network_weights,
+        weights=targets.network_weights,
         code=network_code("transfer_network"),
     output:
         predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.predictions.csv",
@@ -169,41 +169,12 @@ rule transfer_network:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=features_memory,
-        runtime=trunk_minutes,
+        mem_mb=resources.features_memory,
+        runtime=resources.trunk_minutes,
         gpu=1,
     params:
-        model=network_model,
-        method=network_method,
-        reference_energy=source_reference_energy,
+        model=entries.network,
+        method=entries.network_method,
+        reference_energy=entries.reference_energy,
     script:
         "../scripts/transfer_network.py"
-
-
-rule fig_history:
-    """Errors by epoch of every training on a data set."""
-    input:
-        histories=study_network_tables("history"),
-        code=code("fig_history"),
-    output:
-        report(
-            "results/figures/{dataset}/history.svg",
-            caption="../report/history.rst",
-            category="2 Figures",
-            labels=figure_labels("Training of the networks"),
-        ),
-        figure_files("results/figures/{dataset}/history"),
-    log:
-        "results/logs/fig_history/{dataset}.log",
-    benchmark:
-        "results/benchmarks/fig_history/{dataset}.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
-    params:
-        datasets=study_datasets(),
-    script:
-        "../scripts/fig_history.py"

@@ -30,10 +30,10 @@ rule transfer_mekrr:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=baselines_memory,
-        runtime=fit_minutes,
+        mem_mb=resources.baselines_memory,
+        runtime=resources.fit_minutes,
     params:
-        reference_energy=source_reference_energy,
+        reference_energy=entries.reference_energy,
     script:
         "../scripts/transfer_mekrr.py"
 
@@ -60,7 +60,7 @@ rule transfer_mean:
         mem_mb=1000,
         runtime=5,
     params:
-        reference_energy=source_reference_energy,
+        reference_energy=entries.reference_energy,
     script:
         "../scripts/transfer_mean.py"
 
@@ -68,4 +68,4 @@ rule transfer_mean:
 rule transfers:
     """All transfers of the study."""
     input:
-        study_transfers(),
+        targets.transfer_predictions(),

@@ -32,7 +32,7 @@ with job(snakemake):
     grams = part_of(kernels, np.searchsorted(frames, stretch))
     write_kernels(output.kernels, kernels, frames)
     write_csv(output.series, table.loc[stretch])
-    write_csv(output.clusters, clusters(grams, snakemake.params.heatmap["seed"]))
+    write_csv(output.clusters, clusters(grams, snakemake.params.seed))
     scored = pd.concat([t for t in tables if len(t)] or tables)
     names = {key: snakemake.wildcards[key] for key in ("dataset", "backbone")}
     write_csv(output.scores, scored.assign(**names))

@@ -3,28 +3,56 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any
 
-from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
-from mekrr.closed import Chosen, Closed, Maybe, Several, Symbol, Text, fault, validator
+from mekrr.backbones.families import families
+from mekrr.closed import Closed, Maybe, Several, Text, fault, suggestion
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
+URL = r"^https?://\S+$"
 FileName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,149}$")]
-Radius = Annotated[float, Field(gt=0, le=100)]
+
+
+def _known_family(name: str) -> str:
+    known = families()
+    if name not in known:
+        raise PydanticCustomError(
+            "none_of",
+            "is none of {known}{guess}",
+            {"known": ", ".join(known), "guess": suggestion(name, known)},
+        )
+    return name
+
+
+FamilyName = Annotated[
+    str, AfterValidator(_known_family), Field(json_schema_extra={"enum": list(families())})
+]
 
 
 class Download(Closed):
-    """A public file."""
+    """A public file, or one inside an archive."""
 
-    url: Url = Field(description="its address")
+    url: Annotated[str, Field(pattern=URL)] = Field(description="its address")
     file: FileName = Field(description="name to keep it under")
     sha256: Maybe[Sha256] = Field(
         None,
         description="its checksum. Without it the first download's is recorded beside the file and "
         "enforced from then on",
+    )
+
+    member: Maybe[Text] = Field(
+        None, description="its path inside an archive, or its name if only one file has it"
     )
 
     @property
@@ -41,9 +69,20 @@ class Download(Closed):
         return f"results/downloads/{self.key}"
 
     @property
-    def place(self) -> str:
-        """File that it becomes."""
-        return f"{self.folder}/{self.file}"
+    def members(self) -> list[str]:
+        """Paths inside the archive."""
+        return [self.member] if self.member else []
+
+    @property
+    def files(self) -> list[str]:
+        """What it becomes: the file itself, or members of the archive."""
+        members = [f"{self.folder}/members/{member_file(member)}" for member in self.members]
+        return members or [f"{self.folder}/{self.file}"]
+
+
+def member_file(member: str) -> str:
+    """Return a member's path inside its archive as one file name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "__", member)
 
 
 class Weights(Closed):
@@ -61,92 +100,13 @@ class Weights(Closed):
     @property
     def file(self) -> str:
         """Where the file is or, once it is downloaded, will be."""
-        return self.path or self.download.place
-
-
-_symbols = validator(Several[Symbol])
-
-
-class NoOptions(Closed):
-    """A family without options."""
-
-
-class SchNetOptions(Closed):
-    """Options of family schnet."""
-
-    exact: Maybe[bool] = Field(
-        None,
-        description="`true` evaluates the filters' networks for each edge instead of a table "
-        "(relative error 1e-5)",
-    )
-
-
-class SevenNetOptions(Closed):
-    """Options of family sevennet."""
-
-    checkpoint: Maybe[Literal["7net-0", "7net-l3i5"]] = Field(
-        None, description="which of the weights in the package"
-    )
-
-
-class FairChemOptions(Closed):
-    """Options of family fairchem."""
-
-    model: Maybe[Text] = Field(
-        None, description="a name that fairchem-core knows, such as `uma-s-1p1`, without `weights`"
-    )
-    task: Maybe[Text] = Field(None, description="the task of UMA, such as `oc20`")
-
-
-class MACEOptions(Closed):
-    """Options of family mace."""
-
-    head: Maybe[Text] = Field(
-        None, description="the level of theory of the energy where the model has several"
-    )
-
-
-class SOAPOptions(Closed):
-    """Options of family soap."""
-
-    species: Annotated[
-        Literal["all"] | Several[Symbol],
-        Chosen(
-            lambda value: _symbols if isinstance(value, list) else None,
-            "all, or a list of chemical symbols",
-        ),
-    ] = Field(description="elements of the vectors; `all`: those of each data set")
-    n_max: Maybe[Annotated[int, Field(ge=1, le=100)]] = Field(None, description="radial functions")
-    l_max: Maybe[Annotated[int, Field(ge=0, le=50)]] = Field(None, description="angular momenta")
-    cutoff: Maybe[Radius] = Field(None, description="Å")
-    sigma: Maybe[Radius] = Field(None, description="width of an atom's density, Å")
-
-
-@dataclass(frozen=True)
-class Family:
-    """What an entry of a family may say."""
-
-    options: type[Closed] = NoOptions
-    weights: Literal["needed", "taken", "none"] = "none"  # a file of them
-    trainable: bool = False
-
-
-FAMILIES = {
-    "analytic": Family(),
-    "chgnet": Family(trainable=True),
-    "diep": Family(),
-    "fairchem": Family(FairChemOptions, weights="taken"),
-    "mace": Family(MACEOptions, weights="needed"),
-    "schnet": Family(SchNetOptions, weights="needed", trainable=True),
-    "sevennet": Family(SevenNetOptions, trainable=True),
-    "soap": Family(SOAPOptions),
-}
+        return self.path or self.download.files[0]
 
 
 class BackboneEntry(Closed):
     """A backbone in a registry, apart from its name."""
 
-    family: Literal[*FAMILIES] = Field(description="the adapter, below")
+    family: FamilyName = Field(description="the adapter, below")
     weights: Maybe[Weights] = Field(
         None,
         description="`{path: FILE}`, or `{download: {url: …, file: …, sha256: …}}` as for a data "
@@ -173,17 +133,18 @@ class BackboneEntry(Closed):
     @classmethod
     def _options_of_the_family(cls, options: dict, info: ValidationInfo) -> dict:
         if "family" in info.data:
-            FAMILIES[info.data["family"]].options.model_validate(options)
+            families()[info.data["family"]].options.model_validate(options)
         return options
 
     @model_validator(mode="after")
     def _as_the_family_has_it(self) -> BackboneEntry:
-        family = FAMILIES[self.family]
+        family = families()[self.family]
         if self.weights is None and family.weights == "needed":
             raise fault(f"key `weights` is missing, which family {self.family} needs; add it")
         if self.weights is not None and family.weights == "none":
             raise fault(f"family {self.family} takes none; remove it", "weights")
-        if self.family == "fairchem" and (self.weights is None) == ("model" not in self.options):
+        named = "model" in self.options
+        if family.weights == "optional" and (self.weights is not None) == named:
             raise fault("give either `weights` or `options.model`")
         needed = any(field.is_required() for field in family.options.model_fields.values())
         if needed and not self.options:

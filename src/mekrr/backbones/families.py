@@ -13,8 +13,13 @@ from pkgutil import iter_modules
 from typing import Literal
 
 import mekrr.backbones
+from mekrr.closed import Closed
 
 FROM_SCRATCH = "mekrr.backbones.schnet.finetune:SchNetFromScratch"
+
+
+class NoOptions(Closed):
+    """A family without options."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,9 @@ class Family:
     adapter : class of its backbones, a `mekrr.backbones.base.Backbone`.
     network : class of its networks that are fine-tuned, a `mekrr.backbones.network.Network`;
         None if none can be.
-    weights : whether a backbone needs a file of weights, may have one, or takes none.
+    weights : whether a backbone needs a file of weights, may have one in place of
+        ``options.model``, or takes none.
+    options : model of the settings of its adapter, beside the weights.
     extra : extra of this package that installs the family's library; None if it needs no more
         than this package itself, or cannot be installed beside it.
     environment : name of the environment that it runs in.
@@ -35,6 +42,7 @@ class Family:
     adapter: str
     network: str | None = None
     weights: Literal["needed", "optional", "none"] = "none"
+    options: type[Closed] = NoOptions
     extra: str | None = None
     environment: str = "mekrr"
 

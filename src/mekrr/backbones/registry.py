@@ -5,65 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ValidationError
 
 from mekrr.backbones.base import Backbone
+from mekrr.backbones.entry import BackboneEntry, Weights
 from mekrr.backbones.load import load_backbone
 from mekrr.errors import BackboneError, ConfigError, first_fault
-from mekrr.sources import download_folder, expand_path
+from mekrr.paths import expanded
 from mekrr.yaml_file import read_yaml
 
 PACKAGED = Path(__file__).with_name("backbones.yaml")  # their weights are inside packages
 
 
-class _Closed(BaseModel):
-    """Keys without default are required; the others may be absent, but not null."""
+class RegistryFile(BaseModel):
+    """A file with a registry, which may hold other things."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _Download(_Closed):
-    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
-    file: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = None
-
-
-class _Weights(_Closed):
-    path: Annotated[str, Field(min_length=1)] = None
-    download: _Download = None
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> _Weights:
-        if (self.path is None) == (self.download is None):
-            raise ValueError("give either `path` or `download`")
-        return self
-
-
-class _Entry(_Closed):
-    """What a registry may say of a backbone."""
-
-    family: str
-    layers: Annotated[list[NonNegativeInt], Field(min_length=1)]
-    options: dict[str, object] = {}
-    weights: _Weights = None
-    heatmap_layer: int = None
-    title: str = None
-    training_data: str = None
-    licence: str = None
-    reference: str = None
-
-
-class _RegistryFile(BaseModel):
-    backbones: dict[str, _Entry]
+    backbones: dict[str, BackboneEntry]
 
 
 def registered(registry: str | os.PathLike | None = None) -> dict[str, dict]:
@@ -91,14 +49,17 @@ def _read(path: Path) -> dict[str, dict]:
     """Read the entries of one file."""
     content = read_yaml(path)
     try:
-        _RegistryFile.model_validate(content)
+        RegistryFile.model_validate(content)
     except ValidationError as error:
         raise ConfigError(
             f"{path}: is no registry of backbones, which has a key `backbones`, and for each of "
             f"them `family` and `layers`: {first_fault(error)}; correct it"
         ) from error
     for name, entry in content["backbones"].items():
-        expand_path(entry.get("weights", {}), f"{path}: backbones.{name}.weights")
+        weights = entry.get("weights", {})
+        if "path" in weights:
+            key = f"{path}: backbones.{name}.weights.path"
+            weights["path"] = expanded(weights["path"], key)
     return content["backbones"]
 
 
@@ -130,7 +91,4 @@ def open_backbone(
 
 def weights_path(weights: Mapping) -> Path | None:
     """Return where the file of an entry's ``weights`` is or belongs; None without one."""
-    if "download" in weights:
-        download = weights["download"]
-        return Path(download_folder(download), download["file"])
-    return Path(weights["path"]) if weights else None
+    return Path(Weights.model_validate(weights).file) if weights else None

@@ -61,12 +61,6 @@ def code_of(script: str, *modules: str) -> list[str]:
     return [str(file) for file in files if not DOCSTRING.fullmatch(_text(file))]
 
 
-def adapter_of(family: str) -> str:
-    """Return the module of the adapter of a family of backbones."""
-    module = f"mekrr.backbones.{family}"
-    return f"{module}.adapter" if _file(module).name == "__init__.py" else module
-
-
 @cache
 def _imported(file: Path) -> tuple[str, ...]:
     """Modules of this package that a file imports."""

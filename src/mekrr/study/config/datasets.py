@@ -202,7 +202,7 @@ class Dataset(Closed):
     @property
     def files(self) -> list[str]:
         """Its file, or the three of its parts: local, or where they will be once downloaded."""
-        return self.download.places if self.download else in_parts(self.path)
+        return self.download.files if self.download else in_parts(self.path)
 
     @property
     def file_sha256(self) -> str | None:

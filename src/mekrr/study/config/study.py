@@ -14,6 +14,7 @@ from mekrr.study.config.networks import Network, Training
 from mekrr.study.config.surrogates import Surrogate
 from mekrr.study.config.types import Name, Positive, Strategy
 
+REGISTRIES = ("datasets", "backbones", "surrogates", "networks")
 Share = Annotated[float, Field(gt=0, lt=1)]
 Batch = Annotated[
     Literal["auto"] | PositiveInt, Chosen(lambda value: None, "auto, or an integer of at least 1")
@@ -288,8 +289,10 @@ class StudyConfig(Closed):
         return self.training.model_copy(update=own.given() if own else {})
 
     @property
-    def downloads(self) -> list[Download]:
-        """All downloads that registries name."""
-        weights = [entry.weights for entry in self.backbones.values() if entry.weights]
-        sources = [*self.datasets.values(), *weights]
-        return [source.download for source in sources if source.download]
+    def downloads(self) -> list[tuple[str, Download]]:
+        """All downloads that registries name, with their keys."""
+        sources = {f"datasets.{name}": entry for name, entry in self.datasets.items()}
+        for name, entry in self.backbones.items():
+            if entry.weights:
+                sources[f"backbones.{name}.weights"] = entry.weights
+        return [(f"{key}.download", s.download) for key, s in sources.items() if s.download]

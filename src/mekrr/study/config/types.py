@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt
@@ -45,27 +44,16 @@ def in_parts(files: str | Parts | None) -> list[str]:
 class DataDownload(Download):
     """A trajectory on the web, or one inside an archive."""
 
-    member: Maybe[Files] = Field(
+    member: Maybe[Files] = Field(  # type: ignore[assignment]  # or one for each part
         None,
         description="the trajectory's path inside the archive, or its name if only one file has "
         "it; `{train: …, val: …, test: …}` for a data set that comes divided",
     )
 
     @property
-    def members(self) -> dict[str, str]:
-        """Paths inside the archive by the names of the files that they become."""
-        return {member_file(member): member for member in in_parts(self.member)}
-
-    @property
-    def places(self) -> list[str]:
-        """Files that it becomes, in the order of the parts."""
-        kept = [f"{self.folder}/members/{file}" for file in map(member_file, in_parts(self.member))]
-        return kept or [self.place]
-
-
-def member_file(member: str) -> str:
-    """Return a member's path inside its archive as one file name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "__", member)
+    def members(self) -> list[str]:
+        """Paths inside the archive."""
+        return in_parts(self.member)
 
 
 _symbols = validator(Annotated[list[Symbol], Field(min_length=2, max_length=2)])

@@ -15,12 +15,12 @@ from mekrr.study.plots.style import PALETTE, TEXT, title_figure, title_of, use_h
 
 def figures(step: Step) -> dict[str, Figure]:
     """Return the figure of a step of the study."""
-    name, entry = step.wildcards.dataset, step.params.dataset
+    name, datasets = step.wildcards.dataset, step.params.datasets
     figure = draw(
         pd.read_csv(step.input.facts),
-        entry["collective_variables"][0],
+        datasets[name]["collective_variables"][0],
         [run["temperature"] for run in step.params.recipe["runs"]],
-        title_of({name: entry}, name),
+        title_of(datasets, name),
     )
     return {"figure": figure}
 

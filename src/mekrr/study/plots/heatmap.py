@@ -70,12 +70,13 @@ class Clock:
 
 def figures(step: Step) -> dict[str, Figure]:
     """Return the figures of a step of the study: of one layer, of all, by species."""
-    name, entry, layer = step.wildcards.dataset, step.params.dataset, step.params.layer
+    name, backbone, layer = step.wildcards.dataset, step.wildcards.backbone, step.params.layer
+    entry = step.params.datasets[name]
     series, *tables = map(pd.read_csv, (step.input.series, step.input.clusters, step.input.scores))
     kernels, frames = read_kernels(step.input.kernels)
     grams = part_of(kernels, np.searchsorted(frames, series["index"]))
     about = (series, entry.get("collective_variables", [None])[0], entry.get("event"))
-    title = f"{title_of({name: entry}, name)}, {cut(step.params.backbone)}"
+    title = f"{title_of(step.params.datasets, name)}, {cut(step.params.backbones[backbone])}"
     of_one = f"{title}, layer {layer}"
     mixtures = [of_layer(grams, *tables, layer, MIXTURES)]
     species = [of_layer(grams, *tables, layer, shares(grams))]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import permutations
 
 from mekrr.errors import ConfigError
+from mekrr.study.config.study import StudyConfig
 
 OWN = ("training-mean", "gap-soap")  # fits of the study that have no entry
 # What pandas, which reads the tables, takes for a missing value or a truth value; "none" is
@@ -16,30 +17,30 @@ ENDINGS = (".csv", ".extxyz", ".gz", ".html", ".log", ".md", ".pdf", ".png", ".p
 ENDINGS += (".safetensors", ".svg", ".tex", ".tsv")
 
 
-def check_names(config: Mapping) -> None:
+def check_names(config: StudyConfig) -> None:
     """Raise a ConfigError of one line for the first name that could be taken for another."""
-    study = config["study"]
-    for key in ("datasets", "backbones", "networks"):
-        for name in study[key]:
+    study = config.study
+    named = {"datasets": study.datasets, "backbones": study.backbones, "networks": study.networks}
+    for key, names in named.items():
+        for name in names:
             _require_text(f"study.{key}", name)
-    for name in config["surrogates"]:
+    for name in config.surrogates:
         _require_text("surrogates", name)
-    _require_apart("surrogates", config["surrogates"])
-    _require_apart("study.datasets", study["datasets"])
-    _require_apart("study.backbones and study.networks", study["backbones"] + study["networks"])
+    _require_apart("surrogates", config.surrogates)
+    _require_apart("study.datasets", study.datasets)
+    _require_apart("study.backbones and study.networks", study.backbones + study.networks)
     for key in ("backbones", "networks"):
-        for name in study[key]:
+        for name in named[key]:
             if name.casefold() in OWN:
                 raise ConfigError(
                     f"study.{key}: {name!r} is how the study names a fit of its own; rename it"
                 )
-    for registry in ("datasets", "backbones"):
-        entries = {name: config[registry][name] for name in study[registry]}
-        titles = {name: entry.get("title", name) for name, entry in entries.items()}
-        _require_unlike(f"study.{registry}", titles, "title")
-    methods = {name: config["networks"][name]["method"] for name in study["networks"]}
+    _require_unlike("study.datasets", {d: config.dataset_title(d) for d in study.datasets}, "title")
+    titles = {backbone: config.backbone_title(backbone) for backbone in study.backbones}
+    _require_unlike("study.backbones", titles, "title")
+    methods = {network: config.networks[network].method for network in study.networks}
     _require_unlike("study.networks", methods, "method")
-    _check_pairs(study["datasets"])
+    _check_pairs(study.datasets)
 
 
 def _require_text(key: str, name: str) -> None:

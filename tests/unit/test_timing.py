@@ -5,12 +5,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from studies import default_config
 
 from mekrr.errors import DataError
+from mekrr.study.config import check_config
 from mekrr.study.experiments.timing import METHOD_STEPS, costs, read_steps
 from mekrr.study.methods import ORDER
 from mekrr.study.tables.tidy import FIT
 from mekrr.study.tables.timing import grid
+from mekrr.study.targets import Targets
 
 
 def benchmark(folder, name, seconds, memory="100.0"):
@@ -113,6 +116,25 @@ def test_costs_by_hand(steps, errors, predictions):
     assert training["training mean"] == 0.25
     assert training["SevenNet-FT"] == pytest.approx(0.8 * 10.0 + 200.0 - 2.0)
     assert prediction["SevenNet-FT"] == pytest.approx(0.1 + 0.02)
+
+
+@pytest.mark.parametrize("name", ["run-2", "random-0", "0-of-1"])
+def test_a_backbone_may_be_called_like_a_split_or_a_part(tmp_path, errors, name):
+    config = default_config()
+    config["backbones"][name] = config["backbones"]["soap"]
+    config["datasets"]["cu-1.5"] = config["datasets"]["d1-surrogate"] | {"title": "Cu"}
+    config["study"] |= {"backbones": [name], "datasets": ["cu-1.5"], "networks": []}
+    made = Targets(check_config(config)).benchmarks()
+    paths = [benchmark(tmp_path, k, 1.0 + k) for k in range(len(made))]
+    measured = {tuple(job.job.values()): 1.0 + k for k, job in enumerate(made)}
+    steps = read_steps(paths, [job.job for job in made])
+    fitted = errors[errors["method"] == "MEKRR"].assign(backbone=name)
+    none = pd.DataFrame(columns=[*FIT, "prediction_seconds"])
+    (row,) = costs(steps, fitted, {}, none).to_dict("records")
+    kernel, fit = (measured[rule, "cu-1.5", "random-0", name] for rule in ("gram", "fit_mekrr"))
+    features = measured["extract_features", "cu-1.5", "", name]
+    assert row["training"] == pytest.approx(0.8 * features + kernel * 50 / 70 + fit)
+    assert row["prediction"] == pytest.approx(features / 100 + kernel / 70)
 
 
 def test_unmeasured_memory_is_no_zero(tmp_path):

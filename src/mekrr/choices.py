@@ -1,7 +1,6 @@
 """Words that a setting may be, wherever it is given: estimator, command line or study."""
 
 PARTS = ("train", "val", "test")
-STRATEGIES = ("random", "run", "sequential", "published")  # of splitting
 REFERENCES = ("least-squares", "mean", "none", "isolated-atoms")  # energies per species
 ATOMS = ("all", "mobile")
 MEDIANS = ("median", "sampled-median")  # lengthscales

@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
@@ -81,6 +82,11 @@ class Chosen:
     ) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(self._validated, handler(source))
 
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(schema) | {"$comment": self.words}
+
     def _validated(self, value: Any, whole: Callable[[Any], Any]) -> Any:
         member = self.choose(value)
         if member is not None:
@@ -126,7 +132,8 @@ def _unique(values: list) -> list:
     return values
 
 
-Symbol = Annotated[str, BeforeValidator(_symbol), WithJsonSchema({"enum": list(SYMBOLS)})]
+_SYMBOL = {"type": "string", "pattern": f"^({'|'.join(SYMBOLS)})$"}
+Symbol = Annotated[str, BeforeValidator(_symbol), WithJsonSchema(_SYMBOL)]
 Text = Annotated[str, Field(min_length=1)]
 _UNIQUE = AfterValidator(_unique), Field(json_schema_extra={"uniqueItems": True})
 Unique = Annotated[list[T], *_UNIQUE]

@@ -1,10 +1,12 @@
 """The contract that every backbone adapter fulfils."""
 
+import inspect
 import itertools
 import re
 import subprocess
 import sys
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -289,6 +291,15 @@ def test_families_are_told_without_their_libraries():
     for name, family in families().items():
         for reference, module in ((family.adapter, "adapter"), (family.network, "finetune")):
             assert reference is None or module_of(reference) == f"mekrr.backbones.{name}.{module}"
+
+
+@pytest.mark.parametrize("family", families())
+def test_a_family_takes_the_options_of_its_adapter(family):
+    told = families()[family]
+    module, _, name = told.adapter.partition(":")
+    taken = set(inspect.signature(getattr(import_module(module), name)).parameters) - {"name"}
+    assert taken - {"weights"} == told.options.model_fields.keys()
+    assert ("weights" in taken) == (told.weights != "none")
 
 
 def test_a_network_of_a_family_that_is_not_trained_is_refused():

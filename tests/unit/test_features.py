@@ -359,7 +359,7 @@ def test_fixed_atoms_survive_the_checked_file(tmp_path):
 def test_empty_selection_is_named(rule, why):
     atoms = labelled(1)[0]
     atoms.info["frame"] = 7
-    with pytest.raises(DataError, match=rf"d: frame 7: .*{why}.*features\.atoms"):
+    with pytest.raises(DataError, match=rf"d: frame 7: .*{why}.*choose other `atoms`"):
         selected(atoms, rule, "d")
 
 

@@ -228,7 +228,7 @@ def test_a_lone_atom_has_an_energy():
 
 
 def test_nothing_left_to_train(oc20):
-    with pytest.raises(ConfigError, match=r"networks\.n\.frozen: 3 of 3 layers leave none"):
+    with pytest.raises(ConfigError, match=r"network 'n': frozen=3 of 3 layers leaves none"):
         FineTunedSchNet("n", "b", 3, oc20)
 
 

@@ -9,14 +9,15 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     Field,
+    GetJsonSchemaHandler,
     NonNegativeInt,
     ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
 
-from mekrr.backbones.families import families
+from mekrr.backbones.families import Family, families
 from mekrr.closed import Closed, Maybe, Several, Text, fault, suggestion
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -43,7 +44,9 @@ FamilyName = Annotated[
 class Download(Closed):
     """A public file, or one inside an archive."""
 
-    url: Annotated[str, Field(pattern=URL)] = Field(description="its address")
+    url: Annotated[str, Field(pattern=URL)] = Field(
+        description="address of the file, or of an archive (tar, zip) that holds it"
+    )
     file: FileName = Field(description="name to keep it under")
     sha256: Maybe[Sha256] = Field(
         None,
@@ -112,9 +115,7 @@ class BackboneEntry(Closed):
         description="`{path: FILE}`, or `{download: {url: …, file: …, sha256: …}}` as for a data "
         "set; by family",
     )
-    options: dict[str, Any] = Field(
-        {}, description="settings of the adapter, below; by family", min_length=1
-    )
+    options: dict[str, Any] = Field({}, description="settings of the adapter, below; by family")
     layers: Several[NonNegativeInt] = Field(
         description="layers whose features are fitted; the one with the least validation error is "
         "reported"
@@ -128,6 +129,20 @@ class BackboneEntry(Closed):
     training_data: Maybe[Text] = Field(None, description="for the record")
     licence: Maybe[Text] = Field(None, description="for the record")
     reference: Maybe[Text] = Field(None, description="for the record")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        schema["allOf"] = [
+            {
+                "if": {"properties": {"family": {"const": name}}, "required": ["family"]},
+                "then": _of_family(family),
+            }
+            for name, family in families().items()
+        ]
+        return schema
 
     @field_validator("options")
     @classmethod
@@ -146,8 +161,7 @@ class BackboneEntry(Closed):
         named = "model" in self.options
         if family.weights == "optional" and (self.weights is not None) == named:
             raise fault("give either `weights` or `options.model`")
-        needed = any(field.is_required() for field in family.options.model_fields.values())
-        if needed and not self.options:
+        if _has_required(family) and not self.options:
             raise fault(f"key `options` is missing, which family {self.family} needs; add it")
         return self
 
@@ -160,3 +174,16 @@ class BackboneEntry(Closed):
     def weights_files(self) -> list[str]:
         """The file of its weights, none if they are inside a package or there are none."""
         return [self.weights.file] if self.weights else []
+
+
+def _of_family(family: Family) -> dict[str, Any]:
+    """Return what the JSON schema of an entry says of its weights and options."""
+    properties = {"options": family.options.model_json_schema()}
+    if family.weights == "none":
+        properties["weights"] = False
+    required = ["weights"] if family.weights == "needed" else []
+    return {"properties": properties, "required": required + ["options"] * _has_required(family)}
+
+
+def _has_required(family: Family) -> bool:
+    return any(field.is_required() for field in family.options.model_fields.values())

@@ -66,6 +66,6 @@ def check_frozen(name: str, frozen: int, layers: Sequence[int]) -> None:
     """Raise a ConfigError unless a head is left to train beyond ``frozen`` of the layers."""
     if not 0 <= frozen < len(layers):
         raise ConfigError(
-            f"networks.{name}.frozen: {frozen} of {len(layers)} layers leave none to train; "
+            f"network {name!r}: frozen={frozen} of {len(layers)} layers leaves none to train; "
             f"choose 0 to {len(layers) - 1}"
         )

@@ -13,7 +13,7 @@ import math
 import torch
 
 from mekrr.backbones.sparse import State, sparse_indices, sparse_state
-from mekrr.data.frames import SAME_PLACE
+from mekrr.data.structure import SAME_PLACE
 
 
 class Radial:

@@ -73,8 +73,8 @@ def open_backbone(
     entries = registered(registry)
     if name not in entries:
         raise BackboneError(
-            f"unknown backbone {name!r}; known: {', '.join(entries)}; others must be in a registry "
-            "(registry=FILE, --registry FILE)"
+            f"unknown backbone {name!r}; known: {', '.join(entries)}; name a file with others as "
+            "`registry`"
         )
     entry = entries[name]
     options = entry.get("options", {})

@@ -18,6 +18,7 @@ from mekrr.cli.arguments import (
     threads,
 )
 from mekrr.cli.printing import errors_per_atom, line, quality, summary
+from mekrr.data.strategies import STRATEGIES
 from mekrr.errors import OutputError
 from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION
 
@@ -68,9 +69,9 @@ def add_command(commands) -> None:
     )
     command.add_argument(
         "--split",
-        choices=("random", "run"),
-        help="fit to 60 %% of the frames, choose on 20 %%, test on 20 %%, divided at random or by "
-        "whole runs (default: fit to all)",
+        choices=[name for name, strategy in STRATEGIES.items() if not strategy.divided],
+        help="fit to 60 %% of the frames, choose on 20 %%, test on 20 %%, divided at random, by "
+        "whole runs or in the order of the file (default: fit to all)",
     )
     command.add_argument(
         "--seed",

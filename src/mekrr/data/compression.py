@@ -31,8 +31,7 @@ def require_moderate(size: int, name: object, limit: int) -> None:
     if size > limit:
         raise DataError(
             f"{name}: unpacks to more than {limit} bytes, {TIMES_ITS_SIZE} times its size: no file "
-            "of frames does; if it is what you want, unpack it by hand and give that file (`path` "
-            "in the config)"
+            "of frames does; if it is what you want, unpack it by hand and give that file"
         )
 
 

@@ -19,25 +19,10 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mekrr.data.labels import check_energy, check_forces, energy_of, forces_of, relabel
 from mekrr.data.reading import iter_frames
 from mekrr.data.references import is_isolated
-from mekrr.data.structure import SAME_PLACE, check_structure
+from mekrr.data.structure import check_structure
 from mekrr.data.units import warn_of_units
 from mekrr.errors import DataError
 from mekrr.files import atomic_path, sha256
-
-__all__ = [
-    "MINIMUM_FRAMES",
-    "SAME_PLACE",
-    "check_frame",
-    "energy_of",
-    "frame_table",
-    "load_frames",
-    "read_frames",
-    "read_unlabelled",
-    "require_different",
-    "thin_out",
-    "verify_checksum",
-    "write_frames",
-]
 
 # ase.io and ase.constraints are imported where they are used: they bring parts of scipy along,
 # which costs a job that reads no frames half a second.
@@ -146,7 +131,7 @@ def thin_out(frames: list[Atoms], every: int, name: str) -> list[Atoms]:
     if len(kept) < MINIMUM_FRAMES:
         raise DataError(
             f"{name}: {len(kept)} of {len(frames)} frames are left; at least {MINIMUM_FRAMES} are "
-            f"needed: lower study.every, which is {every}"
+            f"needed: lower `every`, which is {every}"
         )
     return kept
 
@@ -161,14 +146,14 @@ def require_different(frames: Sequence[Atoms], name: str) -> None:
 
 
 def verify_checksum(path: str | os.PathLike, expected: str) -> None:
-    """Raise a DataError if a file is missing or not the one that the registry means."""
+    """Raise a DataError if a file is missing or not the one that is expected."""
     if not Path(path).is_file():
         raise DataError(f"{path}: no such file; correct its path")
     found = sha256(path)
     if found != expected:
         raise DataError(
-            f"{path}: sha256 is {found}, the registry says {expected}; restore the file, "
-            "or correct the registry if the change is meant"
+            f"{path}: sha256 is {found}, expected {expected}; restore the file, or correct the "
+            "checksum if the change is meant"
         )
 
 

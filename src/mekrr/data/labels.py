@@ -38,7 +38,7 @@ def check_energy(atoms: Atoms, where: str) -> float:
     if value is None:
         raise DataError(
             f"{where}: has no energy{_candidates(atoms)}; give every frame its total energy in eV "
-            "(extxyz: energy=...), or name its key (--energy-key, `energy_key` in the config)"
+            "(extxyz: energy=...), or name its key (`energy_key`)"
         )
     if not np.isfinite(value):
         raise DataError(f"{where}: energy is {value}; remove or recompute the frame")
@@ -52,7 +52,7 @@ def check_forces(atoms: Atoms, where: str) -> None:
         if "forces" in atoms.arrays:
             raise DataError(
                 f"{where}: forces are there but are not three numbers per atom; correct them, or "
-                "name others (--forces-key, `forces_key` in the config)"
+                "name their key (`forces_key`)"
             )
         return
     if forces.shape != (len(atoms), 3) or not np.isfinite(forces).all():

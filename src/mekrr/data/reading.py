@@ -42,7 +42,7 @@ PACKED = {  # what is not unpacked here, and how a user does it
 TAR = slice(257, 262), b"ustar"
 OF_SERVERS = ("postgresql", "mysql")  # no files
 XYZ = ("extxyz", "xyz")
-HOW_TO_NAME = "name its format (--format, `format` in the config) if that is another"
+HOW_TO_NAME = "name its `format` if that is another"
 
 
 def split_index(source: str | os.PathLike) -> tuple[str, slice | int | None]:

@@ -24,11 +24,11 @@ import pandas as pd
 from ase import Atoms
 from ase.formula import Formula
 
+from mekrr.choices import REFERENCES as RULES
 from mekrr.errors import ConfigError, DataError, IsolatedAtomWarning
 
 Rule = str | Mapping[str, float]
 
-RULES = ("least-squares", "mean", "none", "isolated-atoms")
 ALONE = "isolated-atoms"
 GIVEN = "given"  # stands for an energy per species
 # Relative to the largest singular value of the compositions, and to the length of one.
@@ -412,6 +412,6 @@ def _require(species: Sequence[str], known: Mapping[str, float], source: str, ru
         ALONE: "without a frame of the isolated atom (config_type=IsolatedAtom)",
     }.get(rule, "in no training frame")
     raise DataError(
-        f"{source}: species {', '.join(missing)} {fault}; set `reference_energy` "
-        "(--reference-energy) to an energy in eV for every species, or to mean"
+        f"{source}: species {', '.join(missing)} {fault}; set `reference_energy` to "
+        "an energy in eV for every species, or to mean"
     )

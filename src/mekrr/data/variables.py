@@ -48,7 +48,7 @@ def variable(spec: Mapping, atoms: Atoms) -> Distance | Coordination:
     if not len(pairs):
         raise DataError(
             f"frame {atoms.info.get('frame', 0)}: no pair of {one} and {other}; correct "
-            "`collective_variables` in the registry of data sets"
+            "the collective variable"
         )
     if one == other:
         pairs = pairs[pairs[:, 0] < pairs[:, 1]]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from ase import Atoms
 
+from mekrr.choices import PARTS
 from mekrr.data.checks import GRAVE, Finding
 from mekrr.data.expectations import energy_doubt, meet
 from mekrr.data.frames import (
@@ -21,7 +22,6 @@ from mekrr.data.frames import (
     verify_checksum,
 )
 from mekrr.data.references import separate_isolated, with_isolated
-from mekrr.data.splits import PARTS
 from mekrr.study.job import TERMINAL
 
 

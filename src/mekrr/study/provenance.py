@@ -24,6 +24,11 @@ BENCHMARKS = RESULTS / "benchmarks"  # written by Snakemake once a step has ende
 SEAL = "checksum_of_record"
 
 
+def versions() -> dict[str, str]:
+    """Return what the library records of its environment, and Snakemake's version."""
+    return collect("snakemake")
+
+
 @dataclass(frozen=True)
 class Input:
     """An input as a step found it.
@@ -61,8 +66,7 @@ def write_records(step, inputs: Mapping[str, Input]) -> None:
 
     A record holds the file's size and checksum; rule, wildcards (the seed among them),
     params (the config's part that decides it) and threads; the checksums of the inputs; and
-    `collect`'s versions, revision and hardware. Of paths outside the folder only the names
-    stay.
+    `versions`, revision and hardware. Of paths outside the folder only the names stay.
 
     Parameters
     ----------
@@ -74,7 +78,7 @@ def write_records(step, inputs: Mapping[str, Input]) -> None:
         "params": without_places(dict(step.params.items())),
         "threads": step.threads,
         "inputs": {without_places(path): entry.sha256 for path, entry in inputs.items()},
-        "environment": collect() | {"gpu": gpu_model()},
+        "environment": versions() | {"gpu": gpu_model()},
     }
     for path in step.output:
         _write_record(path, sha256(path), shared)

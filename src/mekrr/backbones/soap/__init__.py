@@ -25,7 +25,7 @@ class Options(Closed):
     ] = Field(description="elements of the vectors; `all`: those of each data set")
     n_max: Maybe[Annotated[int, Field(ge=1, le=100)]] = Field(None, description="radial functions")
     l_max: Maybe[Annotated[int, Field(ge=0, le=50)]] = Field(None, description="angular momenta")
-    cutoff: Maybe[Radius] = Field(None, description="Å")
+    cutoff: Maybe[Radius] = Field(None, description="radius of the vectors, Å")
     sigma: Maybe[Radius] = Field(None, description="width of an atom's density, Å")
 
 

@@ -20,7 +20,7 @@ from types import ModuleType
 import numpy as np
 
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import Gaussian, Matern
+from mekrr.kernels.atom import Radial
 from mekrr.kernels.engine.coordinates import Coordinates
 from mekrr.kernels.engine.plan import Band, span
 
@@ -129,7 +129,7 @@ class Host:
         right: np.ndarray,
         left_starts: np.ndarray,
         right_starts: np.ndarray,
-        kernel: Gaussian | Matern,
+        kernel: Radial,
     ) -> np.ndarray:
         """(n_left_segments, n_right_segments) float64: Σ_ij k(h_i, h_j) over two segments."""
         shape = len(left), len(right)
@@ -193,7 +193,7 @@ def tile_kernels(
     rows: slice,
     b: Operand,
     columns: slice,
-    kernel: Gaussian | Matern,
+    kernel: Radial,
 ) -> tuple[np.ndarray, np.ndarray]:
     """K_0 (n, m) and all shares of K_1 (n_species, n, m) between some frames of two operands."""
     left, left_starts, left_place, left_counts = _members(a, rows)

@@ -77,14 +77,11 @@ class Dataset(Closed):
 
     path: Maybe[Files] = Field(
         None,
-        description="the trajectory; a relative path counts from the folder in which Snakemake "
-        "runs. A data set that comes divided: `{train: …, val: …, test: …}`",
+        description="the trajectory; this or `download`. A relative path counts from the "
+        "folder in which Snakemake runs. A data set that comes divided: `{train: …, val: …, test: "
+        "…}`",
     )
-    download: Maybe[DataDownload] = Field(
-        None,
-        description="instead of `path`: address of the trajectory, or of an archive (tar, zip) "
-        "that holds it",
-    )
+    download: Maybe[DataDownload] = None
     format: Maybe[Text] = Field(
         None,
         description="ASE's name of the trajectory's format (`extxyz`, `vasp-out`, …; `ase info "
@@ -166,7 +163,7 @@ class Dataset(Closed):
         "2111]}`, by the numbers of the first and the last, which may join runs as the paper's "
         "stretch of D2 does. Default: the start of the longest run",
     )
-    event: Maybe[Event] = Field(None, description="what happens in the stretch")
+    event: Maybe[Event] = None
 
     @field_validator("energy_range", "runs")
     @classmethod

@@ -110,9 +110,7 @@ class Network(Closed):
     training: Maybe[PartOfTraining] = Field(  # type: ignore[valid-type]
         None, description="keys of `training` that this network has otherwise"
     )
-    published_transfer: Maybe[PublishedTransfer] = Field(
-        None, description="the published way of transfer"
-    )
+    published_transfer: Maybe[PublishedTransfer] = None
 
     @property
     def model(self) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from mekrr.backbones.entry import BackboneEntry, Download
-from mekrr.choices import ATOMS, MEDIANS
-from mekrr.closed import Chosen, Closed, Several, Symbol, Unique, fault
+from mekrr.choices import MEDIANS
+from mekrr.closed import Chosen, Closed, Several, Unique, fault
+from mekrr.features.rule import AtomRule
 from mekrr.study.config.datasets import Dataset
 from mekrr.study.config.networks import Network, Training
 from mekrr.study.config.surrogates import Surrogate
@@ -51,8 +52,10 @@ class Fractions(Closed):
     """Shares of the frames, which sum to 1."""
 
     train: Share = Field(description="share of the frames that are trained on")
-    val: Share = Field(description="share of those on which parameters are chosen")
-    test: Share = Field(description="share of those that are only tested on; the three sum to 1")
+    val: Share = Field(description="share of the frames that parameters are chosen on")
+    test: Share = Field(
+        description="share of the frames that are only tested on; the three sum to 1"
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Fractions:
@@ -82,31 +85,6 @@ class BatchSize(Closed):
     )
 
 
-class OfSpecies(Closed):
-    """Atoms of some species."""
-
-    species: Several[Symbol]
-
-
-class Within(Closed):
-    """Atoms within a distance (Å) of a species."""
-
-    within: Annotated[float, Field(gt=0, le=1000)]
-    of: Several[Symbol]
-
-
-def _kind_of_atoms(value: object) -> object:
-    if not isinstance(value, dict):
-        return None
-    return (Within if value.keys() & {"within", "of"} else OfSpecies).model_validate
-
-
-Atoms = Annotated[
-    Literal[*ATOMS] | OfSpecies | Within,
-    Chosen(_kind_of_atoms, "all, mobile, {species: [N, O]}, or {within: 4.0, of: [N]}"),
-]
-
-
 class Features(Closed):
     """How features are computed and kept."""
 
@@ -115,7 +93,7 @@ class Features(Closed):
         description="frames per job of a data set whose `frames` the registry gives; others are "
         "one job"
     )
-    atoms: Atoms = Field(
+    atoms: AtomRule = Field(
         description="atoms that enter the kernel: all; those that the file does not mark as fixed "
         "(extxyz: `move_mask`); by species; within a distance (Å) of a species"
     )
@@ -145,7 +123,7 @@ class Kernels(Closed):
 class AlphaGrid(Closed):
     """Values of α."""
 
-    smallest: Share = Field(description="the smallest α above 0, which is always tried")
+    smallest: Share = Field(description="the smallest α but 0")
     count: Annotated[int, Field(ge=3, le=1000)] = Field(
         description="number of α: 0 and `count - 1` geometric steps from `smallest` to 1"
     )
@@ -181,8 +159,10 @@ class Gap(Closed):
     l_max: Annotated[int, Field(ge=0, le=50)] = Field(
         description="angular momenta of the SOAP vectors. As published: 6"
     )
-    cutoff: Annotated[float, Field(gt=0, le=100)] = Field(description="Å")
-    cutoff_transition_width: Positive = Field(description="Å")
+    cutoff: Annotated[float, Field(gt=0, le=100)] = Field(
+        description="radius of the SOAP vectors, Å"
+    )
+    cutoff_transition_width: Positive = Field(description="width of the edge of that radius, Å")
     atom_sigma: Positive = Field(description="width of an atom's density, Å")
     zeta: PositiveInt = Field(description="exponent of the kernel")
     delta: Positive = Field(description="scale of the energies that the kernel is to explain, eV")
@@ -260,16 +240,18 @@ class StudyConfig(Closed):
     features: Features
     kernels: Kernels
     grid: Grid
-    training: Training
-    gap: Gap
+    training: Training = Field(
+        description="how networks are trained unless their entry says otherwise, see below"
+    )
+    gap: Gap = Field(description="settings of GAP-SOAP, see below")
     tables: Tables
     learning: Learning
     ablation: Ablation
     heatmap: Heatmap
-    datasets: dict[Name, Dataset]
-    backbones: dict[Name, Backbone]
-    networks: dict[Name, Network]
-    surrogates: dict[Name, Surrogate]
+    datasets: dict[Name, Dataset] = Field(description="entries by name")
+    backbones: dict[Name, Backbone] = Field(description="entries by name")
+    networks: dict[Name, Network] = Field(description="entries by name")
+    surrogates: dict[Name, Surrogate] = Field(description="entries by name")
 
     def dataset_title(self, name: str) -> str:
         """Return how tables and figures call a data set."""

@@ -145,13 +145,16 @@ class Run(Closed):
 class Surrogate(Closed):
     """The recipe of a data set that this project makes, apart from its name."""
 
-    system: System = Field(description="a slab with an adsorbate")
+    system: System
     starts: Annotated[
         dict[str, Annotated[list[Vector], Field(min_length=1)]], Field(min_length=1)
     ] = Field(description="positions of the adsorbate's atoms from the topmost metal atom, by name")
-    dynamics: Dynamics = Field(description="molecular dynamics")
-    biases: Maybe[Biases] = Field(None, description="what drives a reaction")
-    runs: Annotated[list[Run], Field(min_length=1)] = Field(description="trajectories")
+    dynamics: Dynamics
+    biases: Maybe[Biases] = None
+    runs: Annotated[list[Run], Field(min_length=1)] = Field(
+        description="`seed`, `temperature`, `steps`, which `start`; `biased: false` for a run "
+        "without biases"
+    )
 
     @model_validator(mode="after")
     def _starts_of_the_adsorbate(self) -> Surrogate:

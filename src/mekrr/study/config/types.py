@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt
 
 from mekrr.backbones.entry import Download
-from mekrr.choices import PARTS, STRATEGIES
+from mekrr.choices import PARTS
 from mekrr.closed import Chosen, Closed, Maybe, Symbol, Text, Unique, validator
+from mekrr.data.strategies import STRATEGIES
 
 NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 Name = Annotated[str, Field(pattern=NAME)]

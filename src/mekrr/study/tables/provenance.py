@@ -6,11 +6,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from mekrr.environment import collect
 from mekrr.features.store import read_provenance
 from mekrr.files import write_csv
 from mekrr.study.job import Step
-from mekrr.study.provenance import source_sha256
+from mekrr.study.provenance import source_sha256, versions
 from mekrr.study.tables.printing.escapes import for_spreadsheet
 from mekrr.study.tables.printing.write import write_listing
 
@@ -45,7 +44,7 @@ def study_table(
     frames : the checked frames of each data set, whose record knows what they were read from.
     features : from a feature file to the record kept in it.
     """
-    current = collect()
+    current = versions()
     rows = [("fits and tables", item, value) for item, value in current.items()]
     rows += [("study", item, _text(value)) for item, value in study.items()]
     for name, entry in datasets.items():

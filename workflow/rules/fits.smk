@@ -7,7 +7,6 @@ in:   results/kernels/…, results/features/…, results/data/{dataset}/frames.e
 out:  results/fits/{dataset}/{strategy}-{seed}/{backbone}/{mekrr,baselines}.*.csv
       results/fits/{dataset}/{strategy}-{seed}/training-mean/*.csv
       results/fits/{dataset}/{strategy}-{seed}/gap-soap/*.csv, model.tar.gz
-      results/tables/calibration.csv, reliability.csv
 """
 
 
@@ -16,7 +15,7 @@ rule fit_mean:
     input:
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("fit", "constant"),
+        code=kind_code("fit", "constant"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/training-mean/predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/training-mean/choices.csv",
@@ -32,7 +31,7 @@ rule fit_mean:
         runtime=5,
     params:
         kind="constant",
-        reference_energy=reference_energy,
+        reference_energy=entries.reference_energy,
     script:
         "../scripts/fit.py"
 
@@ -43,7 +42,7 @@ use rule fit_mean as fit_baselines with:
         features="results/features/{dataset}/{backbone}.safetensors",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("fit", "kernel"),
+        code=kind_code("fit", "kernel"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/{backbone}/baselines.predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/{backbone}/baselines.choices.csv",
@@ -52,14 +51,14 @@ use rule fit_mean as fit_baselines with:
     benchmark:
         "results/benchmarks/fit_baselines/{dataset}/{strategy}-{seed}/{backbone}.tsv"
     resources:
-        mem_mb=baselines_memory,
-        runtime=fit_minutes,
+        mem_mb=resources.baselines_memory,
+        runtime=resources.fit_minutes,
     params:
         kind="kernel",
-        methods=BASELINES,
-        layers=backbone_layers,
-        grid=config["grid"],
-        reference_energy=reference_energy,
+        methods=methods_of("baselines"),
+        layers=entries.layers,
+        grid=CONFIG.grid.given(),
+        reference_energy=entries.reference_energy,
 
 
 use rule fit_baselines as fit_mekrr with:
@@ -70,7 +69,7 @@ use rule fit_baselines as fit_mekrr with:
         features="results/features/{dataset}/{backbone}.safetensors",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("fit", "kernel"),
+        code=kind_code("fit", "kernel"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.choices.csv",
@@ -79,16 +78,16 @@ use rule fit_baselines as fit_mekrr with:
         "results/logs/fit_mekrr/{dataset}/{strategy}-{seed}/{backbone}.log",
     benchmark:
         "results/benchmarks/fit_mekrr/{dataset}/{strategy}-{seed}/{backbone}.tsv"
-    threads: fit_threads
+    threads: resources.fit_threads
     resources:
-        mem_mb=fit_memory,
-        runtime=fit_minutes,
+        mem_mb=resources.fit_memory,
+        runtime=resources.fit_minutes,
     params:
         kind="kernel",
-        methods=ON_KERNELS,
+        methods=methods_of("mekrr"),
         layers=[],
-        grid=config["grid"],
-        reference_energy=reference_energy,
+        grid=CONFIG.grid.given(),
+        reference_energy=entries.reference_energy,
 
 
 use rule fit_mean as fit_gap with:
@@ -97,7 +96,7 @@ use rule fit_mean as fit_gap with:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("fit", "potential"),
+        code=kind_code("fit", "potential"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/gap-soap/predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/gap-soap/choices.csv",
@@ -110,38 +109,15 @@ use rule fit_mean as fit_gap with:
         "results/benchmarks/fit_gap/{dataset}/{strategy}-{seed}.tsv"
     threads: 1  # the wheels of quippy-ase are built without OpenMP
     resources:
-        mem_mb=gap_memory,
-        runtime=gap_minutes,
+        mem_mb=resources.gap_memory,
+        runtime=resources.gap_minutes,
     params:
         kind="potential",
-        settings=config["gap"],
-        reference_energy=reference_energy,
-
-
-rule calibration_table:
-    """Whether the predicted standard deviations are right, on test frames."""
-    input:
-        predictions=collect(study_fits("predictions"), dataset=STUDY["datasets"]),
-        choices=collect(study_fits("choices"), dataset=STUDY["datasets"]),
-        code=code("calibration_table"),
-    output:
-        calibration="results/tables/calibration.csv",
-        reliability="results/tables/reliability.csv",
-    log:
-        "results/logs/calibration_table.log",
-    benchmark:
-        "results/benchmarks/calibration_table.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=10,
-    script:
-        "../scripts/calibration_table.py"
+        settings=CONFIG.gap.given(),
+        reference_energy=entries.reference_energy,
 
 
 rule fits:
     """All fits of the study."""
     input:
-        collect(study_fits("predictions"), dataset=STUDY["datasets"]),
+        targets.all_fits("predictions"),

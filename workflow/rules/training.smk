@@ -7,7 +7,6 @@ checkpoint that is no output: Snakemake deletes those of jobs that fail.
 in:   results/data/{dataset}/frames.extxyz, the weights of the backbone that a network starts with
 out:  results/training/{dataset}/{network}.safetensors, the trunk's, for as long as it is needed
       results/fits/{dataset}/{strategy}-{seed}/{network}/*.csv, model.safetensors
-      results/figures/{dataset}/history.{svg,pdf,png}
 """
 
 
@@ -15,8 +14,8 @@ rule trunk:
     """What the frozen layers of a network make of each frame."""
     input:
         frames="results/data/{dataset}/frames.extxyz",
-        weights=network_weights,
-        code=network_code("trunk"),
+        weights=targets.network_weights,
+        code=network_code("trunk", fitted=False),
     output:
         states=temp("results/training/{dataset}/{network}.safetensors"),
     log:
@@ -27,11 +26,11 @@ rule trunk:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=features_memory,
-        runtime=trunk_minutes,
+        mem_mb=resources.features_memory,
+        runtime=resources.trunk_minutes,
         gpu=1,
     params:
-        model=network_model,
+        model=entries.network,
     script:
         "../scripts/trunk.py"
 
@@ -42,9 +41,9 @@ use rule fit_mean as train_network with:
         states="results/training/{dataset}/{network}.safetensors",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        frames=forces_file,
-        weights=network_weights,
-        code=network_code("fit", "network"),
+        frames=targets.forces_file,
+        weights=targets.network_weights,
+        code=network_code("fit"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/{network}/predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/{network}/choices.csv",
@@ -57,42 +56,13 @@ use rule fit_mean as train_network with:
         "results/benchmarks/train_network/{dataset}/{strategy}-{seed}/{network}.tsv"
     threads: 1  # a second thread gains little on a CPU; a second job does
     resources:
-        mem_mb=training_memory,
-        runtime=training_minutes,
+        mem_mb=resources.training_memory,
+        runtime=resources.training_minutes,
         gpu=1,
     params:
         kind="network",
-        model=network_model,
-        method=network_method,
-        training=network_training,
-        reference_energy=reference_energy,
+        model=entries.network,
+        method=entries.network_method,
+        training=entries.training,
+        reference_energy=entries.reference_energy,
         checkpoint="results/training/{dataset}/{strategy}-{seed}/{network}",
-
-
-rule fig_history:
-    """Errors by epoch of every training on a data set."""
-    input:
-        histories=study_network_tables("history"),
-        code=code("fig_history"),
-    output:
-        report(
-            "results/figures/{dataset}/history.svg",
-            caption="../report/history.rst",
-            category="2 Figures",
-            labels=figure_labels("Training of the networks"),
-        ),
-        figure_files("results/figures/{dataset}/history"),
-    log:
-        "results/logs/fig_history/{dataset}.log",
-    benchmark:
-        "results/benchmarks/fig_history/{dataset}.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
-    params:
-        datasets=study_datasets(),
-    script:
-        "../scripts/fig_history.py"

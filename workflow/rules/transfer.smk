@@ -11,7 +11,7 @@ out:  results/transfer/{source}-to-{target}/{strategy}-{seed}/{model}.prediction
 rule transfer:
     """A model of any kind, with the layer and hyper-parameters of the source."""
     input:
-        unpack(transfer_files),
+        unpack(targets.transfer_files),
         tables=["results/data/{source}/frames.csv", "results/data/{target}/frames.csv"],
         splits=[
             "results/data/{source}/splits/{strategy}-{seed}.csv",
@@ -25,16 +25,16 @@ rule transfer:
     benchmark:
         "results/benchmarks/transfer/{source}-to-{target}/{strategy}-{seed}/{model}.tsv"
     wildcard_constraints:
-        model=one_of(["training-mean", "gap-soap", *STUDY["backbones"]]),
+        model=one_of(["training-mean", "gap-soap", *STUDY.backbones]),
     conda:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=transfer_memory,
-        runtime=transfer_minutes,
+        mem_mb=resources.transfer_memory,
+        runtime=resources.transfer_minutes,
     params:
-        kind=transfer_kind,
-        reference_energy=source_reference_energy,
+        kind=targets.transfer_kind,
+        reference_energy=entries.reference_energy,
     script:
         "../scripts/transfer.py"
 
@@ -42,7 +42,7 @@ rule transfer:
 use rule transfer as transfer_network with:
     """A network trained on the source, on the target's test frames."""
     input:
-        model=transferred_model,
+        model=targets.transferred_model,
         states=[
             "results/training/{source}/{network}.safetensors",
             "results/training/{target}/{network}.safetensors",
@@ -52,8 +52,8 @@ use rule transfer as transfer_network with:
             "results/data/{source}/splits/{strategy}-{seed}.csv",
             "results/data/{target}/splits/{strategy}-{seed}.csv",
         ],
-        weights=network_weights,
-        code=network_code("transfer", "network"),
+        weights=targets.network_weights,
+        code=network_code("transfer"),
     output:
         predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.predictions.csv",
     log:
@@ -61,14 +61,14 @@ use rule transfer as transfer_network with:
     benchmark:
         "results/benchmarks/transfer_network/{source}-to-{target}/{strategy}-{seed}/{network}.tsv"
     resources:
-        mem_mb=features_memory,
-        runtime=trunk_minutes,
+        mem_mb=resources.features_memory,
+        runtime=resources.trunk_minutes,
         gpu=1,
     params:
         kind="network",
-        model=network_model,
-        method=network_method,
-        reference_energy=source_reference_energy,
+        model=entries.network,
+        method=entries.network_method,
+        reference_energy=entries.reference_energy,
 
 
 rule train_for_target:
@@ -83,8 +83,8 @@ rule train_for_target:
             "results/data/{source}/splits/{strategy}-{seed}.csv",
             "results/data/{target}/splits/{strategy}-{seed}.csv",
         ],
-        frames=source_forces_file,
-        weights=network_weights,
+        frames=targets.forces_file,
+        weights=targets.network_weights,
         code=network_code("train_for_target"),
     output:
         model="results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.safetensors",
@@ -96,13 +96,13 @@ rule train_for_target:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=training_memory,
-        runtime=training_minutes,
+        mem_mb=resources.training_memory,
+        runtime=resources.training_minutes,
         gpu=1,
     params:
-        model=network_model,
-        training=transfer_training,
-        reference_energy=source_reference_energy,
+        model=entries.network,
+        training=entries.transfer_training,
+        reference_energy=entries.reference_energy,
         checkpoint="results/training/{source}-to-{target}/{strategy}-{seed}/{network}",
     script:
         "../scripts/train_for_target.py"
@@ -111,4 +111,4 @@ rule train_for_target:
 rule transfers:
     """All transfers of the study."""
     input:
-        study_transfers(),
+        targets.transfer_predictions(),

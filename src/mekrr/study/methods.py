@@ -106,6 +106,18 @@ STRATEGY_LABELS = {
 }
 
 
+def methods_of(job: str) -> list[str]:
+    """Return the methods on frozen features that one kind of job fits.
+
+    "baselines": ridge regression, and the untouched network; "mekrr": what needs kernels between
+    atoms; "learning": those of learning curves.
+    """
+    frozen = [m for m in _TABLE if m.kind == "kernel" or m.baseline == "network"]
+    if job == "learning":
+        return [m.name for m in frozen if m.learning]
+    return [m.name for m in frozen if (m.kernel == "gaussian") == (job == "mekrr")]
+
+
 def label(method: str) -> str:
     """Return a method's name as a reader should see it."""
     return METHODS[method].label or method if method in METHODS else method

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from ase.data import chemical_symbols
 
+from mekrr.data.variables import label
 from mekrr.errors import DataError
 from mekrr.features.store import read_layer, stored_layers
 from mekrr.kernels.atom import Gaussian
@@ -53,6 +54,30 @@ def choose_stretch(
             f"registry of data sets ({known})"
         )
     return members
+
+
+def stretch_and_event(
+    table: pd.DataFrame, dataset: str, entry: Mapping
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the stretch that the registry asks for, what divides frames, and its `cuts`.
+
+    Parameters
+    ----------
+    table : of all frames: frame, run and the collective variable.
+    entry : of the registry: ``stretch``, ``event`` and ``collective_variables``.
+
+    Returns
+    -------
+    Indices of the stretch; the run of each frame and, where there is an event, whether it has
+    happened there; the cuts, none without an event.
+    """
+    stretch = choose_stretch(table, dataset, **entry.get("stretch", {}))
+    truths = {"run": table["run"].to_numpy()}
+    if "event" not in entry:
+        return stretch, truths, {}
+    variable = table[label(entry["collective_variables"][0])].to_numpy()
+    truths["event"] = variable > entry["event"]["above"]
+    return stretch, truths, cuts(truths["run"], stretch, truths["event"])
 
 
 def boundaries(run: np.ndarray) -> np.ndarray:

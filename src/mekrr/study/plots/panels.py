@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from mekrr.kernels.gram import Gram
 from mekrr.study.experiments.stretch import kernels_of
-from mekrr.study.plots.heatmap import Panel
 
 MIXTURES = {"K0": "K₀ (α = 0)", "K1": "K₁ (α = 1)"}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One kernel between the frames of a stretch.
+
+    Attributes
+    ----------
+    title : what it is.
+    kernel : (n, n) in time order.
+    clusters : (n,) 0 or 1.
+    scores : balanced accuracy and adjusted Rand index of these, None without an event.
+    """
+
+    title: str
+    kernel: np.ndarray
+    clusters: np.ndarray
+    scores: tuple[float, float] | None
 
 
 def of_layer(

@@ -1,7 +1,9 @@
-"""Table 1: test errors within one data set, beside the published ones, in four formats."""
+"""Table 1: test errors within one data set, beside the published ones."""
+
+from __future__ import annotations
 
 from mekrr.files import write_csv
-from mekrr.study.job import job
+from mekrr.study.job import Step
 from mekrr.study.tables.comparison import (
     comparisons,
     dataset_places,
@@ -16,17 +18,19 @@ from mekrr.study.tables.printing.grid import flat
 from mekrr.study.tables.printing.write import write_printed
 from mekrr.study.tables.tidy import chosen_test_metrics, read_tables
 
-with job(snakemake):
-    places, backbones = dataset_places(snakemake.params.datasets), snakemake.params.backbones
-    published = read_published(snakemake.input.published)
-    metrics = chosen_test_metrics(read_tables([snakemake.input.metrics]))
+
+def write(step: Step) -> None:
+    """Write Table 1 in all forms."""
+    places, backbones = dataset_places(step.params.datasets), step.params.backbones
+    published = read_published(step.input.published)
+    metrics = chosen_test_metrics(read_tables([step.input.metrics]))
     table = with_published(summary(metrics.assign(place=metrics["dataset"])), published, places)
-    write_csv(snakemake.output.csv, table.rename(columns={"place": "dataset"}))
+    write_csv(step.output.csv, table.rename(columns={"place": "dataset"}))
     write_printed(
-        snakemake.output,
+        step.output,
         "Table 1",
         f"Errors within one data set, meV/atom{standing_in(places)}",
         comparisons(table, published, places, backbones),
         [flat(seed_by_seed(table, places, backbones), "Seed by seed")],
-        same_dataset_notes(places, snakemake.params.settings),
+        same_dataset_notes(places, step.params.settings),
     )

@@ -24,7 +24,8 @@ GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell
 # On all cores, one thread each: more would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8
 
-.PHONY: help setup smoke figures report verify test fuzz test-slurm backbones bench config-docs surrogates pins clean
+.PHONY: help setup smoke figures report verify test lint style types spelling fuzz test-slurm \
+	test-mace backbones bench config-docs surrogates pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -54,12 +55,22 @@ report: setup ## the study, and one HTML file with every table and figure
 verify: setup ## compare every result with its record: damage, and drift of versions
 	$(BIN)/python -m mekrr.study.verify
 
-test: setup ## check style, lint the workflow, run the tests
+test: lint ## check style, types and spelling, run the tests; with no ARGS, print the coverage
+	$(PYTEST) $(or $(ARGS),--cov --cov-report=term)
+
+lint: style types spelling ## check style, types and spelling as a commit does, lint the workflow
+	$(BIN)/snakemake --lint
+
+style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/snakemake --lint
-	$(PYTEST) $(ARGS)
+
+types: setup
+	$(BIN)/mypy
+
+spelling: setup
+	$(BIN)/codespell
 
 fuzz: setup ## the fuzz tests with ten times as many cases, or MEKRR_FUZZ=100
 	MEKRR_FUZZ=$(or $(MEKRR_FUZZ),10) $(PYTEST) tests/unit/test_fuzz.py $(ARGS)

@@ -9,7 +9,7 @@ from ase import Atoms, units
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.md.velocitydistribution import thermalize_momenta
 from ase.optimize import FIRE
 
 from mekrr.data.variables import variable
@@ -84,7 +84,7 @@ def simulate(
     atoms.calc = calculator
     FIRE(atoms, logfile=None).run(fmax=0.05, steps=150)
     rng = np.random.default_rng(seed)
-    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+    thermalize_momenta(atoms, temperature, rng=rng)
     dynamics = Langevin(
         atoms,
         timestep * units.fs,

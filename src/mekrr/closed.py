@@ -48,7 +48,8 @@ class Closed(BaseModel):
 
     def given(self, *keys: str) -> dict[str, Any]:
         """Return some keys as plain values, those that were left out apart; all if none named."""
-        return self.model_dump(include=set(keys) or None, exclude_unset=True)
+        plain = self.model_dump(include=set(keys) or None, exclude_unset=True)
+        return {key: plain[key] for key in keys if key in plain} if keys else plain
 
 
 class _Absent:

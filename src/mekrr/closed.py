@@ -65,6 +65,23 @@ class _Absent:
 Maybe = Annotated[T | None, _Absent()]
 
 
+def maybe(annotation: Any) -> Any:
+    """Return `Maybe` of a type that is known only when the program runs."""
+    return Annotated[annotation | None, _Absent()]
+
+
+class OneOf:
+    """Take one of some words, which stand in a table of their own: ``Annotated[str, OneOf(T)]``."""
+
+    def __init__(self, words: Iterable[str]):
+        self.words = list(words)
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.literal_schema(self.words)
+
+
 class Chosen:
     """Choose the member of a union by a look at the value, so that its faults alone are told.
 

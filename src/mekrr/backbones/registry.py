@@ -56,8 +56,8 @@ def _expanded(entry: BackboneEntry, key: str) -> BackboneEntry:
     """The entry with the path of its weights as it is meant."""
     if entry.weights is None or entry.weights.path is None:
         return entry
-    weights = Weights(path=expanded(entry.weights.path, f"{key}.weights.path"))
-    return entry.model_copy(update={"weights": weights})
+    path = expanded(entry.weights.path, f"{key}.weights.path")
+    return entry.model_copy(update={"weights": Weights.model_validate({"path": path})})
 
 
 def open_backbone(
@@ -76,7 +76,7 @@ def open_backbone(
     entry = entries[name]
     weights = entry.weights.file if entry.weights else None
     backbone = load_backbone(name, entry.family, entry.options, weights)
-    identity = {
+    identity: dict[str, object] = {
         "name": name,
         "family": entry.family,
         "options": entry.options,

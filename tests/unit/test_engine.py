@@ -3,13 +3,16 @@
 import numpy as np
 import pandas as pd
 import pytest
+import tolerances as tol
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import chemical_symbols
 from repulsive import energies, frame
+from sklearn.linear_model import Ridge
 
 from mekrr import MEKRR
 from mekrr.data.references import with_isolated
+from mekrr.features.store import FrameFeatures
 from mekrr.kernels import training
 from mekrr.kernels.atom import Gaussian, Linear
 from mekrr.kernels.lengthscale import find_lengthscale
@@ -123,3 +126,39 @@ def test_estimator_and_study_agree(name, rule, rng, registry, monkeypatch):
     energy, std = model.predict(test, return_std=True)
     np.testing.assert_allclose(energy, rows["energy_pred"], rtol=0, atol=SAME)
     np.testing.assert_allclose(std, rows["energy_std"], rtol=1e-3, atol=SAME)
+
+
+def test_linear_kernel_is_ridge_regression_with_an_intercept(rng):
+    """On mean features, λ in units of their mean variance; scikit-learn's is the oracle."""
+    features = rng.normal(size=(160, 3)) + 5.0
+    frames = FrameFeatures(features, np.tile([29, 29, 8, 1], 40), np.arange(41) * 4)
+    means = features.reshape(40, 4, 3).mean(axis=1)
+    energy = means @ [1.0, -2.0, 0.5] + 0.1 * rng.normal(size=40)
+    parameters = {"kernel": "linear", "regularisation": 1e-2, "reference_energy": "none"}
+    model = MEKRR(**parameters).fit([frames], energy)
+    spread = np.mean(np.sum((means - means.mean(axis=0)) ** 2, axis=1))
+    peer = Ridge(alpha=1e-2 * 40 * spread).fit(means, energy)
+    np.testing.assert_allclose(model.predict(frames), peer.predict(means), rtol=tol.PEER)
+
+
+def test_ridge_by_species_is_that_of_their_means_side_by_side(rng):
+    features = rng.normal(size=(160, 3)) + 5.0
+    frames = FrameFeatures(features, np.tile([29, 29, 8, 1], 40), np.arange(41) * 4)
+    atoms = features.reshape(40, 4, 3)
+    means = np.concatenate([atoms[:, :2].mean(axis=1), atoms[:, 2], atoms[:, 3]], axis=1)
+    energy = means @ rng.normal(size=9)
+    parameters = {"kernel": "linear", "alpha": 1.0, "regularisation": 1e-3}
+    model = MEKRR(**parameters, reference_energy="none").fit([frames], energy)
+    spread = np.mean(np.sum((means - means.mean(axis=0)) ** 2, axis=1))
+    peer = Ridge(alpha=1e-3 * 40 * spread).fit(means, energy)
+    np.testing.assert_allclose(model.predict(frames), peer.predict(means), rtol=tol.PEER)
+
+
+def test_given_energies_are_not_those_of_what_a_network_leaves(rng, registry):
+    """They have the data's zero: least squares stand in for them."""
+    frames = frames_for("least-squares", rng)
+    parameters = {"target": "delta", "registry": registry, "regularisation": 1e-6, "layer": 1}
+    given = MEKRR("repulsive", reference_energy={"Cu": -3.5, "O": -4.9}, **parameters).fit(frames)
+    fitted = MEKRR("repulsive", **parameters).fit(frames)
+    np.testing.assert_allclose(given.predict(frames), fitted.predict(frames), rtol=0, atol=1e-9)
+    assert given.references_ == fitted.references_

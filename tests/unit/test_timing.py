@@ -9,8 +9,7 @@ from studies import default_config
 
 from mekrr.errors import DataError
 from mekrr.study.config import check_config
-from mekrr.study.experiments.timing import METHOD_STEPS, costs, read_steps
-from mekrr.study.methods import ORDER
+from mekrr.study.experiments.timing import costs, read_steps
 from mekrr.study.tables.tidy import FIT
 from mekrr.study.tables.timing import grid
 from mekrr.study.targets import Targets
@@ -148,10 +147,6 @@ def test_printed_costs(steps, errors, predictions):
     rows = {row.stub: [cell.value for cell in row.cells] for row in made.rows}
     assert rows["MEKRR", "Net"] == ["50.1", "643", "100", "–", "–", "–"]
     assert rows["GAP-SOAP", ""][:3] == ["87", "30", "2000"]
-
-
-def test_every_method_with_a_job_is_a_method():
-    assert set(METHOD_STEPS) <= set(ORDER)
 
 
 @pytest.mark.parametrize(

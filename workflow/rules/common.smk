@@ -12,7 +12,7 @@ from mekrr.errors import ConfigError
 from mekrr.study.code import code_of
 from mekrr.study.config import read_config
 from mekrr.study.entries import Entries
-from mekrr.study.methods import methods_of
+from mekrr.study.methods import methods_of, modules_of
 from mekrr.study.resources import JobResources
 from mekrr.study.targets import Targets
 
@@ -54,7 +54,7 @@ def code(script, *modules):
 
 def kind_code(script, kind):
     """The same with those of one kind of models, but not of others."""
-    return code(script, f"{KINDS}.{kind}")
+    return code(script, f"{KINDS}.{kind}", *modules_of(kind))
 
 
 def transfer_code(wildcards):

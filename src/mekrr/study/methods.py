@@ -29,6 +29,7 @@ class Method:
     criterion : what chooses, see `mekrr.models.select.Search`.
     by_species : whether each species has its own α.
     learning : whether learning curves on frozen features show it.
+    model : class of `mekrr.models` that is fitted, of kind "constant" alone: the others have one.
     """
 
     name: str
@@ -41,6 +42,20 @@ class Method:
     criterion: str = "validation"
     by_species: bool = False
     learning: bool = False
+    model: str = "mekrr.models.constant.Constant"
+
+    @property
+    def steps(self) -> tuple[tuple[str, ...], str | None]:
+        """What a prediction needs of a frame, and the rule of the fit; None if that is free."""
+        if self.kind == "network":
+            return ("features",), "train_network"
+        if self.kind == "potential":
+            return (), "fit_gap"
+        if self.kind == "constant":
+            return ((), "fit_mean") if self.baseline == "references" else (("features",), None)
+        if self.kernel == "linear":
+            return ("features",), "fit_baselines"
+        return ("features", "kernels"), "fit_mekrr"
 
 
 # From the weakest reference to the estimators of the paper and their extensions.
@@ -116,6 +131,16 @@ def methods_of(job: str) -> list[str]:
     if job == "learning":
         return [m.name for m in frozen if m.learning]
     return [m.name for m in frozen if (m.kernel == "gaussian") == (job == "mekrr")]
+
+
+def constants() -> list[Method]:
+    """Return the methods that are fitted to energies alone."""
+    return [m for m in _TABLE if m.kind == "constant" and m.baseline == "references"]
+
+
+def modules_of(kind: str) -> list[str]:
+    """Return the modules whose classes methods of a kind name."""
+    return [m.model.rpartition(".")[0] for m in constants()] if kind == "constant" else []
 
 
 def label(method: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from mekrr.errors import DataError
-from mekrr.study.methods import NETWORKS
+from mekrr.study.methods import METHODS
 from mekrr.study.tables.tidy import FIT
 
 STEPS = {
@@ -23,21 +23,6 @@ STEPS = {
     "prepare_gram": "kernels",
     "gram_block": "kernels",
     "merge_gram": "kernels",
-}
-FEATURES, KERNELS = ("features",), ("features", "kernels")
-# Of each method: what a frame needs, and the job of the fit.
-METHOD_STEPS = {
-    "training mean": ((), "fit_mean"),
-    "untouched GNN": (FEATURES, None),
-    "GAP-SOAP": ((), "fit_gap"),
-    "linear ridge": (FEATURES, "fit_baselines"),
-    "species ridge": (FEATURES, "fit_baselines"),
-    "MEKRR": (KERNELS, "fit_mekrr"),
-    "MEKRR-alpha": (KERNELS, "fit_mekrr"),
-    "MEKRR-alpha-loo": (KERNELS, "fit_mekrr"),
-    "MEKRR-species": (KERNELS, "fit_mekrr"),
-    "Delta-MEKRR": (KERNELS, "fit_mekrr"),
-    **dict.fromkeys(NETWORKS, (FEATURES, "train_network")),
 }
 KEYS = ["step", "dataset", "split", "backbone"]
 
@@ -104,11 +89,11 @@ def costs(
     rows = []
     for key, parts in errors[errors["chosen"]].groupby(FIT, sort=False):
         fit = dict(zip(FIT, key, strict=True))
-        if fit["method"] not in METHOD_STEPS:
+        if fit["method"] not in METHODS:
             continue
         parts = parts.set_index("split")
         n = parts["n_frames"]
-        shared, job = METHOD_STEPS[fit["method"]]
+        shared, job = METHODS[fit["method"]].steps
         split = f"{fit['strategy']}-{fit['seed']}"
         name = networks.get(fit["method"], fit["backbone"])
         place = {

@@ -13,7 +13,7 @@ import yaml
 from ase import Atoms
 from ase.build import add_adsorbate, fcc111
 from ase.calculators.emt import EMT
-from samples import ROOT
+from samples import ROOT, Named
 from tolerances import GAP_EQUATION, GAP_INVARIANCE
 
 from mekrr.config import check_config
@@ -167,12 +167,6 @@ def test_same_fit_gives_the_same_bytes(fitted, frames, energy, tmp_path):
         fit_gap(tmp_path / name, frames[:40], energy[:40], SETTINGS, seed=seed, log=log)
     assert (tmp_path / "again").read_bytes() == fitted.read_bytes()
     assert (tmp_path / "other").read_bytes() != fitted.read_bytes()
-
-
-class Named(dict):
-    """What Snakemake hands to a script: keys that are attributes."""
-
-    __getattr__ = dict.__getitem__
 
 
 def test_transfer_to_another_number_of_atoms(fitted, frames, rng, tmp_path):

@@ -11,7 +11,8 @@ from ase import Atoms
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from checkpoints import schnet_checkpoint
-from samples import labelled
+from samples import Named, labelled
+from small_network import SETTINGS, SMALL, scratch
 from tolerances import GRADIENT, OWN_ENERGY
 
 from mekrr.backbones import load_backbone
@@ -28,7 +29,6 @@ from mekrr.models.network.checkpoint import read_checkpoint, write_checkpoint
 from mekrr.models.network.fit import NetworkModel, beyond_start
 from mekrr.models.network.loop import Scale, outputs, train
 from mekrr.models.network.sample import Sample
-from mekrr.models.network.settings import Settings
 from mekrr.models.network.states import States, collate, write_states
 from mekrr.models.problem import Problem
 from mekrr.study.experiments.kinds.network import Models as Networks
@@ -37,32 +37,6 @@ from mekrr.study.experiments.transfer import Transfer
 
 CPU = torch.device("cpu")
 INTERPOLATED = 1e-4  # relative, energies and their gradients by filters between knots
-SETTINGS = Settings(
-    epochs=6,
-    least_steps=0,
-    validate_every=1,
-    patience=100,
-    batch_size=2,
-    lr=1e-3,
-    schedule="cosine",
-    amsgrad=False,
-    weight_decay=0.0,
-    average=0.9,
-    clip=10.0,
-    shuffle=True,
-    force_weight=0.0,
-)
-SMALL = {
-    "hidden_channels": 16,
-    "num_filters": 8,
-    "num_interactions": 2,
-    "num_gaussians": 20,
-    "cutoff": 4.0,
-}
-
-
-def scratch(seed=0):
-    return SchNetFromScratch("small", seed, **SMALL)
 
 
 @pytest.fixture
@@ -429,12 +403,6 @@ def test_trained_weights_come_back(data, tmp_path):
 
 
 # --- in the study
-
-
-class Named(dict):
-    """What Snakemake hands to a script: keys that are attributes."""
-
-    __getattr__ = dict.__getitem__
 
 
 def step_of(path, states, **wildcards):

@@ -24,7 +24,7 @@ GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell
 # On all cores, one thread each: more would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8
 
-.PHONY: help setup smoke figures report verify test fuzz test-slurm backbones bench surrogates pins clean
+.PHONY: help setup smoke figures report verify test fuzz test-slurm backbones bench config-docs surrogates pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -34,7 +34,7 @@ setup: $(VENV)/.ready ## make the environment
 $(VENV)/.ready: pyproject.toml envs/pins.txt | $(UV)
 	$(UV) venv --quiet --allow-existing $(if $(PYTHON),--python $(PYTHON)) $(VENV)
 	@# Compiled here, once: else every job compiles what it imports if PYTHONDONTWRITEBYTECODE is set.
-	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --editable . --group test \
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[all]' --group test \
 		--constraint envs/pins.txt
 	touch $@
 
@@ -68,7 +68,7 @@ test-slurm: setup ## run a tiny study on a Slurm of one node, set up for it (Deb
 	$(BIN)/pytest tests/slurm $(ARGS)
 
 backbones: setup ## list the registered networks, their weights, layers and elements
-	$(BIN)/python -m mekrr.backbones $(ARGS)
+	$(BIN)/mekrr backbones --registry config/backbones.yaml $(ARGS)
 
 bench: setup ## time features and kernels on this machine (ARGS go to the kernels' benchmark)
 	$(BIN)/python -m benchmarks.gram $(ARGS)
@@ -77,12 +77,15 @@ bench: setup ## time features and kernels on this machine (ARGS go to the kernel
 	$(BIN)/python -m benchmarks.schnet
 	$(BIN)/python -m benchmarks.features
 
+config-docs: setup ## write config/schemas/ and the tables of keys in config/README.md anew
+	$(BIN)/python -m mekrr.study.config
+
 surrogates: setup ## regenerate the embedded surrogate data (two hours of dynamics)
 	$(BIN)/snakemake --cores $(CORES) surrogates $(ARGS)
 
 pins: | $(UV) ## renew envs/pins.txt from pyproject.toml
 	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(UV) pip compile --quiet --universal --no-emit-index-url \
-		--no-header --no-annotate --group test pyproject.toml --output-file envs/pins.txt
+		--no-header --no-annotate --extra all --group test pyproject.toml --output-file envs/pins.txt
 
 clean: ## remove results and the environment
 	rm -rf results/*/ results/report.html .snakemake $(VENV) .uv

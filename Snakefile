@@ -13,6 +13,7 @@ include: "workflow/rules/config_files.smk"
 
 configfile: "config/config.yaml"
 configfile: "config/datasets.yaml"
+configfile: "src/mekrr/backbones/backbones.yaml"
 configfile: "config/backbones.yaml"
 configfile: "config/surrogates.yaml"
 configfile: "config/networks.yaml"

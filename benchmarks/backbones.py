@@ -14,7 +14,7 @@ from ase.build import add_adsorbate, fcc110
 
 from benchmarks.gram import seconds
 from mekrr import environment
-from mekrr.backbones import load_backbone
+from mekrr.backbones.load import load_backbone
 
 
 def formate_on_copper(n_frames: int) -> list[Atoms]:

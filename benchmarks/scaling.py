@@ -18,7 +18,7 @@ from benchmarks.backbones import formate_on_copper
 from benchmarks.gram import random_features
 from benchmarks.grid import energies_only
 from mekrr import environment
-from mekrr.backbones import load_backbone
+from mekrr.backbones.load import load_backbone
 from mekrr.kernels.atom import Gaussian
 from mekrr.kernels.gram import train_gram
 from mekrr.models.select import sweep

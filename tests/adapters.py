@@ -8,8 +8,8 @@ from pathlib import Path
 
 from checkpoints import esen_checkpoint, schnet_checkpoint, uma_checkpoint
 
-from mekrr.backbones import load_backbone
 from mekrr.backbones.base import Backbone
+from mekrr.backbones.load import load_backbone
 
 
 @dataclass(frozen=True)

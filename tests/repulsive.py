@@ -5,7 +5,7 @@ import torch
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from mekrr.backbones.analytic import AnalyticBackbone
+from mekrr.backbones.analytic.adapter import AnalyticBackbone
 from mekrr.backbones.base import BackboneOutput
 
 SPECIES_ENERGY = {"Cu": -1300.0, "O": -430.0}

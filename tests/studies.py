@@ -11,8 +11,20 @@ from pathlib import Path
 import ase.io
 import yaml
 from samples import ROOT, labelled
+from snakemake.utils import update_config
+
+from mekrr.backbones.registry import PACKAGED
 
 PARTS = ("Snakefile", "config", "envs", "profiles", "src", "workflow")
+
+
+def default_config() -> dict:
+    """The configuration of the default study, merged as Snakemake does."""
+    config = {}
+    names = ("config", "datasets", "backbones", "surrogates", "networks")
+    for path in (PACKAGED, *(ROOT / "config" / f"{name}.yaml" for name in names)):
+        update_config(config, yaml.safe_load(path.read_text()))
+    return config
 
 
 def tiny_network() -> dict:

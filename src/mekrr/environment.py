@@ -29,18 +29,22 @@ PACKAGES = (
     "featomic",
     "quippy-ase",
     "vesin",
-    "snakemake",
 )
 
 
-def collect() -> dict[str, str]:
-    """Versions of the packages that decide the numbers, git revision and hardware."""
+def collect(*others: str) -> dict[str, str]:
+    """Return versions of the packages that decide the numbers, git revision and hardware.
+
+    Parameters
+    ----------
+    others : packages beyond those of the library, whose versions are wanted as well.
+    """
     record = {
         "mekrr": mekrr.__version__,
         "git": git_revision(),
         "python": platform.python_version(),
     }
-    for package in PACKAGES:
+    for package in (*PACKAGES, *others):
         try:
             record[package] = version(package)
         except PackageNotFoundError:

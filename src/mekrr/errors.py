@@ -55,7 +55,8 @@ def first_line(error: Exception) -> str:
 def first_fault(error: ValidationError) -> str:
     """The first field that pydantic refused, and why."""
     fault = error.errors(include_url=False, include_input=False)[0]
-    field = ".".join(str(key)[:80] for key in fault["loc"])
+    within = fault.get("ctx", {}).get("key", "")  # of a rule on a whole mapping
+    field = ".".join(str(key)[:80] for key in (*fault["loc"], within) if key != "")
     why = fault["msg"].removeprefix("Value error, ")
     return printable(": ".join(filter(None, [field, why]))[:300])
 

@@ -119,7 +119,7 @@ def leftovers(paths: Iterable[Path]) -> Iterator[Path]:
 def remove_leftovers(target: Path) -> None:
     """Remove what killed processes of this user left of ``target``.
 
-    Another machine may not be writing it: Snakemake's lock sees to that.
+    Another machine may not be writing it; whoever starts jobs on several sees to that.
     """
     for path in leftovers(target.parent.glob(".*")):
         found = path.lstat()

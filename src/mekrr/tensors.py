@@ -140,8 +140,8 @@ class TensorFile:
     def _entry(self, name: str) -> dict:
         if name not in self._entries:
             raise DataError(
-                f"{self._path}: has no tensor {name}: made by another version or for another "
-                "study; delete it and run again"
+                f"{self._path}: has no tensor {name}: made by another version or with "
+                "other settings; delete it and run again"
             )
         return self._entries[name]
 

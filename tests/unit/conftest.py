@@ -4,14 +4,14 @@ import pytest
 import yaml
 from repulsive import frame
 
-import mekrr.backbones
 from mekrr import MEKRR
+from mekrr.backbones.families import Family, families
 
 
 @pytest.fixture
 def registry(tmp_path, monkeypatch):
     """A registry of two backbones without weights, one of them with an energy."""
-    monkeypatch.setitem(mekrr.backbones.ADAPTERS, "repulsive", ("repulsive", "Repulsive"))
+    monkeypatch.setitem(families(), "repulsive", Family("repulsive:Repulsive"))
     path = tmp_path / "backbones.yaml"
     entries = {name: {"family": name, "layers": [1, 2]} for name in ("analytic", "repulsive")}
     path.write_text(yaml.safe_dump({"backbones": entries}))

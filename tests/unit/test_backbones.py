@@ -1,7 +1,13 @@
 """The contract that every backbone adapter fulfils."""
 
+import inspect
 import itertools
+import re
+import subprocess
+import sys
 from functools import partial
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +16,9 @@ import torch
 from adapters import ADAPTERS, load_adapter
 from ase import Atoms
 
-from mekrr.backbones import load_backbone
+import mekrr.backbones
+from mekrr.backbones.families import families, module_of
+from mekrr.backbones.load import load_backbone, load_network
 from mekrr.errors import BackboneError
 
 
@@ -253,6 +261,52 @@ def test_unknown_checkpoint_is_named():
 def test_what_a_family_cannot_do_is_named(family, settings, message):
     with pytest.raises(BackboneError, match=message):
         load_backbone("mine", family, **settings)
+
+
+@pytest.mark.parametrize(
+    ("family", "package"),
+    [("chgnet", "chgnet"), ("diep", "diep"), ("fairchem", "fairchem"), ("soap", "featomic")],
+)
+def test_a_missing_library_is_one_line_that_says_what_to_install(monkeypatch, family, package):
+    monkeypatch.delitem(sys.modules, f"mekrr.backbones.{family}.adapter", raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    for module in [m for m in sys.modules if m.startswith(f"{package}.")]:
+        monkeypatch.setitem(sys.modules, module, None)
+    message = f"backbone 'mine' needs the package {package}; pip install 'mekrr[{family}]'"
+    with pytest.raises(BackboneError, match=f"^{re.escape(message)}$"):
+        load_backbone("mine", family)
+
+
+def test_families_are_told_without_their_libraries():
+    """Rules are parsed with them, and every family says where its code is."""
+    program = (
+        "import sys; from mekrr.backbones.families import families; print(*families()); "
+        "print(*{'torch', 'numpy', 'ase'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    folders = sorted(
+        p.parent.name for p in Path(mekrr.backbones.__file__).parent.glob("*/adapter.py")
+    )
+    assert run.stdout.split("\n")[:2] == [" ".join(folders), ""], run.stderr
+    for name, family in families().items():
+        for reference, module in ((family.adapter, "adapter"), (family.network, "finetune")):
+            assert reference is None or module_of(reference) == f"mekrr.backbones.{name}.{module}"
+
+
+@pytest.mark.parametrize("family", families())
+def test_a_family_takes_the_options_of_its_adapter(family):
+    told = families()[family]
+    module, _, name = told.adapter.partition(":")
+    taken = set(inspect.signature(getattr(import_module(module), name)).parameters) - {"name"}
+    assert taken - {"weights"} == told.options.model_fields.keys()
+    assert ("weights" in taken) == (told.weights != "none")
+
+
+def test_a_network_of_a_family_that_is_not_trained_is_refused():
+    entry = {"start": "diep", "frozen": 1}
+    message = "'n': family 'diep' of 'diep' cannot be trained; those that can: chgnet, schnet, sev"
+    with pytest.raises(BackboneError, match=message):
+        load_network("n", entry, {"family": "diep"})
 
 
 def test_chgnet_features_and_energy_are_those_of_its_own_graph(surface):

@@ -114,8 +114,11 @@ def test_reference_energies_are_refused_before_the_work(folder, capsys, monkeypa
 
 
 def test_backbones(folder, capsys, monkeypatch):
-    monkeypatch.setattr(registry, "PACKAGED", {})  # their weights take seconds
-    main(["backbones", "--registry", "mine.yaml"])
+    """Those in packages, whose weights would take seconds, and no more of where it is started."""
+    monkeypatch.setattr(registry, "PACKAGED", folder / "mine.yaml")
+    (folder / "config").mkdir()
+    (folder / "config/backbones.yaml").write_text("not: for us")
+    main(["backbones"])
     assert "layers and widths: 1: 16, 2: 16" in capsys.readouterr().out
 
 

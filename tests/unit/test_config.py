@@ -4,23 +4,19 @@ import copy
 import re
 
 import pytest
-import yaml
 from ase.data import chemical_symbols
-from samples import ROOT
+from studies import default_config
 
-from mekrr.config import check_config, check_files, download_key
+from mekrr.backbones.entry import Download
+from mekrr.choices import SYMBOLS
 from mekrr.errors import ConfigError
-from mekrr.sources import expand_paths
-
-SCHEMAS = ROOT / "workflow" / "schemas"
+from mekrr.study.config import check_config, check_files
+from mekrr.study.config.files import expand_paths
 
 
 @pytest.fixture(scope="module")
 def shipped():
-    merged = {}
-    for name in ("config", "datasets", "backbones", "surrogates", "networks"):
-        merged |= yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
-    return merged
+    return default_config()
 
 
 @pytest.fixture
@@ -30,7 +26,7 @@ def config(shipped):
 
 def refused(config, *words):
     with pytest.raises(ConfigError) as caught:
-        check_config(config, SCHEMAS)
+        check_config(config)
     message = str(caught.value)
     assert "\n" not in message
     for word in words:
@@ -38,7 +34,7 @@ def refused(config, *words):
 
 
 def test_the_shipped_configuration_is_valid(config):
-    check_config(config, SCHEMAS)
+    check_config(config)
 
 
 def test_unknown_key_at_the_top(config):
@@ -95,6 +91,10 @@ def test_incomplete_download(config):
     refused(config, "datasets.mine.download: key `file` is missing")
 
 
+def download_key(entry):
+    return Download.model_validate(entry | {"file": "a"}).key
+
+
 def test_download_folder_changes_with_the_source():
     known = {"url": "https://example.org/a", "sha256": "ab" * 32}
     assert download_key(known) == "abababababab"
@@ -109,7 +109,7 @@ def test_collective_variables(config):
         {"distance": [0, 4]},
         {"coordination": ["N", "Fe"], "radius": 2.5},
     ]
-    check_config(config, SCHEMAS)
+    check_config(config)
     for wrong in (
         {"distance": ["N"]},
         {"distance": ["N", 3]},
@@ -122,7 +122,7 @@ def test_collective_variables(config):
 
 def test_time_order_that_is_not_there(config):
     config["datasets"]["d2-surrogate"]["time_ordered"] = False
-    check_config(config, SCHEMAS)
+    check_config(config)
     config["study"]["splits"] = ["sequential"]
     refused(config, "study.splits: sequential, but datasets.d2-surrogate.time_ordered is false")
 
@@ -280,7 +280,7 @@ def test_refused_before_anything_runs(config, path, value, words):
 
 def test_two_networks_of_one_method(config):
     config["networks"]["wide"] = config["networks"]["schnet"]
-    check_config(config, SCHEMAS)
+    check_config(config)
     config["study"]["networks"] = ["schnet", "wide"]
     refused(config, "study.networks: schnet and wide have one method, 'SchNet'")
 
@@ -345,8 +345,7 @@ def test_time_order_of_heatmaps_and_ablations(config):
 
 
 def test_symbols_are_all_elements():
-    known = yaml.safe_load((SCHEMAS / "species.schema.yaml").read_text())["enum"]
-    assert known == chemical_symbols[1:]
+    assert list(SYMBOLS) == chemical_symbols[1:]
 
 
 def test_paths_of_the_home_folder_and_of_variables(config, monkeypatch):
@@ -395,4 +394,4 @@ def test_control_characters_are_refused(config, sign):
 
 def test_any_printable_title_is_accepted(config):
     config["datasets"]["d1-surrogate"]["title"] = "</script> a|b $x_1$ {d} 金 👩\u200d🔬\u00a0é \\"
-    check_config(config, SCHEMAS)
+    check_config(config)

@@ -9,7 +9,7 @@ from diep import config
 from diep.pretrained import load_potential, make_calculator
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from mekrr.backbones.diep import DIEP
+from mekrr.backbones.diep.adapter import DIEP
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,15 @@ import numpy as np
 import pytest
 import tolerances as tol
 import torch
-import yaml
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from model_files import as_format_1
 from repulsive import SPECIES_ENERGY, Repulsive, energies, frame
-from samples import ROOT
 from sklearn.base import clone
 from sklearn.kernel_ridge import KernelRidge as SklearnKernelRidge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from mekrr import MEKRR
-from mekrr.backbones.registry import PACKAGED, registered
 from mekrr.errors import (
     BackboneError,
     CompositionWarning,
@@ -29,10 +26,9 @@ from mekrr.errors import (
 )
 from mekrr.features import extract
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import Gaussian, Linear, Matern
+from mekrr.kernels.atom import KERNELS, Gaussian
 from mekrr.kernels.gram import self_gram, species_gram
 from mekrr.metrics import rmse
-from mekrr.models import mekrr as estimator
 
 
 def test_parameters_in_the_manner_of_sklearn(analytic):
@@ -228,7 +224,7 @@ def test_delta_learns_what_the_network_leaves(analytic, frames, rng):
     assert np.abs(plain.predict(far) - energies(far)).max() > 0.1
 
 
-@pytest.mark.parametrize("kernel", [Gaussian(2.0), Matern(2.0, 3), Matern(2.0, 5), Linear()])
+@pytest.mark.parametrize("kernel", [kernel(2.0) for kernel in KERNELS.values()])
 def test_self_kernel_is_the_diagonal(ragged, kernel):
     gram = species_gram(ragged, None, kernel, dtype=np.float64)
     for alpha in (0.0, 0.4, 1.0):
@@ -285,26 +281,6 @@ def test_registry_is_the_callers_alone(saved, frames, registry, tmp_path):
     with pytest.raises(ConfigError, match=r"moved\.yaml: cannot be read"):
         MEKRR.load(saved, registry=tmp_path / "moved.yaml").predict(frames)
     assert len(MEKRR.load(saved, registry=registry).predict(frames)) == len(frames)
-
-
-def test_packaged_backbones_are_those_of_the_registry():
-    entries = yaml.safe_load((ROOT / "config/backbones.yaml").read_text())["backbones"]
-    for name, entry in PACKAGED.items():
-        assert entry == {k: v for k, v in entries[name].items() if k in entry}
-        assert "weights" not in entries[name]
-        assert ("options" in entry) == ("options" in entries[name])
-
-
-def test_registered_backbones(registry, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert registered() == PACKAGED
-    assert set(registered(registry)) == {*PACKAGED, "analytic", "repulsive"}
-    (tmp_path / "config").mkdir()
-    registry.rename(tmp_path / "config/backbones.yaml")
-    assert "analytic" in registered()
-    registry.write_text("backbones: {b: {layers: [1]}}")
-    with pytest.raises(ConfigError, match="is no registry of backbones"):
-        registered(registry)
 
 
 def test_only_selected_atoms_enter_the_kernel(analytic, frames):

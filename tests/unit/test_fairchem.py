@@ -28,7 +28,7 @@ from fairchem.core.units.mlip_unit.utils import load_inference_model
 from huggingface_hub.errors import LocalEntryNotFoundError
 from hydra.errors import InstantiationException
 
-from mekrr.backbones.fairchem import FairChem
+from mekrr.backbones.fairchem.adapter import FairChem
 from mekrr.backbones.graph import build_graph
 from mekrr.errors import BackboneError
 

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from samples import labelled
 
 from mekrr import environment
-from mekrr.backbones.analytic import AnalyticBackbone
+from mekrr.backbones.analytic.adapter import AnalyticBackbone
 from mekrr.data.frames import load_frames, write_frames
 from mekrr.errors import BackboneError, DataError
 from mekrr.features.atoms import selected
@@ -359,7 +359,7 @@ def test_fixed_atoms_survive_the_checked_file(tmp_path):
 def test_empty_selection_is_named(rule, why):
     atoms = labelled(1)[0]
     atoms.info["frame"] = 7
-    with pytest.raises(DataError, match=rf"d: frame 7: .*{why}.*features\.atoms"):
+    with pytest.raises(DataError, match=rf"d: frame 7: .*{why}.*choose other `atoms`"):
         selected(atoms, rule, "d")
 
 

@@ -219,7 +219,7 @@ def test_isolated_atoms_belong_to_no_run_and_do_not_count(tmp_path):
 def test_checksum(tmp_path):
     path = write(tmp_path / "a.extxyz", labelled())
     verify_checksum(path, sha256(path))
-    with pytest.raises(DataError, match="the registry says 000"):
+    with pytest.raises(DataError, match="expected 000"):
         verify_checksum(path, "0" * 64)
 
 
@@ -247,5 +247,5 @@ def test_frames_that_are_all_the_same():
 
 
 def test_too_few_frames_left():
-    with pytest.raises(DataError, match=r"a: 8 of 40 frames are left; .* lower study.every"):
+    with pytest.raises(DataError, match=r"a: 8 of 40 frames are left; .* lower `every`"):
         thin_out(labelled(40), 5, "a")

@@ -19,22 +19,21 @@ from hypothesis import strategies as st
 from model_files import as_format_1, predictions, record_of, seal, small_models, tensors_of
 from safetensors.numpy import save_file
 from samples import ROOT, labelled
+from studies import default_config
 
 from mekrr import MEKRR
 from mekrr.backbones.registry import registered, weights_path
 from mekrr.cli.printing import summary
-from mekrr.config import check_config
-from mekrr.data.frames import check_frame, energy_of, read_frames
+from mekrr.data.frames import check_frame, read_frames
+from mekrr.data.labels import energy_of
 from mekrr.errors import DataError, MekrrError
 from mekrr.models.network.checkpoint import read_checkpoint, write_checkpoint
-from mekrr.sources import check_sources
 from mekrr.study.archives import extract_member
+from mekrr.study.config import check_config
+from mekrr.study.config.files import check_sources
 from mekrr.study.provenance import read_record, record_path, record_text
 from mekrr.tensors import TensorFile, write_tensors
 from mekrr.yaml_file import read_yaml
-
-SCHEMAS = ROOT / "workflow" / "schemas"
-
 
 MORE = int(os.environ.get("MEKRR_FUZZ", "1"))  # times as many cases, see `make fuzz`
 
@@ -267,10 +266,7 @@ def test_trajectory_of_any_bytes(tmp_path, data, suffix):
 
 @pytest.fixture(scope="module")
 def config():
-    merged = {}
-    for name in ("config", "datasets", "backbones", "surrogates", "networks"):
-        merged |= yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
-    return merged
+    return default_config()
 
 
 LEAF = st.one_of(
@@ -319,8 +315,7 @@ def test_any_change_of_the_configuration(config, steps, key, value):
     new = changed(config, steps, key, value)
 
     def check():
-        check_config(new, SCHEMAS)
-        check_sources(new)
+        check_sources(check_config(new))
 
     one_line_or_success(check)
 
@@ -357,7 +352,7 @@ def test_damaged_file_of_the_configuration(config, tmp_path, damages):
     if read is not None:
         # `.nan` is unequal to itself, but written as it was read.
         assert repr(read) == repr(yaml.safe_load(path.read_text(encoding="utf-8-sig")))
-        one_line_or_success(check_config, config | read, SCHEMAS)
+        one_line_or_success(check_config, config | read)
 
 
 @cases(150)

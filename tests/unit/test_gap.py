@@ -9,18 +9,18 @@ import ase.io
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from ase import Atoms
 from ase.build import add_adsorbate, fcc111
 from ase.calculators.emt import EMT
-from samples import ROOT, Named
+from samples import Named
+from studies import default_config
 from tolerances import GAP_EQUATION, GAP_INVARIANCE
 
-from mekrr.config import check_config
 from mekrr.errors import ConfigError, DataError
 from mekrr.models import gap
 from mekrr.models.gap import Gap, GapError, fit_gap, predict_gap
 from mekrr.models.problem import Problem
+from mekrr.study.config import check_config
 from mekrr.study.experiments.kinds.potential import Models as Potentials
 from mekrr.study.experiments.transfer import Transfer
 
@@ -277,10 +277,8 @@ def test_damaged_model(fitted, frames, tmp_path):
     ],
 )
 def test_schema(change, words):
-    config = {}
-    for name in ("config", "datasets", "backbones", "surrogates", "networks"):
-        config |= yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
-    check_config(config, ROOT / "workflow" / "schemas")
+    config = default_config()
+    check_config(config)
     config["gap"] |= change
     with pytest.raises(ConfigError, match=re.escape(words)):
-        check_config(config, ROOT / "workflow" / "schemas")
+        check_config(config)

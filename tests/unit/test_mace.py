@@ -21,7 +21,7 @@ from ase import Atoms
 from ase.build import bulk, molecule
 from torch.fx.graph_module import reduce_graph_module
 
-from mekrr.backbones.mace import MACE, MODEL, SWITCH, read_inert
+from mekrr.backbones.mace.adapter import MACE, MODEL, SWITCH, read_inert
 from mekrr.errors import BackboneError
 
 needs_mace = pytest.mark.skipif(
@@ -455,7 +455,7 @@ def test_a_model_without_parts_is_refused(empty_model):
 def test_torch_load_stays_safe(models):
     """Importing mace makes torch.load unpickle anything; that is undone."""
     script = (
-        f"from mekrr.backbones.mace import MACE; MACE('m', {str(models['plain'][1])!r}); "
+        f"from mekrr.backbones.mace.adapter import MACE; MACE('m', {str(models['plain'][1])!r}); "
         f"import os; print(os.environ.get({SWITCH!r}))"
     )
     environment = {name: value for name, value in os.environ.items() if name != SWITCH}

@@ -57,7 +57,7 @@ def test_goes_on_from_its_state():
 NO_COMPILER = """
 import sys, torch
 from mekrr.models.network.optimiser import AdamW
-from mekrr.backbones.networks import load_network
+from mekrr.backbones.load import load_network
 from mekrr.models.network.settings import Settings
 entry, backbone = {"start": "b", "frozen": 4}, {"family": "sevennet"}
 network = load_network("n", entry, backbone)

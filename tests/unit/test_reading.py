@@ -16,7 +16,8 @@ from ase.constraints import Hookean
 from samples import labelled
 
 from mekrr.data import compression
-from mekrr.data.frames import energy_of, frame_table, read_frames, read_unlabelled
+from mekrr.data.frames import frame_table, read_frames, read_unlabelled
+from mekrr.data.labels import energy_of
 from mekrr.data.structure import check_structure
 from mekrr.data.units import cause_of_slope, unit_doubt
 from mekrr.errors import DataError, DataWarning
@@ -161,7 +162,7 @@ def test_archives_are_named(tmp_path, head, words):
 
 def test_a_reader_that_finds_nothing(tmp_path):
     path = given(tmp_path / "aims.out", "  FHI-aims version 240507\n  Total energy: -1 eV\n" * 5)
-    refused(path, "read as espresso-out, which finds no frame in it; name its format (--format")
+    refused(path, "read as espresso-out, which finds no frame in it; name its `format` if")
 
 
 def test_unread_lines(tmp_path):

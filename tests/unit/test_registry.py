@@ -3,11 +3,38 @@
 import os
 
 import pytest
+import yaml
+from samples import ROOT
+from studies import default_config
 
+from mekrr.backbones.families import families
 from mekrr.backbones.registry import registered, weights_path
 from mekrr.errors import ConfigError
 
+PACKAGED = ["sevennet-0", "chgnet-0.3.0", "sevennet-l3i5", "diep"]
 GOOD = "backbones:\n  mine: {family: schnet, layers: [1], weights: {path: ~/w.pt}}\n"
+
+
+def test_a_registry_adds_to_those_in_packages_and_comes_first(tmp_path):
+    assert list(registered()) == PACKAGED
+    assert all(families()[e["family"]].weights == "none" for e in registered().values())
+    path = tmp_path / "a.yaml"
+    path.write_text(GOOD + "  diep: {family: analytic, layers: [1]}\n")
+    assert list(registered(path)) == [*PACKAGED, "mine"]
+    assert registered(path)["diep"] == {"family": "analytic", "layers": [1]}
+
+
+def test_the_folder_one_works_in_names_no_registry(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/backbones.yaml").write_text("other: of another program")
+    assert list(registered()) == PACKAGED
+
+
+def test_the_studys_registry_repeats_none_of_those_in_packages():
+    own = yaml.safe_load((ROOT / "config/backbones.yaml").read_text())["backbones"]
+    assert not own.keys() & set(PACKAGED)
+    assert default_config()["backbones"] == registered() | own
 
 
 def test_paths_of_weights(tmp_path, monkeypatch):
@@ -37,7 +64,7 @@ def test_paths_of_weights(tmp_path, monkeypatch):
         ("family: schnet", "family: 3", "family: Input should be a valid string"),
         ("{path: ~/w.pt}", "null", "weights: Input should be"),
         ("{path: ~/w.pt}", "{}", "give either `path` or `download`"),
-        ("weights", "weigths", r"mine\.weigths: Extra inputs are not permitted"),
+        ("weights", "weigths", r"mine\.weigths: unknown key, did you mean 'weights'"),
         (
             "{path: ~/w.pt}",
             "{download: {url: 'https://a', file: ../b}}",

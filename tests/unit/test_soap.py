@@ -7,8 +7,8 @@ import torch
 from ase import Atoms
 from featomic import SoapPowerSpectrum
 
-from mekrr.backbones import load_backbone
-from mekrr.backbones.soap import SOAP
+from mekrr.backbones.load import load_backbone
+from mekrr.backbones.soap.adapter import SOAP
 from mekrr.errors import BackboneError
 
 SMALL = {"n_max": 4, "l_max": 3, "cutoff": 4.5}
@@ -82,5 +82,5 @@ def test_unknown_elements_are_named():
 def test_all_species_are_those_of_the_data():
     options = {"species": "all", "n_max": 2, "l_max": 1}
     assert load_backbone("s", "soap", options, species=["Cu", "O"]).species == {8, 29}
-    with pytest.raises(BackboneError, match="'s': species: all means those of a data set"):
+    with pytest.raises(BackboneError, match="'s': species 'all' stands for those of a data set"):
         load_backbone("s", "soap", options)

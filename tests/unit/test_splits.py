@@ -5,19 +5,28 @@ import pandas as pd
 import pytest
 
 from mekrr.data.splits import split_frames
-from mekrr.errors import DataError
+from mekrr.data.strategies import STRATEGIES
+from mekrr.errors import ConfigError, DataError
 
 FRACTIONS = (0.6, 0.2, 0.2)
 RUNS = np.repeat(np.arange(8), [30, 10, 12, 8, 20, 5, 10, 5])
 FRAMES = pd.DataFrame({"run": RUNS})
+DIVIDED = FRAMES.assign(part=["train"] * 70 + ["val"] * 20 + ["test"] * 10)
 
 
-@pytest.mark.parametrize("strategy", ["random", "run", "sequential"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_frame_in_one_part_and_reproducible(strategy):
-    table = split_frames(FRAMES, strategy, FRACTIONS, 3, "d")
+    table = split_frames(DIVIDED, strategy, FRACTIONS, 3, "d")
     assert table["index"].tolist() == list(range(len(RUNS)))
     assert set(table["split"]) == {"train", "val", "test"}
-    assert table.equals(split_frames(FRAMES, strategy, FRACTIONS, 3, "d"))
+    assert table.equals(split_frames(DIVIDED, strategy, FRACTIONS, 3, "d"))
+    other = split_frames(DIVIDED, strategy, FRACTIONS, 4, "d")
+    assert table.equals(other) != STRATEGIES[strategy].seeded
+
+
+def test_unknown_strategy_is_named():
+    with pytest.raises(ConfigError, match=r"^strategy='rnadom' is unknown; known: random, run, "):
+        split_frames(FRAMES, "rnadom", FRACTIONS, 0, "d")
 
 
 def test_random_shares_and_seeds():
@@ -41,17 +50,14 @@ def test_sequential_is_in_time_order():
 
 
 def test_empty_part_is_refused():
-    with pytest.raises(
-        DataError, match=r"^d: split 'run' leaves val empty .* another strategy in --split of "
-    ):
+    with pytest.raises(DataError, match=r"^d: split 'run' leaves val empty .* another strategy"):
         split_frames(pd.DataFrame({"run": [0] * 50}), "run", FRACTIONS, 0, "d")
     with pytest.raises(DataError, match="leaves test empty"):
         split_frames(pd.DataFrame({"run": [0] * 10}), "random", (0.6, 0.38, 0.02), 0, "d")
 
 
 def test_published_split_is_kept_as_it_is():
-    parts = ["train"] * 70 + ["val"] * 20 + ["test"] * 10
-    table = split_frames(FRAMES.assign(part=parts), "published", FRACTIONS, 0, "d")
-    assert table["split"].tolist() == parts
-    with pytest.raises(DataError, match=r"^d: split 'published' needs a data set that comes as"):
+    table = split_frames(DIVIDED, "published", FRACTIONS, 0, "d")
+    assert table["split"].tolist() == DIVIDED["part"].tolist()
+    with pytest.raises(DataError, match=r"^d: split 'published' needs frames that come divided"):
         split_frames(FRAMES, "published", FRACTIONS, 0, "d")

@@ -8,8 +8,8 @@ import torch
 from ase import Atoms
 from checkpoints import schnet_checkpoint
 
-from mekrr.backbones import load_backbone
-from mekrr.backbones.__main__ import widths_of
+from mekrr.backbones.load import load_backbone
+from mekrr.cli.backbones import widths_of
 from mekrr.features.extract import extract
 from mekrr.torch_settings import PRODUCTS, own_torch_settings
 

@@ -15,8 +15,8 @@ from samples import Named, labelled
 from small_network import SETTINGS, SMALL, scratch
 from tolerances import GRADIENT, OWN_ENERGY
 
-from mekrr.backbones import load_backbone
 from mekrr.backbones.chgnet.finetune import FineTunedCHGNet
+from mekrr.backbones.load import load_backbone
 from mekrr.backbones.radial import Radial
 from mekrr.backbones.schnet.finetune import FineTunedSchNet, SchNetFromScratch
 from mekrr.backbones.sevennet.finetune import FineTunedSevenNet
@@ -197,7 +197,7 @@ def test_a_lone_atom_has_an_energy():
 
 
 def test_nothing_left_to_train(oc20):
-    with pytest.raises(ConfigError, match=r"networks\.n\.frozen: 3 of 3 layers leave none"):
+    with pytest.raises(ConfigError, match=r"network 'n': frozen=3 of 3 layers leaves none"):
         FineTunedSchNet("n", "b", 3, oc20)
 
 

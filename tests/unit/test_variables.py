@@ -64,5 +64,5 @@ def test_table_of_variables(atoms):
 def test_missing_pair_is_named():
     atoms = Atoms("NH", positions=[[0, 0, 0], [1, 0, 0]], info={"frame": 3})
     for pair in (["N", "N"], ["C", "H"], [0, 9]):
-        with pytest.raises(DataError, match=r"^d: frame 3: no pair of .*collective_variables"):
+        with pytest.raises(DataError, match=r"^d: frame 3: no pair of .*collective variable"):
             along([{"distance": pair}], [atoms], "d")

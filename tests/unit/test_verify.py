@@ -119,7 +119,7 @@ def test_a_file_that_is_gone_counts_only_where_it_is_needed(chain):
 def test_drift_is_reported_but_no_damage(chain, monkeypatch):
     chain(KERNELS, FEATURES, text="made anew")
     write_text("raw", "other frames")
-    monkeypatch.setattr("mekrr.study.verify.collect", lambda: {"numpy": "0.1"})
+    monkeypatch.setattr("mekrr.study.verify.versions", lambda: {"numpy": "0.1"})
     report = verify()
     assert report.damaged == {}
     assert [line.split(" as it")[0] for line in report.outdated[:2]] == [

@@ -49,7 +49,7 @@ def test_frame_without_energy(project):
 
 def test_wrong_checksum(project):
     project.config["datasets"]["mine"]["sha256"] = "0" * 64
-    refused(project, "my frames.extxyz", "the registry says 000")
+    refused(project, "my frames.extxyz", "expected 000")
     assert_no_data(project)
 
 

@@ -69,7 +69,7 @@ def test_wrong_file_put_by_hand_is_refused(project, frames):
     place.write_bytes(frames + b"x")
     result = project.run("results/data/mine/frames.csv")
     assert result.returncode != 0
-    assert f"the registry says {digest}" in result.stderr
+    assert f"expected {digest}" in result.stderr
 
 
 def test_paper_overlay_resolves_without_network(project):

@@ -8,10 +8,9 @@ from samples import ROOT, labelled
 from studies import tiny_network
 
 from mekrr.files import sha256
+from mekrr.study.config import StudyConfig
 
-SCHEMAS = {
-    path.name: yaml.safe_load(path.read_text()) for path in (ROOT / "workflow/schemas").glob("*")
-}
+SCHEMA = StudyConfig.model_json_schema()
 DEFAULTS = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 TARGETS = (
     *(f"results/tables/{name}.csv" for name in ("transfer", "learning", "ablation", "clusters")),
@@ -44,20 +43,16 @@ ELSEWHERE = {
 def names(schema, path=()):
     """Dotted names of all keys below a schema; `*` stands for a name, and lists are not named."""
     if "$ref" in schema:
-        file, _, inner = schema["$ref"].partition("#/$defs/")
-        if not file:
-            return  # pairs, species, shares: values
-        schema = SCHEMAS[file] | {}
+        schema = SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")]
     for key, entry in schema.get("properties", {}).items():
         yield ".".join([*path, key])
-        if not path and f"{key}.schema.yaml" in SCHEMAS and key != "training":
-            entry = SCHEMAS[f"{key}.schema.yaml"]
-        yield from names(entry, (*path, key))
+        if entry is not False:
+            yield from names(entry, (*path, key))
     inner = [schema[word] for word in ("items", "then") if word in schema]
-    for entry in (*inner, *schema.get("allOf", []), *schema.get("oneOf", [])):
+    for entry in (*inner, *schema.get("allOf", []), *schema.get("anyOf", [])):
         yield from names(entry, path)
-    if isinstance(schema.get("additionalProperties"), dict):
-        yield from names(schema["additionalProperties"], (*path, "*"))
+    for entry in schema.get("patternProperties", {}).values():
+        yield from names(entry, (*path, "*"))
 
 
 def given(config, defaults, path=()):
@@ -200,7 +195,7 @@ def everything(project):
 
 
 def test_every_key_has_a_value_in_a_study_that_is_run(project):
-    schema = set(names(SCHEMAS["config.schema.yaml"]))
+    schema = set(names(SCHEMA))
     assert {"grid.alpha.count", "datasets.*.event.above", "surrogates.*.runs.seed"} <= schema
     own = set(given(everything(project).config, DEFAULTS))
     known = {key for key in schema if not any(f"{key}.".startswith(f"{e}.") for e in ELSEWHERE)}

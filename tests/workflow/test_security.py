@@ -7,11 +7,10 @@ import socket
 from pathlib import Path
 
 import pytest
-import yaml
-from samples import ROOT
+from studies import default_config
 
-from mekrr.config import check_config
 from mekrr.errors import ConfigError
+from mekrr.study.config import check_config
 
 ODD = """-it's "odd" $(touch pwned); `touch pwned` & * ü \\ frames.extxyz"""
 SECRETS = {
@@ -78,10 +77,8 @@ def test_results_and_report_tell_nothing_of_the_machine(project):
 @pytest.mark.parametrize("name", ["a b", "../up", "-x", "$(touch pwned)", "a/b", "ü", ""])
 @pytest.mark.parametrize("registry", ["datasets", "backbones", "networks"])
 def test_names_that_become_paths_are_plain(registry, name):
-    config = {}
-    for part in ("config", "datasets", "backbones", "surrogates", "networks"):
-        config |= yaml.safe_load((ROOT / "config" / f"{part}.yaml").read_text())
+    config = default_config()
     config[registry][name] = dict(next(iter(config[registry].values())))
     config["study"][registry] = [name]
     with pytest.raises(ConfigError, match=registry):
-        check_config(config, ROOT / "workflow" / "schemas")
+        check_config(config)

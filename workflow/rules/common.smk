@@ -4,33 +4,22 @@ import sys
 from itertools import combinations_with_replacement
 from pathlib import Path
 
-from mekrr.config import check_config
+from mekrr.backbones.entry import member_file
 from mekrr.errors import ConfigError
 from mekrr.study.code import code_of
+from mekrr.study.config import read_config
 from mekrr.study.methods import METHODS
 from mekrr.study.tables.printing.escapes import for_label
-from mekrr.sources import (
-    check_sources,
-    download_folder,
-    download_key,
-    expand_paths,
-    in_parts,
-    member_file,
-)
 
 try:
-    check_config(config, Path(workflow.basedir) / "workflow" / "schemas")
-    expand_paths(config)
-    check_sources(config)
+    CONFIG = read_config(config)
 except ConfigError as error:
     sys.exit(f"mekrr: error: config: {error}")
 
 STUDY = config["study"]
 
-weights = [entry["weights"] for entry in config["backbones"].values() if "weights" in entry]
-sources = [*config["datasets"].values(), *weights]
-downloads = [entry["download"] for entry in sources if "download" in entry]
-DOWNLOADS = {(download_key(d), d["file"]): d for d in downloads}
+downloads = [download for _, download in CONFIG.downloads]
+DOWNLOADS = {(d.key, d.file): d.given() for d in downloads}
 
 
 wildcard_constraints:
@@ -124,29 +113,12 @@ def study_datasets():
     return {name: {k: v for k, v in e.items() if k != "path"} for name, e in entries.items()}
 
 
-def source_files(entry):
-    """The file of a registry entry, or the three of a data set's parts: local or downloaded."""
-    if "path" in entry:
-        return in_parts(entry["path"])
-    download = entry["download"]
-    folder = download_folder(download)
-    if "member" in download:
-        return [f"{folder}/members/{member_file(m)}" for m in in_parts(download["member"])]
-    return [f"{folder}/{download['file']}"]
-
-
-ARCHIVES = {
-    (download_key(d), member_file(member)): (d["file"], member)
-    for d in downloads
-    for member in in_parts(d.get("member", {}))
-}
+ARCHIVES = {(d.key, member_file(m)): (d.file, m) for d in downloads for m in d.members}
 
 
 def trajectory_sha256(wildcards):
     """Checksum that the data set's file must have, None if the registry gives none."""
-    entry = dataset_entry(wildcards)
-    download = entry.get("download", {})
-    return entry.get("sha256") or (None if "member" in download else download.get("sha256"))
+    return CONFIG.datasets[wildcards.dataset].file_sha256
 
 
 def download_entry(wildcards):
@@ -164,7 +136,7 @@ def archive_member(wildcards):
 
 
 def dataset_files(wildcards):
-    return source_files(dataset_entry(wildcards))
+    return CONFIG.datasets[wildcards.dataset].files
 
 
 def reference_energy(wildcards):
@@ -249,8 +221,7 @@ def backbone_model(wildcards):
 
 def backbone_weights(wildcards):
     """The file of a backbone's weights, none for those inside a package."""
-    weights = backbone_entry(wildcards).get("weights")
-    return source_files(weights) if weights else []
+    return CONFIG.backbones[wildcards.backbone].weights_files
 
 
 def extraction(wildcards):
@@ -673,8 +644,8 @@ def transfer_training(wildcards):
 
 def network_weights(wildcards):
     """The file of the weights that a network starts with, none for those inside a package."""
-    weights = (network_start(wildcards) or {}).get("weights")
-    return source_files(weights) if weights else []
+    backbone = CONFIG.backbone_of(wildcards.network)
+    return backbone.weights_files if backbone else []
 
 
 def forces_file(wildcards):

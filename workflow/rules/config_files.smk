@@ -7,8 +7,8 @@ of values. (It has read those of `--configfile` by now, but no job has begun.)
 import sys
 from pathlib import Path
 
-from mekrr.config import REGISTRIES, check_files
 from mekrr.errors import ConfigError
+from mekrr.study.config import REGISTRIES, check_files
 
 OWN_FILES = [Path(f"config/{name}.yaml") for name in ("config", *REGISTRIES)]
 

@@ -2,6 +2,7 @@
 
 import logging
 
+from mekrr.choices import PARTS
 from mekrr.data.expectations import energy_doubt, meet
 from mekrr.data.frames import (
     MINIMUM_FRAMES,
@@ -13,7 +14,6 @@ from mekrr.data.frames import (
     write_frames,
 )
 from mekrr.data.references import separate_isolated, with_isolated
-from mekrr.data.splits import PARTS
 from mekrr.files import write_csv
 from mekrr.study.job import TERMINAL, job
 

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 
 from mekrr import environment
-from mekrr.backbones import load_backbone
+from mekrr.backbones.load import load_backbone
 from mekrr.data.frames import load_frames
 from mekrr.data.references import species_of
 from mekrr.features.extract import choose_device, extract_to

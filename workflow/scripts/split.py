@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from mekrr.data.splits import PARTS, split_frames
+from mekrr.choices import PARTS
+from mekrr.data.splits import split_frames
 from mekrr.files import write_csv
 from mekrr.study.job import job
 

@@ -2,7 +2,7 @@
 
 import json
 
-from mekrr.backbones.networks import load_network
+from mekrr.backbones.load import load_network
 from mekrr.data.frames import load_frames
 from mekrr.features.extract import choose_device
 from mekrr.files import sha256

@@ -18,7 +18,7 @@ def registry() -> argparse.ArgumentParser:
     parser.add_argument(
         "--registry",
         metavar="FILE",
-        help="YAML file that names more backbones (default: config/backbones.yaml, if there)",
+        help="YAML file that names more backbones",
     )
     return parser
 

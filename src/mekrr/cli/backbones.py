@@ -1,10 +1,19 @@
-"""`mekrr backbones`: the networks known by name."""
+"""`mekrr backbones`: the networks known by name, and whether they can be used."""
 
 from __future__ import annotations
 
 import argparse
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mekrr.cli.arguments import registry
+from mekrr.errors import BackboneError, first_line
+
+if TYPE_CHECKING:
+    from mekrr.backbones.base import Backbone
+
+SHOWN = ("title", "family", "training_data", "licence", "reference")
 
 
 def add_command(commands) -> None:
@@ -16,7 +25,71 @@ def add_command(commands) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print all of them."""
-    from mekrr.backbones.__main__ import print_all
+    """Print what `describe` says of every backbone known."""
+    from mekrr.backbones.registry import registered
 
-    print_all(options.registry)
+    warnings.simplefilter("ignore")
+    for name, entry in registered(options.registry).items():
+        print("\n".join(describe(name, entry)), end="\n\n", flush=True)
+
+
+def describe(name: str, entry: Mapping) -> list[str]:
+    """Return lines on one entry of the registry: what it is, and what its weights turn out to be.
+
+    Weights of gigabytes that a library would download are not asked for.
+    """
+    from mekrr.backbones.load import load_backbone
+    from mekrr.backbones.registry import weights_path
+
+    lines = [name, *(f"  {key}: {entry[key]}" for key in SHOWN if key in entry)]
+    weights = entry.get("weights", {})
+    path = weights_path(weights)
+    if path is not None and not path.is_file():
+        source = weights.get("download", {}).get("url", "a file of yours")
+        return [*lines, f"  weights: absent ({path}, from {source})"]
+    model = entry.get("options", {}).get("model")
+    if model is not None:
+        return [*lines, f"  weights: {model}, fetched by its library when first used"]
+    try:
+        backbone = load_backbone(name, entry["family"], entry.get("options"), path)
+    except BackboneError as error:
+        return [*lines, f"  weights: not usable ({first_line(error)})"]
+    source = "none needed"
+    if backbone.weights_sha256 != "none":
+        source = f"{path or 'inside a package'}, sha256 {backbone.weights_sha256}"
+    widths = ", ".join(f"{layer}: {width}" for layer, width in widths_of(backbone).items())
+    return [
+        *lines,
+        f"  weights: {source}",
+        f"  layers and widths: {widths}; fitted: {', '.join(map(str, entry['layers']))}",
+        f"  energy: {'yes' if backbone.has_energy else 'no'}",
+        f"  elements: {_ranges(sorted(backbone.species))}",
+    ]
+
+
+def widths_of(backbone: Backbone) -> dict[int, int]:
+    """Return the number of features of each layer, from a dimer of the lightest element known."""
+    import torch
+    from ase import Atoms
+
+    from mekrr.torch_settings import own_torch_settings
+
+    number = min(backbone.species)
+    dimer = Atoms([number] * 2, positions=[[0, 0, 0], [0, 0, 1.5]], cell=[12.0] * 3, pbc=True)
+    with own_torch_settings(), torch.inference_mode():
+        layers = backbone.forward(backbone.graph([dimer])).layers
+    return {layer: features.shape[1] for layer, features in layers.items()}
+
+
+def _ranges(species: list[int]) -> str:
+    """Return elements as symbols, runs of them shortened: H-Pu."""
+    from ase.data import chemical_symbols
+
+    runs: list[list[int]] = []
+    for z in species:
+        if runs and z == runs[-1][-1] + 1:
+            runs[-1].append(z)
+        else:
+            runs.append([z])
+    ends = ((chemical_symbols[run[0]], chemical_symbols[run[-1]]) for run in runs)
+    return ", ".join(one if one == other else f"{one}-{other}" for one, other in ends)

@@ -1,4 +1,4 @@
-"""What the registry says of a data set, held against the frames that were read."""
+"""What is expected of a data set, held against the frames that were read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mekrr.errors import DataError
 
 
 def meet(frames: Sequence[Atoms], entry: Mapping, source: str) -> None:
-    """Number the runs of frames, or raise a DataError if they are not what is registered.
+    """Number the runs of frames, or raise a DataError if they are not what is expected.
 
     Parameters
     ----------
@@ -25,22 +25,21 @@ def meet(frames: Sequence[Atoms], entry: Mapping, source: str) -> None:
     """
     if "frames" in entry and len(frames) != entry["frames"]:
         raise DataError(
-            f"{source}: {len(frames)} frames, the registry says {entry['frames']}; the file is "
-            "another or not whole: restore it, or correct `frames` in the registry of data sets"
+            f"{source}: {len(frames)} frames, expected {entry['frames']}; the file is another or "
+            "not whole: restore it, or correct `frames`"
         )
     for atoms in frames:
         if not is_isolated(atoms) and len(atoms) != entry.get("atoms", len(atoms)):
             raise DataError(
-                f"{source}: frame {atoms.info['frame']}: {len(atoms)} atoms, the registry says "
-                f"{entry['atoms']}; the file is another, or correct `atoms` in the registry of "
-                "data sets"
+                f"{source}: frame {atoms.info['frame']}: {len(atoms)} atoms, expected "
+                f"{entry['atoms']}; the file is another, or correct `atoms`"
             )
     if "runs" in entry:
         _mark_runs(frames, entry["runs"], source)
 
 
 def energy_doubt(table: pd.DataFrame, bounds: Sequence[float] | None) -> str | None:
-    """Doubt about the unit of the energies, None if their median lies within ``bounds``.
+    """Return a doubt about the unit of the energies, None if their median lies within ``bounds``.
 
     Parameters
     ----------
@@ -58,7 +57,7 @@ def energy_doubt(table: pd.DataFrame, bounds: Sequence[float] | None) -> str | N
         "the file seems to give energies per atom; write total energies of whole frames"
         if low <= as_given <= high
         else "they may be in another unit than eV or on another scale; convert them, or correct "
-        "`energy_range` in the registry of data sets"
+        "`energy_range`"
     )
     return (
         f"energies of median {per_atom:.4g} eV/atom are outside the expected {low:g} to "
@@ -70,7 +69,7 @@ def _mark_runs(frames: Sequence[Atoms], starts: Sequence[int], source: str) -> N
     if starts[0] != 0 or any(b <= a for a, b in pairwise(starts)) or starts[-1] >= len(frames):
         raise DataError(
             f"{source}: runs {list(starts)}: must rise from 0 and end before the file's "
-            f"{len(frames)} frames; correct `runs` in the registry of data sets"
+            f"{len(frames)} frames; correct `runs`"
         )
     for index, run in enumerate(np.searchsorted(starts, np.arange(len(frames)), "right") - 1):
         frames[index].info["run"] = int(run)

@@ -282,7 +282,7 @@ def _forward(backbone: Backbone, batch: Sequence[Atoms], device: torch.device) -
 def _no_room(atoms: Atoms, index: int, device: torch.device) -> BackboneError:
     remedy = "use a GPU with more, or the CPU by setting CUDA_VISIBLE_DEVICES="
     if device.type == "cpu":
-        remedy = "run fewer jobs at once (--cores), or give the rule more memory"
+        remedy = "run fewer jobs at once, or give this one more memory"
     return BackboneError(
         f"frame {frame_number(atoms, index)}: {len(atoms)} atoms do not fit into the memory of "
         f"{device}; {remedy}"

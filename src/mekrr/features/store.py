@@ -169,9 +169,7 @@ def read_layer(path: str | os.PathLike, layer: int) -> FrameFeatures:
     file = TensorFile(path)
     if f"layer{layer}" not in file.names:
         stored = ", ".join(str(k) for k in sorted(_widths(file)))
-        raise DataError(
-            f"{path}: has no layer {layer}, only {stored}; correct `layers` in the config"
-        )
+        raise DataError(f"{path}: has no layer {layer}, only {stored}; choose `layers` among these")
     species, pointer = np.array(file.read("species")), np.array(file.read("pointer"))
     return FrameFeatures(file.read(f"layer{layer}"), species, pointer)
 

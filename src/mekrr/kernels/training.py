@@ -18,7 +18,7 @@ import numpy as np
 
 from mekrr.errors import DataError
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import AtomKernel, Linear
+from mekrr.kernels.atom import AtomKernel
 from mekrr.kernels.gram import Gram, self_gram, species_gram, train_gram
 
 PREFIX = "normalisation_"
@@ -118,11 +118,10 @@ def training_gram(
     The kernels, and what normalised them; None for an atom kernel that is taken as it is.
     """
     raw = train_gram(frames, train, kernel, dtype=dtype, threads=threads, title=title)
-    gram = replace(raw, lengthscale=getattr(kernel, "lengthscale", np.nan))
-    needs_scale = isinstance(kernel, Linear)
-    if own or needs_scale:
+    gram = replace(raw, lengthscale=kernel.lengthscale)
+    if own or kernel.centred:
         gram = replace(gram, self_kernel=self_gram(frames, kernel))
-    if not needs_scale:
+    if not kernel.centred:
         return gram, None
     normalisation = Normalisation.of(gram.rows(train))
     return normalisation.apply(gram), normalisation

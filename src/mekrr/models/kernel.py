@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from ase.data import atomic_numbers, chemical_symbols
 
 from mekrr.errors import ConstantTargetWarning, DataError
 from mekrr.kernels.gram import Gram
+from mekrr.models.file import read_model, write_model
 from mekrr.models.problem import Problem
+from mekrr.models.record import KernelRecord
 from mekrr.models.ridge import KernelRidge, is_constant
 
 SAME_KERNEL = 1e-7  # relative; closer than its rounding, float32, a kernel tells nothing apart
@@ -65,6 +69,28 @@ class KernelModel:
         kernel = inputs.at(self.alpha)
         std = self.ridge_.std(kernel, inputs.self_kernel.at(self.alpha))
         return self.ridge_.predict(kernel), std
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the fit to a model file; who predicts by it has to know the training frames."""
+        alpha = self.alpha
+        if isinstance(alpha, Mapping):
+            alpha = {chemical_symbols[species]: value for species, value in alpha.items()}
+        record = {"alpha": alpha, "regularisation": self.regularisation}
+        record["ridge"] = self.ridge_.record()
+        write_model(path, self.ridge_.tensors(), record, KernelRecord)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> KernelModel:
+        """Read a fit from its model file; raises a ModelFileError if that is damaged."""
+        tensors, record = read_model(path, KernelRecord)
+        alpha = record.alpha
+        if isinstance(alpha, Mapping):
+            alpha = {atomic_numbers[symbol]: value for symbol, value in alpha.items()}
+        model = cls(alpha, record.regularisation)
+        model.ridge_ = KernelRidge.recalled(
+            record.regularisation, record.ridge.model_dump(), tensors
+        )
+        return model
 
 
 def _require_learnable(kernel: np.ndarray, residual: np.ndarray) -> None:

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from mekrr import environment
+from mekrr.choices import BY_SPECIES
 from mekrr.data.references import (
     GIVEN,
     References,
@@ -37,7 +38,7 @@ from mekrr.errors import (
     printable,
 )
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import AtomKernel, Linear
+from mekrr.kernels.atom import KERNELS, AtomKernel
 from mekrr.kernels.gram import Gram
 from mekrr.kernels.lengthscale import find_lengthscale
 from mekrr.kernels.training import Normalisation, new_gram, training_gram
@@ -51,7 +52,7 @@ from mekrr.models.inputs import (
     take_weights,
 )
 from mekrr.models.kernel import KernelModel
-from mekrr.models.parameters import ATOM_KERNELS, BY_SPECIES, check_parameters
+from mekrr.models.parameters import check_parameters
 from mekrr.models.problem import Problem
 from mekrr.models.record import ModelRecord
 from mekrr.models.ridge import KernelRidge, RidgePath
@@ -337,23 +338,18 @@ class MEKRR(RegressorMixin, BaseEstimator):
     def save(self, path: str | os.PathLike) -> None:
         """Write the fitted model to one file, see `mekrr.models.file`."""
         check_is_fitted(self, "ridge_")
-        tensors = {
-            "coefficients": self.ridge_.coefficients_,
-            "factor": self.ridge_.factor_,
-            "leave_one_out": self.leave_one_out_,
-        }
+        tensors = self.ridge_.tensors() | {"leave_one_out": self.leave_one_out_}
         if self.train_ is not None:
             tensors |= {"features": self.train_.features} | {
                 name: getattr(self.train_, name).astype(np.int64) for name in ("species", "pointer")
             }
         if self._normalisation is not None:
             tensors |= self._normalisation.tensors()
-        ridge = {name: getattr(self.ridge_, name) for name in ("mean_", "scale_", "variance_")}
         fitted = {name: getattr(self, name) for name in self._fitted}
         if self._references is not None:
             fitted["reference_record"] = self._references.record()
         parameters = {k: v for k, v in self.parameters_.items() if k != "registry"}
-        record = {"parameters": parameters, "fitted": fitted, "ridge": ridge}
+        record = {"parameters": parameters, "fitted": fitted, "ridge": self.ridge_.record()}
         write_model(path, tensors, record, ModelRecord)
 
     @classmethod
@@ -372,11 +368,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         model.threads = min(model.threads, len(os.sched_getaffinity(0)))
         for name in cls._fitted:
             setattr(model, name, record["fitted"][name])
-        model.ridge_ = KernelRidge(model.regularisation_)
-        for name, value in record["ridge"].items():
-            setattr(model.ridge_, name, value)
-        model.ridge_.coefficients_ = tensors["coefficients"]
-        model.ridge_.factor_ = tensors["factor"]
+        model.ridge_ = KernelRidge.recalled(model.regularisation_, record["ridge"], tensors)
         model.leave_one_out_ = tensors["leave_one_out"]
         model.sweep_ = model.train_ = None
         if model.input_ != "kernel":
@@ -576,7 +568,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         return self.alpha_ or 0.0
 
     def _atom_kernel(self, lengthscale: float | None) -> AtomKernel:
-        return Linear() if lengthscale is None else ATOM_KERNELS[self.kernel](lengthscale)
+        return KERNELS[self.kernel](np.nan if lengthscale is None else lengthscale)
 
     def _grams(
         self, layers: Mapping[int | None, FrameFeatures], train: np.ndarray

@@ -20,11 +20,13 @@ from pydantic import (
     model_validator,
 )
 
+from mekrr.choices import BY_SPECIES, MEDIANS
 from mekrr.data.references import GIVEN, RULES
 from mekrr.errors import first_fault
+from mekrr.features.rule import AtomRule
 from mekrr.models.file import Closed, Record, Tensors, Text
 from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION, MOST_THREADS
-from mekrr.models.parameters import BY_SPECIES, CHOICES, MEDIANS
+from mekrr.models.parameters import CHOICES
 
 FORMULA = re.compile(r"(?:[A-Z][a-z]?(?:[1-9][0-9]{0,7})?)+")
 NORMALISED_SINCE = 3  # the format that brought the normalisation of linear kernels
@@ -96,13 +98,7 @@ def _or_of_species(value: object, share: Callable[[object], float]) -> float | d
         raise ValueError(first_fault(error)) from error
 
 
-class _AtomsOfSpecies(Closed):
-    species: list[Species]
-
-
-class _Within(Closed):
-    within: NonNegativeFloat
-    of: list[Species]
+Alpha = Annotated[Share, WrapValidator(_or_of_species)]
 
 
 class _Parameters(Closed):
@@ -116,7 +112,7 @@ class _Parameters(Closed):
     kernel: Literal[*CHOICES["kernel"]]
     target: Literal[*CHOICES["target"]]
     reference_energy: Literal[*RULES] | Energies
-    atoms: Literal["all", "mobile"] | _AtomsOfSpecies | _Within
+    atoms: AtomRule
     threads: Annotated[int, Field(ge=1, le=MOST_THREADS)]
     registry: Text | None = Field(None, exclude=True)  # of format 1; a path that none may open
 
@@ -142,7 +138,7 @@ class _Fitted(Closed):
 
     input_: Literal["frames", "features", "kernel"]
     layer_: Layer | None
-    alpha_: Annotated[Share, WrapValidator(_or_of_species)] | None
+    alpha_: Alpha | None
     regularisation_: Regularisation
     lengthscale_: PositiveFloat | None
     criterion_: Text | None
@@ -152,7 +148,7 @@ class _Fitted(Closed):
     provenance_: dict[Text, Text]
 
 
-class _Ridge(Closed):
+class RidgeRecord(Closed):
     """Attributes of `mekrr.models.ridge.KernelRidge`."""
 
     mean_: float
@@ -165,7 +161,7 @@ class ModelRecord(Record):
 
     parameters: _Parameters
     fitted: _Fitted
-    ridge: _Ridge
+    ridge: RidgeRecord
 
     @model_validator(mode="after")
     def _one_kind_of_model(self) -> ModelRecord:
@@ -192,7 +188,7 @@ class ModelRecord(Record):
         layout = OF_FRAMES | OF_ATOMS if has_atoms else OF_FRAMES
         if self.parameters.kernel == "linear" and self.format >= NORMALISED_SINCE:
             layout = layout | OF_NORMALISATION
-        _check_layout(tensors, layout)
+        check_layout(tensors, layout)
         errors = tensors["leave_one_out"]  # all NaN where rounding hid them from the fit
         if not np.isfinite(errors).all() and not np.isnan(errors).all():
             raise ValueError("tensor leave_one_out has values that are not finite")
@@ -234,7 +230,18 @@ def _require_references(symbols: set[str], references: dict[str, float] | None) 
         raise ValueError(f"fitted.references_ lacks {', '.join(sorted(unknown))}")
 
 
-def _check_layout(tensors: Tensors, layout: dict[str, tuple[tuple[str, ...], list[str]]]) -> None:
+class KernelRecord(Record):
+    """Record of a `mekrr.models.kernel.KernelModel`."""
+
+    alpha: Alpha
+    regularisation: Regularisation
+    ridge: RidgeRecord
+
+    def check(self, tensors: Tensors) -> None:
+        check_layout(tensors, {name: OF_FRAMES[name] for name in ("coefficients", "factor")})
+
+
+def check_layout(tensors: Tensors, layout: dict[str, tuple[tuple[str, ...], list[str]]]) -> None:
     """Raise a ValueError unless there are these tensors alone, of one size and finite."""
     odd = sorted(set(tensors) ^ set(layout))
     if odd:

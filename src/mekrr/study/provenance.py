@@ -28,6 +28,11 @@ SEAL = "checksum_of_record"
 RECORDED = ("theory", "licence", "citation", "surrogate_for", "published_as")
 
 
+def versions() -> dict[str, str]:
+    """Return what the library records of its environment, and Snakemake's version."""
+    return collect("snakemake")
+
+
 @dataclass(frozen=True)
 class Input:
     """An input as a step found it.
@@ -65,8 +70,7 @@ def write_records(step, inputs: Mapping[str, Input]) -> None:
 
     A record holds the file's size and checksum; rule, wildcards (the seed among them),
     params (the config's part that decides it) and threads; the checksums of the inputs; and
-    `collect`'s versions, revision and hardware. Of paths outside the folder only the names
-    stay.
+    `versions`, revision and hardware. Of paths outside the folder only the names stay.
 
     Parameters
     ----------
@@ -78,7 +82,7 @@ def write_records(step, inputs: Mapping[str, Input]) -> None:
         "params": without_places(dict(step.params.items())),
         "threads": step.threads,
         "inputs": {without_places(path): entry.sha256 for path, entry in inputs.items()},
-        "environment": collect() | {"gpu": gpu_model()},
+        "environment": versions() | {"gpu": gpu_model()},
     }
     for path in step.output:
         _write_record(path, sha256(path), shared)
@@ -218,7 +222,7 @@ def study_table(
     frames : the checked frames of each data set, whose record knows what they were read from.
     features : from a feature file to the record kept in it.
     """
-    current = collect()
+    current = versions()
     rows = [("fits and tables", item, value) for item, value in current.items()]
     rows += [("study", item, _text(value)) for item, value in study.items()]
     for name, entry in datasets.items():

@@ -14,10 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mekrr.environment import collect
 from mekrr.errors import DataError
 from mekrr.files import leftovers, sha256
-from mekrr.study.provenance import RECORDS, RESULTS, read_record
+from mekrr.study.provenance import RECORDS, RESULTS, read_record, versions
 
 UNRECORDED = ("benchmarks", "logs", "provenance", "training")  # folders of what is no output
 
@@ -125,7 +124,7 @@ def _current_sha256(path: str, records: Mapping[str, Mapping]) -> str | None:
 
 def _other_versions(records: Mapping[str, Mapping]) -> Iterator[str]:
     """How many files were made with what is another here: a package, a processor, …"""
-    here = collect()
+    here = versions()
     made = Counter(
         (item, value)
         for path, record in records.items()

@@ -60,7 +60,7 @@ def starve(event, arguments):
         return
     import numpy as np
 
-    from mekrr.backbones.analytic import AnalyticBackbone
+    from mekrr.backbones.analytic.adapter import AnalyticBackbone
 
     graph = AnalyticBackbone.graph
 

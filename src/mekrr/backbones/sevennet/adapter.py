@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import mekrr.backbones.sevennet.quick_import  # noqa: F401
+
+# isort: split
 import sevenn._keys as KEY
 import sevenn.util
 import torch
@@ -80,7 +83,7 @@ class SevenNet(Backbone):
         return BackboneOutput(layers, data[KEY.PRED_TOTAL_ENERGY].reshape(-1))
 
     def _data(self, graph: AtomGraph) -> dict[str, torch.Tensor]:
-        """SevenNet's input."""
+        """Return SevenNet's input."""
         dtype = next(self._model.parameters()).dtype
         return {
             KEY.ATOMIC_NUMBERS: graph.species,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import mekrr.backbones.sevennet.quick_import  # noqa: F401
+
+# isort: split
 import sevenn._keys as KEY
 import torch
 from sevenn.nn.convolution import IrrepsConvolution
@@ -123,7 +126,7 @@ class TrainedConvolution(Convolution):
     def on(
         self, state: State, basis: torch.Tensor, data: dict[str, torch.Tensor]
     ) -> dict[str, torch.Tensor]:
-        """As the module's own, ``basis`` being the radial basis at the knots."""
+        """Do as the module's own, ``basis`` being the radial basis at the knots."""
         weights = self._module.weight_nn(basis)
 
         def radial(path: Path) -> torch.Tensor:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import Gaussian, Linear, Matern
+from mekrr.kernels.atom import KERNELS, Gaussian
 from mekrr.kernels.gram import Gram
 from mekrr.kernels.training import training_gram
 from mekrr.metrics import mae, rmse
@@ -82,9 +82,10 @@ def _changes(
 ) -> Iterator[tuple[str, str, Gram]]:
     """Factor, setting and kernel of each change but the layer and λ."""
     sigma = base.lengthscale
-    others = [("atom kernel", f"Matérn {order}/2", Matern(sigma, order)) for order in (5, 3)]
+    own = [one for one in KERNELS.values() if one is not Gaussian]
+    others = [("atom kernel", one.label, one(sigma)) for one in own if not one.centred]
     others += [("lengthscale", f"{f:g} × median", Gaussian(f * sigma)) for f in lengthscales]
-    others.append(("atom kernel", "linear", Linear()))
+    others += [("atom kernel", one.label, one()) for one in own if one.centred]
     for factor, setting, kernel in others:
         gram, _ = training_gram(frames, train, kernel, threads=threads, title=setting)
         yield factor, setting, gram

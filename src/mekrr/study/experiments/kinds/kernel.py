@@ -10,7 +10,7 @@ import pandas as pd
 from mekrr.data.references import Rule
 from mekrr.data.units import unit_doubt
 from mekrr.features.store import FrameFeatures, join_frames, read_gnn_energy, read_layer
-from mekrr.kernels.atom import Gaussian, Linear
+from mekrr.kernels.atom import KERNELS
 from mekrr.kernels.gram import Gram
 from mekrr.kernels.store import read_kernels
 from mekrr.kernels.training import training_gram
@@ -88,7 +88,10 @@ class Models(Kind):
         others = [method.name for method in methods if method.kernel == "gaussian"]
         train, fits = problem.members("train"), []
         if linear:
-            grams = {k: training_gram(f, train, Linear())[0] for k, f in self._features.items()}
+            grams = {
+                k: training_gram(f, train, KERNELS["linear"]())[0]
+                for k, f in self._features.items()
+            }
         for name in linear:  # one after another: their order in the tables
             fits.append(self._fit(problems, grams, [name]))
         for method in methods:
@@ -168,7 +171,7 @@ def fit_again(
             layer = int(choice["layer"])
             if (layer, method.kernel) not in grams:
                 sigma = choice["lengthscale"]
-                kernel = Linear() if method.kernel == "linear" else Gaussian(sigma)
+                kernel = KERNELS[method.kernel](sigma)
                 gram, _ = training_gram(features[layer], train, kernel, threads=threads)
                 grams[layer, method.kernel] = gram
             gram = grams[layer, method.kernel]

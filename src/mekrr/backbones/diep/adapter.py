@@ -1,0 +1,84 @@
+"""DIEP (MatPES, r2SCAN), its weights inside the package diep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import diep
+import torch
+from ase import Atoms
+from diep import config
+from diep.graph.compute import DIEPData
+from diep.pretrained import load_potential
+
+from mekrr.backbones.base import Backbone, BackboneOutput
+from mekrr.backbones.graph import AtomGraph, build_graph
+from mekrr.files import sha256
+
+MODEL = "pretrained_models/diep_fold1"
+
+
+class DIEP(Backbone):
+    """Layers 1…3: node features (64) after each graph layer.
+
+    The energy (eV) includes the reference energies of the elements. The network draws each
+    triplet along its longest edge, so features and energy step slightly where two edges of
+    a triplet between different elements change places: gradients hold between the steps.
+    """
+
+    has_energy = True
+
+    def __init__(self, name: str):
+        self.name = name
+        path = Path(diep.__file__).parent / MODEL
+        self._model = load_potential(path, stress=False).requires_grad_(False)
+        network = self._model.model
+        self.layers = tuple(range(1, network.n_blocks + 1))
+        numbers = network.atomic_number_table.long()
+        self._type_of = torch.full((int(numbers.max()) + 1,), -1)
+        self._type_of[numbers] = torch.arange(len(numbers))
+        self.species = frozenset(numbers.tolist())
+        self.weights_sha256 = sha256(path / "state.pt")
+
+    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
+        return build_graph(frames, self._model.model.cutoff)
+
+    def forward(self, graph: AtomGraph) -> BackboneOutput:
+        potential = self._model
+        dtype = next(potential.parameters()).dtype
+        vectors = graph.edge_vectors().to(dtype)
+        data = DIEPData(
+            node_type=self._type_of[graph.species],
+            # Only differences count, and they are exact in the edge vectors.
+            pos=vectors.new_zeros(len(graph.species), 3),
+            pbc_offshift=vectors,
+            edge_index=torch.stack([graph.centre, graph.neighbour]),
+            batch=graph.frame,
+        )
+        with torch.inference_mode(False):
+            # Made once and kept: were it made in inference mode, no gradient could use it later.
+            potential.model.diep_integrator._ensure_grid(vectors.device)
+        with _computing_in(dtype):
+            # The network adds the triplets itself, those of all frames at once.
+            output = potential.model(data, return_all_layer_output=True)
+            references = potential.element_refs(data)
+        energy = potential.data_std * output["final"][:, 0] + potential.data_mean + references
+        return BackboneOutput({t: output[f"gc_{t}"]["node_feat"] for t in self.layers}, energy)
+
+    def to(self, device: torch.device | str) -> DIEP:
+        self._model.to(device)
+        self._type_of = self._type_of.to(device)
+        return self
+
+
+@contextmanager
+def _computing_in(dtype: torch.dtype) -> Iterator[None]:
+    """Let DIEP compute in ``dtype``: it casts to a global type, whatever that of its weights."""
+    before = config.float_th
+    config.float_th = dtype
+    try:
+        yield
+    finally:
+        config.float_th = before

@@ -87,7 +87,7 @@ def chosen_errors(fit: Fit) -> pd.DataFrame:
     """Return the errors (meV/atom) of each method on test frames, on the layer it chose."""
     by = ["method", "backbone", "layer"]
     test = fit.predictions[fit.predictions["split"] == "test"]
-    chosen = fit.choices.loc[fit.choices["chosen"], by]
+    chosen = fit.choices[fit.choices["chosen"]].reindex(columns=by)  # some have no layer
     return metrics(test.fillna({"layer": NO_LAYER}), by).merge(chosen.fillna({"layer": NO_LAYER}))
 
 

@@ -228,7 +228,7 @@ def without_quippy(monkeypatch, tmp_path):
 
 
 def test_missing_gap_fit(without_quippy, frames, tmp_path):
-    refused(tmp_path, frames, SETTINGS, "gap_fit not found", "quippy-ase", "study.gap: false")
+    refused(tmp_path, frames, SETTINGS, "gap_fit not found", "mekrr[gap]")
 
 
 @pytest.mark.parametrize(

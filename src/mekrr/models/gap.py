@@ -40,14 +40,15 @@ from mekrr.progress import progress_bar
 METHOD = "GAP-SOAP"
 POTENTIAL = "gap.xml"
 UNUSED_SIGMAS = "1.0 1.0 1.0"  # of forces, virials, Hessians: not fitted, but 0 stops gap_fit
-INSTALL = (
-    "install the package quippy-ase (make setup does, where there are wheels: x86-64 Linux and "
-    "macOS) or leave GAP-SOAP out (study.gap: false)"
-)
+INSTALL = "pip install 'mekrr[gap]', for which there are wheels for x86-64 Linux and macOS"
 
 
 class GapError(MekrrError):
-    """gap_fit or quippy is missing, or failed."""
+    """gap_fit or quippy failed."""
+
+
+class GapMissing(GapError):
+    """gap_fit or quippy is not installed."""
 
 
 def fit_gap(
@@ -121,7 +122,9 @@ def predict_gap(model: str | os.PathLike, frames: Sequence[Atoms]) -> np.ndarray
         try:
             from quippy.potential import Potential
         except ImportError as error:
-            raise GapError(f"quippy cannot be imported ({first_line(error)}); {INSTALL}") from error
+            raise GapMissing(
+                f"quippy cannot be imported ({first_line(error)}); {INSTALL}"
+            ) from error
         species = {int(z) for z in re.search(r"species_Z=\{([\d ]+)\}", text)[1].split()}
         cutoff = float(re.search(r"cutoff=([\d.]+)", text)[1])
         for index, atoms in enumerate(frames):
@@ -216,7 +219,7 @@ def _gap_fit() -> str:
     path = os.pathsep.join([*folders, os.environ.get("PATH", "")])
     program = shutil.which("gap_fit", path=path)
     if program is None:
-        raise GapError(f"gap_fit not found; {INSTALL}")
+        raise GapMissing(f"gap_fit not found; {INSTALL}")
     return program
 
 
@@ -270,7 +273,7 @@ def _run(command: Sequence[str], folder: str, log: Path, threads: int) -> None:
     if done.returncode < 0:
         raise GapError(
             f"gap_fit was ended by signal {-done.returncode}, as if memory ran out; see {log}, "
-            "and lower gap.n_sparse or gap.n_max"
+            "and lower n_sparse or n_max"
         )
     if done.returncode or not (Path(folder) / POTENTIAL).is_file():
         raise GapError(f"gap_fit failed: {_last_message(done.stderr, log)}; see {log}")

@@ -458,7 +458,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         if name not in registered(self.registry):
             raise BackboneError(
                 f"the model's backbone {name!r} is none of the package's and in no registry "
-                "given; give that of the fit (registry=FILE, --registry FILE)"
+                "given; give that of the fit as `registry`"
             )
         backbone, _, found = open_backbone(name, self.registry)
         for key, expected in self.backbone_.items():

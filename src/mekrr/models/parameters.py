@@ -22,7 +22,7 @@ OPEN = ("layer", "alpha", "regularisation")  # None where the fit has to choose
 TYPES = {
     "backbone": (str, "the name of a network"),
     "registry": (str | os.PathLike | None, "the path of a file"),
-    "reference_energy": (str | Mapping, "the name of a rule, or energies in eV by species"),
+    "reference_energy": (str | Mapping, "a name, as least-squares, or energies in eV by species"),
 }
 FLOAT32 = np.finfo(np.float32)
 NUMBERS = {

@@ -12,6 +12,7 @@ from mekrr.backbones.network import Network
 from mekrr.backbones.networks import load_network
 from mekrr.data.frames import load_frames
 from mekrr.data.references import Rule
+from mekrr.errors import TrainingError
 from mekrr.models.network.fit import NetworkModel, beyond_start
 from mekrr.models.network.sample import Sample
 from mekrr.models.network.settings import Settings
@@ -65,7 +66,11 @@ class Models(Kind):
             validation,
             dict(self._step.wildcards.items()) | model,
         )
-        self.model.fit(problem, self._states)
+        try:
+            self.model.fit(problem, self._states)
+        except TrainingError as error:
+            key = f"networks.{network.name}.training.lr"
+            raise TrainingError(f"{error} ({key} of the configuration)") from error
         return problem
 
     @classmethod

@@ -10,7 +10,7 @@ import pandas as pd
 from ase import Atoms
 
 from mekrr.data.frames import load_frames
-from mekrr.models.gap import Gap
+from mekrr.models.gap import Gap, GapMissing
 from mekrr.models.problem import Problem
 from mekrr.study.experiments.fits import Fit, predictions, unchosen
 from mekrr.study.experiments.kinds import Kind
@@ -32,7 +32,10 @@ class Models(Kind):
         return cls(load_frames(step.input.frames), model)
 
     def fit(self, problem: Problem) -> Fit:
-        self.model.fit(problem, self._frames)
+        try:
+            self.model.fit(problem, self._frames)
+        except GapMissing as error:
+            raise GapMissing(f"{error}; or leave {self.METHOD} out (study.gap: false)") from error
         begin = time.process_time()
         residual, _ = self.model.predict(problem, self._frames)
         seconds = (time.process_time() - begin) / len(self._frames)

@@ -161,40 +161,52 @@ class Gap:
     seed: int = 0
     log: str | os.PathLike = "gap_fit.log"
     threads: int = 1
-    _file: Path = field(init=False)
-    _folder: tempfile.TemporaryDirectory | None = field(init=False, default=None)
+    _packed: bytes | None = field(init=False, default=None)  # once fitted
+    _path: Path | None = field(init=False, default=None)  # once loaded
 
     def fit(self, problem: Problem, inputs: Sequence[Atoms]) -> Gap:
         """Fit by gap_fit; ``inputs`` are all frames of the problem. Raises a GapError."""
         train = problem.members("train")
-        self._folder = tempfile.TemporaryDirectory(prefix="gap-")
-        self._file = Path(self._folder.name) / "model.tar.gz"
-        fit_gap(
-            self._file,
-            [inputs[index] for index in train],
-            problem.residual[train],
-            self.settings,
-            seed=self.seed,
-            log=self.log,
-            threads=self.threads,
-        )
+        with tempfile.TemporaryDirectory(prefix="gap-") as folder:
+            file = Path(folder) / "model.tar.gz"
+            fit_gap(
+                file,
+                [inputs[index] for index in train],
+                problem.residual[train],
+                self.settings,
+                seed=self.seed,
+                log=self.log,
+                threads=self.threads,
+            )
+            self._packed, self._path = file.read_bytes(), None
         return self
 
     def predict(self, problem: Problem, inputs: Sequence[Atoms]) -> tuple[np.ndarray, None]:
         """Return residual energies (n_frames,) in eV; raises the errors of `predict_gap`."""
-        return predict_gap(self._file, inputs), None
+        with self._file() as file:
+            return predict_gap(file, inputs), None
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the archive of `fit_gap`."""
-        with atomic_path(path) as temporary:
-            shutil.copyfile(self._file, temporary)
+        with self._file() as file, atomic_path(path) as temporary:
+            shutil.copyfile(file, temporary)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Gap:
         """Take a potential from its file, which the first prediction opens."""
         model = cls()
-        model._file = Path(path)
+        model._path = Path(path)
         return model
+
+    @contextmanager
+    def _file(self) -> Iterator[Path]:
+        if self._path is not None:
+            yield self._path
+            return
+        with tempfile.TemporaryDirectory(prefix="gap-") as folder:
+            file = Path(folder) / "model.tar.gz"
+            file.write_bytes(self._packed)
+            yield file
 
 
 def _gap_fit() -> str:

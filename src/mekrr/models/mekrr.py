@@ -91,18 +91,20 @@ class MEKRR(RegressorMixin, BaseEstimator):
     backbone : name of the network; see `mekrr.backbones.registry`.
     layer : layer of the network whose features enter; None: chosen among those that the
         registry names.
-    alpha : α, 0 to 1; None: chosen among 0 and 20 values from 1e-4 to 1.
+    alpha : α, 0 to 1; None: chosen among 0 and 20 values from 1e-4 to 1; "by-species": each
+        species has its own, chosen among the same.
     regularisation : λ ≥ 0; None: chosen among nine values from 1e-11 to 1e-3.
     lengthscale : σ of the atom kernel, or "median" for the median distance of training atoms,
         or "sampled-median" for that of some drawn at random.
-    kernel : atom kernel "gaussian", "matern3", "matern5" or "linear" (which has no σ); or
+    kernel : atom kernel, one of `mekrr.kernels.atom.KERNELS`; "linear", which has no σ, is ridge
+        regression on mean features, those of each species side by side if α is 1. Or
         "precomputed", if kernels between frames are given in place of frames. These have no
         backbone, layer, α, σ or reference energies; as for the criterion, a frame counts as
         one atom.
     target : "energy", or "delta": what the untouched network leaves, E - E_GNN. Far from all
         training frames the prediction then falls back to the network's own.
     reference_energy : rule of `mekrr.data.references.References.fit`; of the energy, or of what
-        the network leaves, for which least squares stand in for "isolated-atoms". Frames with
+        the network leaves, see `mekrr.models.problem.Problem.beyond`. Frames with
         ``info["config_type"]`` IsolatedAtom serve as references and are not fitted.
     atoms : rule of `mekrr.features.atoms.selected`: which atoms enter the kernel.
     registry : file that names more backbones, see `mekrr.backbones.registry`.
@@ -111,9 +113,10 @@ class MEKRR(RegressorMixin, BaseEstimator):
     Attributes
     ----------
     layer_, alpha_, regularisation_, lengthscale_ : as fitted; None where they do not apply.
+        α by species is a dict.
     criterion_ : what chose those left None: "leave-one-out errors", "n validation frames".
-    sweep_ : DataFrame of layer, alpha, regularisation, rmse, mae (meV/atom) of all that was
-        chosen from; None if nothing was, or the model was loaded.
+    sweep_ : DataFrame of layer, alpha, regularisation and errors (meV/atom) of all that was
+        chosen from, see `mekrr.models.select.sweep`; None if nothing was, or the model was loaded.
     leave_one_out_ : (T,) signed leave-one-out errors of the training frames in meV/atom, of
         the fitted parameters; see `RidgePath.leave_one_out`. Frames of one trajectory
         resemble each other, which flatters them.

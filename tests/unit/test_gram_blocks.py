@@ -112,8 +112,10 @@ def test_kernels_are_those_of_the_atom_kernel_named(tmp_path, study):
     write_gram(tmp_path / "kernels.safetensors", features, again, threads=1)
     kernels, _ = read_kernels(tmp_path / "kernels.safetensors")
     exact = species_gram(read_layer(features, 3), None, Matern5(2.0), dtype=np.float64)
-    np.testing.assert_allclose(kernels[3].gram.k0, exact.k0[:, train], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(kernels[3].own.k0, np.diag(exact.k0), rtol=1e-7)  # √ of rounding
+    np.testing.assert_allclose(kernels[3].k0, exact.k0[:, train], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(
+        kernels[3].self_kernel.k0, np.diag(exact.k0), rtol=1e-7
+    )  # √ of rounding
 
 
 @pytest.mark.parametrize("n_parts", [1, 2, 7, 50])

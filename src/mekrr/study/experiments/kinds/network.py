@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from mekrr.backbones.load import load_network
 from mekrr.backbones.network import Network
-from mekrr.backbones.networks import load_network
 from mekrr.data.frames import load_frames
 from mekrr.data.references import Rule
 from mekrr.errors import TrainingError

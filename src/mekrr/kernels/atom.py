@@ -6,7 +6,7 @@ import abc
 import math
 from dataclasses import dataclass
 from types import ModuleType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Radial(AtomKernel, abc.ABC):
     """A function of |h - h'|/σ, σ = ``lengthscale`` > 0, that is 1 between equal features."""
 
     @abc.abstractmethod
-    def apply(self, exponent: object, xp: ModuleType) -> None:
+    def apply(self, exponent: Any, xp: ModuleType) -> None:
         """Turn -|h - h'|²/2σ² into kernel values, in place, by ``xp``: numpy or torch."""
 
 
@@ -39,7 +39,7 @@ class Gaussian(Radial):
 
     label = "Gaussian"
 
-    def apply(self, exponent: object, xp: ModuleType) -> None:
+    def apply(self, exponent: Any, xp: ModuleType) -> None:
         xp.exp(exponent, out=exponent)
 
 
@@ -48,7 +48,7 @@ class Matern(Radial):
 
     order: ClassVar[int]
 
-    def apply(self, exponent: object, xp: ModuleType) -> None:
+    def apply(self, exponent: Any, xp: ModuleType) -> None:
         exponent *= exponent < 0.0  # rounding may leave it above
         exponent *= -2.0 * self.order
         xp.sqrt(exponent, out=exponent)

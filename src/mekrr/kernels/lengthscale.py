@@ -144,7 +144,7 @@ def _count(
             if other == start:
                 squared[np.tril_indices(len(rows))] = np.inf
             smaller, small = squared < low, squared < high
-            below += np.count_nonzero(smaller)
+            below += int(np.count_nonzero(smaller))
             inside = squared[small ^ smaller]
             bins = ((inside - low) * (BINS / (high - low))).astype(np.int64)
             counts += np.bincount(np.minimum(bins, BINS - 1), minlength=BINS)

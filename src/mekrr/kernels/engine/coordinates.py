@@ -96,7 +96,7 @@ class Coordinates:
         if self.basis is None:
             squares = _squares(precise)
         else:
-            basis = self.basis.astype(dtype)
+            basis: np.ndarray = self.basis.astype(dtype)
             w = u @ basis
             squares = _squares(w.astype(np.float64))
             squares += _squares(u - w @ basis.T)  # what the projection leaves out

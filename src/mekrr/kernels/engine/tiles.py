@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class Operand:
     """
 
     first: int
-    values: object
+    values: Any
     pointer: np.ndarray
     starts: np.ndarray
     place: np.ndarray
@@ -69,7 +70,7 @@ def operand(
     *,
     right: bool,
     dtype: type,
-    device: object,
+    device: Any,
     pool: ThreadPoolExecutor,
 ) -> Operand:
     """Make a panel one side of the product, left or right, on ``device`` or for numpy."""
@@ -83,7 +84,7 @@ def operand(
     order = np.argsort(segment, kind="stable")
     kind, segment = kind[order], segment[order]
     width = coordinates.width
-    values = np.empty((end - begin, width + 2 * n_species), dtype)
+    values: np.ndarray = np.empty((end - begin, width + 2 * n_species), dtype)
     hot, square = values[:, width : width + n_species], values[:, width + n_species :]
     if not right:
         hot, square = square, hot
@@ -121,7 +122,7 @@ class Host:
 
     def __init__(self, largest_tile: int, dtype: type):
         # Pages of a fresh array are a fault each, and threads wait for each other there.
-        self._workspace = np.empty(largest_tile, dtype)
+        self._workspace: np.ndarray = np.empty(largest_tile, dtype)
 
     def segment_sums(
         self,
@@ -149,7 +150,7 @@ class Host:
 class Device:
     """Tiles by torch, on the device given."""
 
-    def __init__(self, device: object):
+    def __init__(self, device: Any):
         self._torch, self._device = self.torch(), device
 
     @staticmethod
@@ -159,7 +160,7 @@ class Device:
 
         return torch
 
-    def take(self, values: np.ndarray) -> object:
+    def take(self, values: np.ndarray) -> Any:
         """Put an array on the device, as a tensor."""
         return self._torch.from_numpy(values).to(self._device)
 
@@ -171,7 +172,7 @@ class Device:
         sums = rows.double() @ self._one_hot(right_starts, right).double()
         return sums.cpu().numpy()
 
-    def _one_hot(self, starts: np.ndarray, values) -> object:
+    def _one_hot(self, starts: np.ndarray, values) -> Any:
         """Return (n_atoms, n_segments): 1 where the atom is in the segment."""
         torch = self._torch
         first = torch.as_tensor(starts, device=self._device)
@@ -208,7 +209,7 @@ def tile_kernels(
     return total, np.einsum("nsms->snm", dense) / np.maximum(pairs, 1)
 
 
-def _members(side: Operand, frames: slice) -> tuple[object, np.ndarray, np.ndarray, np.ndarray]:
+def _members(side: Operand, frames: slice) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
     """Return values of some frames, first atoms and places of their segments, counts."""
     begin, end = frames.start - side.first, frames.stop - side.first
     atoms = slice(side.pointer[begin], side.pointer[end])

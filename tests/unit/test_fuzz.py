@@ -24,7 +24,8 @@ from studies import default_config
 from mekrr import MEKRR
 from mekrr.backbones.registry import registered, weights_path
 from mekrr.cli.printing import summary
-from mekrr.data.frames import check_frame, energy_of, read_frames
+from mekrr.data.frames import check_frame, read_frames
+from mekrr.data.labels import energy_of
 from mekrr.errors import DataError, MekrrError
 from mekrr.models.network.checkpoint import read_checkpoint, write_checkpoint
 from mekrr.study.archives import extract_member

@@ -7,7 +7,7 @@ import torch
 
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels import lengthscale
-from mekrr.kernels.atom import Gaussian, Linear, Matern
+from mekrr.kernels.atom import KERNELS, Gaussian, Matern3
 from mekrr.kernels.engine import plan
 from mekrr.kernels.engine.coordinates import Coordinates
 from mekrr.kernels.engine.rank import find_basis
@@ -33,6 +33,9 @@ def matern5(h, g):
 
 def linear(h, g):
     return float(h @ g)
+
+
+FORMULAS = {"gaussian": gaussian, "matern3": matern3, "matern5": matern5, "linear": linear}
 
 
 def brute_force(rows, columns, kernel):
@@ -92,24 +95,13 @@ def test_rectangular_gram_is_the_double_sum(ragged, small_tiles):
     np.testing.assert_allclose(gram.k1, sum(shares.values()), rtol=tol.GRAM_FLOAT32)
 
 
-@pytest.mark.parametrize(
-    ("kernel", "formula"),
-    [(Matern(SIGMA, 3), matern3), (Matern(SIGMA, 5), matern5)],
-    ids=["3/2", "5/2"],
-)
-def test_matern_kernel_is_the_double_sum(ragged, kernel, formula, small_tiles):
-    k0, shares = brute_force(ragged, ragged, formula)
+@pytest.mark.parametrize("name", KERNELS)
+def test_every_atom_kernel_is_the_double_sum(ragged, name, small_tiles):
+    k0, shares = brute_force(ragged, ragged, FORMULAS[name])
     for dtype, tolerance in ((np.float32, tol.GRAM_FLOAT32), (np.float64, tol.GRAM_FLOAT64)):
-        gram = species_gram(ragged, None, kernel, dtype=dtype)
-        np.testing.assert_allclose(gram.k0, k0, rtol=tolerance)
-        np.testing.assert_allclose(gram.k1, sum(shares.values()), rtol=tolerance)
-
-
-def test_linear_kernel_is_the_double_sum(ragged):
-    k0, shares = brute_force(ragged, ragged, linear)
-    gram = species_gram(ragged, None, Linear())
-    np.testing.assert_allclose(gram.k0, k0, rtol=tol.PEER, atol=1e-12)
-    np.testing.assert_allclose(gram.k1, sum(shares.values()), rtol=tol.PEER, atol=1e-12)
+        gram = species_gram(ragged, None, KERNELS[name](SIGMA), dtype=dtype)
+        np.testing.assert_allclose(gram.k0, k0, rtol=tolerance, atol=1e-12)
+        np.testing.assert_allclose(gram.k1, sum(shares.values()), rtol=tolerance, atol=1e-12)
 
 
 @pytest.fixture
@@ -149,7 +141,7 @@ def test_parts_cut_between_bands_change_not_a_digit(many, small_tiles):
             np.testing.assert_array_equal(share, reference.shares[species][block])
 
 
-@pytest.mark.parametrize("kernel", [Gaussian(SIGMA), Matern(SIGMA, 3)], ids=["Gaussian", "Matern"])
+@pytest.mark.parametrize("kernel", [Gaussian(SIGMA), Matern3(SIGMA)], ids=["Gaussian", "Matern"])
 def test_torch_computes_the_same_tiles(ragged, kernel):
     """Here on the CPU; tests/gpu does it on a GPU."""
     reference = species_gram(ragged, None, kernel)
@@ -273,7 +265,7 @@ def test_lengthscale_is_the_lower_median_with_diagonal(rng, n):
 def small_sample(monkeypatch):
     """Many atoms begin at 300."""
     monkeypatch.setattr(lengthscale, "SAMPLE_ATOMS", 300)
-    monkeypatch.setattr(lengthscale, "BLOCK", 128)
+    monkeypatch.setattr(lengthscale, "BATCH", 128)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

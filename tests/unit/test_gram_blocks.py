@@ -6,7 +6,7 @@ import tolerances as tol
 
 from mekrr.errors import DataError
 from mekrr.features.store import feature_writer, read_layer
-from mekrr.kernels.atom import Gaussian
+from mekrr.kernels.atom import Gaussian, Matern5
 from mekrr.kernels.blocks import merge_blocks, write_block, write_gram
 from mekrr.kernels.cells import pairs_of_parts
 from mekrr.kernels.gram import species_gram
@@ -102,6 +102,18 @@ def test_kernels_are_the_double_sums(study, whole):
                 kernel.gram.shares[species], share[:, train], rtol=tol.GRAM_FLOAT32
             )
         np.testing.assert_allclose(kernel.own.k0, np.diag(exact.k0), rtol=tol.GRAM_FLOAT64)
+
+
+def test_kernels_are_those_of_the_atom_kernel_named(tmp_path, study):
+    features, train = study
+    prepared = Prepared.of(features, [3], train, 2.0, atom="matern5", threads=1)
+    prepared.write(tmp_path / "prepared.safetensors")
+    again = Prepared.read(tmp_path / "prepared.safetensors")
+    write_gram(tmp_path / "kernels.safetensors", features, again, threads=1)
+    kernels, _ = read_kernels(tmp_path / "kernels.safetensors")
+    exact = species_gram(read_layer(features, 3), None, Matern5(2.0), dtype=np.float64)
+    np.testing.assert_allclose(kernels[3].gram.k0, exact.k0[:, train], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(kernels[3].own.k0, np.diag(exact.k0), rtol=1e-7)  # √ of rounding
 
 
 @pytest.mark.parametrize("n_parts", [1, 2, 7, 50])

@@ -17,7 +17,7 @@ from mekrr.data.strategies import STRATEGIES
 from mekrr.errors import DataError
 from mekrr.features.store import FrameFeatures
 from mekrr.files import write_csv
-from mekrr.kernels.atom import Gaussian, Linear, Matern
+from mekrr.kernels.atom import KERNELS
 from mekrr.kernels.engine import plan
 from mekrr.kernels.gram import own_gram, species_gram, train_gram
 from mekrr.models.fits import Recipe, _columns, read_alpha
@@ -52,7 +52,7 @@ def frames(draw, least=1, most=8):
 @st.composite
 def atom_kernels(draw):
     sigma = draw(st.floats(0.3, 5.0))
-    return draw(st.sampled_from([Gaussian(sigma), Matern(sigma, 3), Matern(sigma, 5), Linear()]))
+    return draw(st.sampled_from(list(KERNELS.values())))(sigma)
 
 
 def gram(rows, kernel, columns=None, **options):

@@ -16,7 +16,8 @@ from ase.constraints import Hookean
 from samples import labelled
 
 from mekrr.data import compression
-from mekrr.data.frames import energy_of, frame_table, read_frames, read_unlabelled
+from mekrr.data.frames import frame_table, read_frames, read_unlabelled
+from mekrr.data.labels import energy_of
 from mekrr.data.structure import check_structure
 from mekrr.data.units import cause_of_slope, unit_doubt
 from mekrr.errors import DataError, DataWarning

@@ -52,15 +52,15 @@ class Backbone(abc.ABC):
 
     @abc.abstractmethod
     def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
-        """Graph of ``frames`` as this network wants it."""
+        """Build the graph of ``frames`` as this network wants it."""
 
     @abc.abstractmethod
     def forward(self, graph: AtomGraph) -> BackboneOutput:
-        """Features of all layers and the energy, differentiable in ``graph.positions``."""
+        """Compute features of all layers and the energy, differentiable in ``graph.positions``."""
 
     @abc.abstractmethod
     def to(self, device: torch.device | str) -> Backbone:
-        """Move the weights to ``device``; returns self. Graphs have to be there too."""
+        """Move the weights to ``device``; return self. Graphs have to be there too."""
 
     def check_species(self, frames: Sequence[Atoms], source: str) -> None:
         """Raise a BackboneError for the first frame with an element unknown to the network."""
@@ -76,5 +76,5 @@ class Backbone(abc.ABC):
 
 
 def frame_number(atoms: Atoms, index: int) -> int:
-    """The number that a frame states of itself, else ``index``, which counts within a shard."""
+    """Return a frame's own number, else ``index``, which counts within a shard."""
     return atoms.info.get("frame", index)

@@ -115,9 +115,7 @@ class BackboneEntry(Closed):
         description="`{path: FILE}`, or `{download: {url: …, file: …, sha256: …}}` as for a data "
         "set; by family",
     )
-    options: dict[str, Any] = Field(
-        {}, description="settings of the adapter, below; by family", min_length=1
-    )
+    options: dict[str, Any] = Field({}, description="settings of the adapter, below; by family")
     layers: Several[NonNegativeInt] = Field(
         description="layers whose features are fitted; the one with the least validation error is "
         "reported"

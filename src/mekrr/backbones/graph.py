@@ -34,16 +34,16 @@ class AtomGraph:
     shift: torch.Tensor
 
     def edge_vectors(self) -> torch.Tensor:
-        """Vectors (n_edges, 3) in Å from centre to neighbour, differentiable in positions."""
+        """Return vectors (n_edges, 3), Å, from centre to neighbour, differentiable in positions."""
         return self.positions[self.neighbour] - self.positions[self.centre] + self.shift
 
     def to(self, device: torch.device | str) -> AtomGraph:
-        """The same graph on another device."""
+        """Return the same graph on another device."""
         return AtomGraph(**{name: value.to(device) for name, value in vars(self).items()})
 
 
 def build_graph(frames: Sequence[Atoms], cutoff: float, half: bool = False) -> AtomGraph:
-    """Neighbour lists of ``frames`` within ``cutoff`` (Å), periodic images included.
+    """Return neighbour lists of ``frames`` within ``cutoff`` (Å), periodic images included.
 
     Each pair stands twice, once from either end, or once if ``half``.
     """

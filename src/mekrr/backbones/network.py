@@ -36,30 +36,30 @@ class Network(abc.ABC):
 
     @abc.abstractmethod
     def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
-        """Graph of ``frames`` as this network wants it."""
+        """Build the graph of ``frames`` as this network wants it."""
 
     @abc.abstractmethod
     def trunk(self, graph: AtomGraph) -> State:
-        """What the head needs of one frame: tensors of float32 and int32 by name."""
+        """Compute what the head needs of one frame: tensors of float32 and int32 by name."""
 
     @abc.abstractmethod
     def head(self, state: State) -> torch.Tensor:
-        """Energy (n_frames,) of a batch of states: in eV, or for random weights in no unit."""
+        """Compute the energy (n_frames,) of states: in eV, or for random weights in no unit."""
 
     @abc.abstractmethod
     def energy(self, graph: AtomGraph) -> torch.Tensor:
-        """The same energy, to be differentiated in positions and then in weights.
+        """Compute the same energy, to be differentiated in positions and then in weights.
 
         Without the shortcuts that frozen layers and fixed positions allow.
         """
 
     @abc.abstractmethod
     def module(self) -> torch.nn.Module:
-        """The head's weights; those that are trained require a gradient."""
+        """Return the head's weights; those that are trained require a gradient."""
 
     @abc.abstractmethod
     def to(self, device: torch.device | str) -> Network:
-        """Move the weights to ``device``; returns self."""
+        """Move the weights to ``device``; return self."""
 
 
 def check_frozen(name: str, frozen: int, layers: Sequence[int]) -> None:

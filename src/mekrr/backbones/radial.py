@@ -13,7 +13,7 @@ import math
 import torch
 
 from mekrr.backbones.sparse import State, sparse_indices, sparse_state
-from mekrr.data.frames import SAME_PLACE
+from mekrr.data.structure import SAME_PLACE
 
 
 class Radial:
@@ -32,7 +32,7 @@ class Radial:
         self.knots = SAME_PLACE + self._step * torch.arange(-1.0, intervals + 2)
 
     def state(self, name: str, distance: torch.Tensor, row: torch.Tensor, n_rows: int) -> State:
-        """Sparse matrix (n_rows, n_knots) that interpolates functions and adds them up in rows.
+        """Return the sparse matrix (n_rows, n_knots) that interpolates functions and sums rows.
 
         Parameters
         ----------
@@ -57,5 +57,5 @@ class Radial:
 
     @staticmethod
     def indices(name: str, rows: str) -> dict[str, str]:
-        """What the sparse matrix numbers; its columns are the same for all frames."""
+        """Return what the sparse matrix numbers; its columns are the same for all frames."""
         return sparse_indices(name, rows, None)

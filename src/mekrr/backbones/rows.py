@@ -14,7 +14,7 @@ from torch.nn.functional import embedding_bag
 
 
 def grouping(name: str, index: torch.Tensor, n_groups: int) -> dict[str, torch.Tensor]:
-    """What `gather` and `add_up` want to know of an index (n_rows,) of groups, as int32.
+    """Return what `gather` and `add_up` want to know of an index (n_rows,) of groups, as int32.
 
     The index itself, the rows sorted by it, and where in these each group begins.
     """
@@ -25,7 +25,7 @@ def grouping(name: str, index: torch.Tensor, n_groups: int) -> dict[str, torch.T
 
 
 def grouping_indices(name: str, groups: str) -> dict[str, str]:
-    """What the tensors of `grouping` number, for `mekrr.models.network.states.collate`.
+    """Return what the tensors of `grouping` number, for `mekrr.models.network.states.collate`.
 
     ``groups`` is a tensor of a state that has a row for each group.
     """
@@ -33,12 +33,12 @@ def grouping_indices(name: str, groups: str) -> dict[str, str]:
 
 
 def gather(state: Mapping[str, torch.Tensor], name: str, x: torch.Tensor) -> torch.Tensor:
-    """Row of x (n_groups, d) of each entry of the index, (n_rows, d)."""
+    """Return the row of x (n_groups, d) of each entry of the index, (n_rows, d)."""
     return _Gather.apply(x, state[name], state[f"{name}_order"], state[f"{name}_begin"])
 
 
 def add_up(state: Mapping[str, torch.Tensor], name: str, rows: torch.Tensor) -> torch.Tensor:
-    """Sum over each group (n_groups, d) of rows (n_rows, d); 0 where a group has none."""
+    """Add up rows (n_rows, d) over each group, (n_groups, d); 0 where a group has none."""
     return _AddUp.apply(rows, state[name], state[f"{name}_order"], state[f"{name}_begin"])
 
 

@@ -17,7 +17,7 @@ State = dict[str, torch.Tensor]
 def sparse_state(
     name: str, row: torch.Tensor, column: torch.Tensor, weight: torch.Tensor, shape: tuple[int, int]
 ) -> State:
-    """Entries of P (n_rows, n_columns) and of its transpose, as `sparse_product` wants them.
+    """Return entries of P (n_rows, n_columns) and of its transpose, as `sparse_product` wants them.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def sparse_state(
 
 
 def sparse_indices(name: str, rows: str, columns: str | None) -> dict[str, str]:
-    """What the entries number, for `mekrr.models.network.states.collate`.
+    """Return what the entries number, for `mekrr.models.network.states.collate`.
 
     ``rows`` and ``columns`` are tensors of a state that have as many rows as P has rows and
     columns; ``columns`` is None if all frames share those.
@@ -50,7 +50,7 @@ def sparse_indices(name: str, rows: str, columns: str | None) -> dict[str, str]:
 
 
 def sparse_product(state: State, name: str, x: torch.Tensor) -> torch.Tensor:
-    """P x, (n_rows, d), for x (n_columns, d).
+    """Return P x, (n_rows, d), for x (n_columns, d).
 
     If all frames of a batch share the columns of P, its transpose has as many rows for each
     frame, whose sum is the gradient.

@@ -15,14 +15,14 @@ SHOWN = 3  # names in a message
 
 
 def unreadable(path: str | os.PathLike, error: Exception, cure: str) -> BackboneError:
-    """What to raise where loading a pickled file with ``weights_only=True`` failed."""
+    """Return what to raise where loading a pickled file with ``weights_only=True`` failed."""
     if isinstance(error, pickle.UnpicklingError):  # its text tells how to load it all the same
         return BackboneError(f"{path}: refused, since loading it could run code; {cure}")
     return BackboneError(f"{path}: cannot be read ({first_line(error)}); {cure}")
 
 
 def untrusted(path: str | os.PathLike, foreign: Collection[str], cure: str) -> BackboneError:
-    """What to raise where a pickled file names what no such file needs."""
+    """Return what to raise where a pickled file names what no such file needs."""
     return BackboneError(
         f"{path}: refused, since loading it could run code: it pickles "
         f"{', '.join(sorted(foreign))}; {cure}"
@@ -30,7 +30,7 @@ def untrusted(path: str | os.PathLike, foreign: Collection[str], cure: str) -> B
 
 
 def misfit(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> str:
-    """What keeps weights ``found`` from being those ``expected``: names, a shape; "" if nothing."""
+    """Tell what keeps weights ``found`` from being those ``expected``; "" if nothing."""
     differences = {
         "lacks": expected.keys() - found.keys(),
         "has unexpected": found.keys() - expected.keys(),
@@ -45,6 +45,6 @@ def misfit(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tenso
 
 
 def some(names: Collection[str]) -> str:
-    """The first few of ``names``, and how many more there are."""
+    """Return the first few of ``names``, and how many more there are."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(sorted(names)[:SHOWN]) + more

@@ -44,8 +44,8 @@ def add_command(commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Predict, write the frames, and compare where they come with energies."""
-    from mekrr.data.frames import energy_of, read_unlabelled
-    from mekrr.data.labels import energy_fault
+    from mekrr.data.frames import read_unlabelled
+    from mekrr.data.labels import energy_fault, energy_of
     from mekrr.data.predictions import format_of, write_predictions
     from mekrr.models.mekrr import MEKRR
 

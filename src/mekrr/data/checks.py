@@ -48,7 +48,7 @@ def check_dataset(
     energy_range: Sequence[float] | None = None,
     time_ordered: bool = True,
 ) -> list[Finding]:
-    """All findings on a data set.
+    """Find all that is to be said of a data set.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def _energy_unit(table: pd.DataFrame, energy_range: Sequence[float] | None) -> F
 
 
 def _energy_outliers(table: pd.DataFrame) -> Finding:
-    """Energies further from the median of their composition than 8 MAD."""
+    """Find energies further from the median of their composition than 8 MAD."""
     per_atom = 1000 * table["energy"] / table["n_atoms"]
     distance = (per_atom - per_atom.groupby(table["formula"]).transform("median")).abs()
     mad = distance.groupby(table["formula"]).transform("median")
@@ -148,7 +148,7 @@ def _copies(copies: Copies, table: pd.DataFrame) -> Finding:
 
 
 def _leak(name: str, nearest: pd.DataFrame) -> Finding:
-    """Of one split's rows of the table of leaks."""
+    """Judge one split by its rows of the table of leaks."""
     close, copied = nearest["rmsd"] < NEAR_REPEAT, nearest["copy"] < COPY
     share, more = float(np.mean(close | copied)), float(np.mean(copied & ~close))
     text = (
@@ -170,7 +170,7 @@ def _references(
     rule: Rule,
     targets: Mapping[str, pd.DataFrame],
 ) -> list[Finding]:
-    """What training frames leave undetermined of the reference energies of others."""
+    """Find what training frames leave undetermined of the reference energies of others."""
     doubts: dict[str, list[str]] = {REFERENCES: []} | {f"{REFERENCES}, {t}": [] for t in targets}
     for name, parts in splits.items():
         train = table[parts == "train"]
@@ -191,7 +191,7 @@ def _references(
 
 
 def _forces(frames: Sequence[Atoms], table: pd.DataFrame) -> Finding:
-    """Energy differences of close neighbours in time against the work of the mean force."""
+    """Compare energy differences of close neighbours in time with the work of the mean force."""
     if not all("forces" in atoms.calc.results for atoms in frames):
         return Finding("forces", "note", "not in the file for all frames")
     work, difference = work_of_forces(frames, table["run"].to_numpy())

@@ -42,7 +42,7 @@ class Closeness:
             self._points.append(points / np.sqrt(len(frames[members[0]])))
 
     def nearest(self, queries: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """RMSD (Å) of each query frame to the closest of the others, itself excepted."""
+        """Return the RMSD (Å) of each query frame to the closest of the others, itself excepted."""
         best = np.full(len(queries), np.inf)
         for number, points in enumerate(self._points):
             asked = np.flatnonzero(self._group[queries] == number)
@@ -58,7 +58,7 @@ class Closeness:
         return best
 
     def between(self, one: int, other: int) -> float:
-        """RMSD (Å) of two frames."""
+        """Return the RMSD (Å) of two frames."""
         if self._group[one] != self._group[other]:
             return np.inf
         points = self._points[self._group[one]]
@@ -66,7 +66,7 @@ class Closeness:
 
 
 def _circles(atoms: Atoms) -> np.ndarray:
-    """Positions as points whose Euclidean distance is the periodic displacement (Å)."""
+    """Return positions as points whose Euclidean distance is the periodic displacement (Å)."""
     cell = atoms.cell.complete().array
     lengths = np.linalg.norm(cell, axis=1)
     fractions = atoms.positions @ np.linalg.inv(cell)

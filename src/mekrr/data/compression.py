@@ -17,12 +17,12 @@ TIMES_ITS_SIZE = 250  # and what one may beyond. Texts of numbers shrink to a te
 
 
 def opener_of(head: bytes) -> Callable | None:
-    """What opens a file that begins so for its plain bytes; None if it is not compressed."""
+    """Return what opens a file that begins so for its plain bytes; None if it is not compressed."""
     return next((opened for magic, opened in OPENERS.items() if head.startswith(magic)), None)
 
 
 def unpacked_limit(packed_size: int) -> int:
-    """Most bytes that frames may unpack to: what has more was made to fill disks."""
+    """Return the most bytes that frames may unpack to: what has more was made to fill disks."""
     return ALWAYS_TAKEN + TIMES_ITS_SIZE * packed_size
 
 
@@ -36,13 +36,13 @@ def require_moderate(size: int, name: object, limit: int) -> None:
 
 
 def pieces(stream: IO[bytes]) -> Iterator[bytes]:
-    """A stream's bytes, some at a time."""
+    """Yield a stream's bytes, some at a time."""
     while chunk := stream.read(CHUNK):
         yield chunk
 
 
 def moderate_pieces(stream: IO[bytes], name: object, limit: int) -> Iterator[bytes]:
-    """The same up to a limit, see `require_moderate`."""
+    """Yield the same up to a limit, see `require_moderate`."""
     size = 0
     for chunk in pieces(stream):
         size += len(chunk)

@@ -62,7 +62,7 @@ class Copies:
                 self._means[k] = _moments(self._atoms[k])
 
     def nearest(self, queries: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Distance (Å) of each query frame to its closest copy among the others, itself excepted.
+        """Return the distance (Å) of each query frame to its closest copy among the others.
 
         Infinite where none is within ``COPY``, or ``EXACT_COPY`` of fewer atoms than ``ENOUGH``.
         A frame of another composition is one only if either is a multiple of the other.
@@ -83,7 +83,7 @@ class Copies:
         return best
 
     def _closest(self, query: int, columns: np.ndarray, least: np.ndarray) -> float:
-        """Distance of one frame to its closest copy, given the least that each can be."""
+        """Return the distance of one frame to its closest copy, given the least each can be."""
         found, tried = np.inf, 0
         for k in np.argsort(least):
             if least[k] >= min(found, COPY) or tried == CANDIDATES:
@@ -112,7 +112,7 @@ class Copies:
 
 
 def _environments(atoms: Atoms) -> list[np.ndarray]:
-    """Of each species in order, (n_atoms, n_species · NEIGHBOURS) sorted distances (Å)."""
+    """Return (n_atoms, n_species · NEIGHBOURS) sorted distances (Å) to each species in order."""
     from vesin import NeighborList  # it brings torch along
 
     species, kind = np.unique(atoms.numbers, return_inverse=True)
@@ -130,7 +130,7 @@ def _environments(atoms: Atoms) -> list[np.ndarray]:
 
 
 def _moments(environments: Sequence[np.ndarray]) -> np.ndarray:
-    """What differs between two frames by no more than their distance, with repetition or not.
+    """Return what differs between two frames by no more than their distance, repeated or not.
 
     Means and standard deviations over the atoms of each species: assigned values that differ
     by δ in the root mean square have such that differ by no more.
@@ -147,7 +147,7 @@ def _moments(environments: Sequence[np.ndarray]) -> np.ndarray:
 def leaks(
     frames: Sequence[Atoms], numbers: Sequence[int], splits: Mapping[str, np.ndarray]
 ) -> pd.DataFrame:
-    """Distance of every test frame to its nearest training frame, by coordinates and as a copy.
+    """Measure from every test frame to the nearest training frame, by coordinates and as copy.
 
     Parameters
     ----------

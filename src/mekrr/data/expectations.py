@@ -39,7 +39,7 @@ def meet(frames: Sequence[Atoms], entry: Mapping, source: str) -> None:
 
 
 def energy_doubt(table: pd.DataFrame, bounds: Sequence[float] | None) -> str | None:
-    """Doubt about the unit of the energies, None if their median lies within ``bounds``.
+    """Return a doubt about the unit of the energies, None if their median lies within ``bounds``.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ ARRAY_NAMES = {"pos": "positions", "species": "symbols", "Z": "numbers", "charge
 
 
 def is_extxyz(head: bytes) -> bool:
-    """Whether a file that begins so is (extended) XYZ, whatever it is called.
+    """Tell whether a file that begins so is (extended) XYZ, whatever it is called.
 
     Its first line is a number of atoms; its second states keys of the format, or its third
     is an atom.
@@ -54,7 +54,7 @@ def is_extxyz(head: bytes) -> bool:
 
 
 def read_extxyz(stream: BinaryIO) -> Iterator[Atoms]:
-    """All frames of a stream, one after the other; empty lines between them do not count.
+    """Yield the frames of a stream, one after the other; empty lines between do not count.
 
     A BOM is skipped, and what is not UTF-8 taken for latin-1. Columns that are not of the kind
     that `Properties` states are kept as text.
@@ -117,7 +117,7 @@ class _Lines:
         return line
 
     def next_filled(self) -> str | None:
-        """The next line that is not empty."""
+        """Return the next line that is not empty."""
         while (line := self.next()) is not None:
             line = line.removeprefix(BYTE_ORDER_MARK)
             if line.startswith(UTF16):
@@ -143,7 +143,7 @@ def _number_of_atoms(line: str, number: int) -> int:
 
 
 def _frame(comment: str, rows: list[list[str]], line: int) -> Atoms:
-    """One frame from its comment, which is the line of that number, and its atoms' words."""
+    """Make a frame of its comment, which is the line of that number, and its atoms' words."""
     from ase.io.extxyz import set_calc_and_arrays
 
     info = _keys(comment, line)
@@ -179,7 +179,7 @@ def _frame(comment: str, rows: list[list[str]], line: int) -> Atoms:
 
 
 def _keys(comment: str, line: int) -> dict:
-    """Keys and values of a comment line; stress and virial only if they are nine numbers."""
+    """Return keys and values of a comment line; stress and virial only if they are nine numbers."""
     from ase.io.extxyz import key_val_str_to_dict
 
     bare = QUOTED.sub("", comment)
@@ -197,7 +197,7 @@ def _keys(comment: str, line: int) -> dict:
 
 
 def _columns(text: str) -> list[tuple[str, str, int]]:
-    """Name, kind and number of columns of each property; names may hold colons themselves."""
+    """Return name, kind and number of columns of each property; names may hold colons."""
     found = list(PROPERTY.finditer(text))
     whole = "".join(match[0] for match in found) == text
     if not whole or not text:
@@ -211,7 +211,7 @@ def _columns(text: str) -> list[tuple[str, str, int]]:
 
 
 def _array(words: list[list[str]], kind: str, n: int) -> np.ndarray:
-    """(n_atoms,) or (n_atoms, n) values of a property; text where they are not of its kind."""
+    """Return values of a property, (n_atoms,) or (n_atoms, n); text where not of its kind."""
     try:
         if kind == "R":
             values = np.array([[float(word) for word in row] for row in words])
@@ -244,7 +244,7 @@ def _positions(positions: np.ndarray | None, line: int) -> np.ndarray:
 
 
 def _species(arrays: dict[str, np.ndarray], line: int) -> dict[str, object]:
-    """The argument of `Atoms` that states the elements."""
+    """Return the argument of `Atoms` that states the elements."""
     symbols, numbers = arrays.pop("symbols", None), arrays.pop("numbers", None)
     if numbers is not None:
         if numbers.ndim != 1 or numbers.dtype.kind != "i":
@@ -268,7 +268,7 @@ def _cell(info: dict) -> np.ndarray | None:
 
 
 def _periodicity(info: dict) -> np.ndarray:
-    """Periodic directions; all three where a cell but no `pbc` is stated."""
+    """Return periodic directions; all three where a cell but no `pbc` is stated."""
     stated = info.pop("pbc", None)
     if stated is None:
         return "Lattice" in info
@@ -308,7 +308,7 @@ def _keep_numbers_only(info: dict) -> None:
 
 
 def _text(line: str) -> str:
-    """A line read as latin-1 in its own encoding: UTF-8 if it can be, else latin-1."""
+    """Return a line read as latin-1 in its own encoding: UTF-8 if it can be, else latin-1."""
     try:
         return line.encode("latin-1").decode("utf-8")
     except UnicodeError:

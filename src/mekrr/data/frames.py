@@ -19,25 +19,10 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mekrr.data.labels import check_energy, check_forces, energy_of, forces_of, relabel
 from mekrr.data.reading import iter_frames
 from mekrr.data.references import is_isolated
-from mekrr.data.structure import SAME_PLACE, check_structure
+from mekrr.data.structure import check_structure
 from mekrr.data.units import warn_of_units
 from mekrr.errors import DataError
 from mekrr.files import atomic_path, sha256
-
-__all__ = [
-    "MINIMUM_FRAMES",
-    "SAME_PLACE",
-    "check_frame",
-    "energy_of",
-    "frame_table",
-    "load_frames",
-    "read_frames",
-    "read_unlabelled",
-    "require_different",
-    "thin_out",
-    "verify_checksum",
-    "write_frames",
-]
 
 # ase.io and ase.constraints are imported where they are used: they bring parts of scipy along,
 # which costs a job that reads no frames half a second.
@@ -121,7 +106,7 @@ def read_unlabelled(
     energy_key: str | None = None,
     forces_key: str | None = None,
 ) -> list[Atoms]:
-    """All frames of one file, or several, as they are, with energies or without.
+    """Read all frames of one file, or several, as they are, with energies or without.
 
     See `read_frames`. Raises a DataError if a file is missing or cannot be read to its end.
     """
@@ -130,7 +115,7 @@ def read_unlabelled(
 
 
 def _labelled(file: Source, form: str | None, energy_key: str | None, forces_key: str | None):
-    """Frames of a file with their places, labels taken from the keys that are named."""
+    """Yield frames of a file with their places, labels taken from the keys that are named."""
     for where, atoms in iter_frames(file, form):
         if energy_key is not None or forces_key is not None:
             relabel(atoms, energy_key, forces_key)
@@ -138,7 +123,7 @@ def _labelled(file: Source, form: str | None, energy_key: str | None, forces_key
 
 
 def thin_out(frames: list[Atoms], every: int, name: str) -> list[Atoms]:
-    """The first of every so many frames of a data set, with their numbers in the source.
+    """Return the first of every so many frames, with their numbers in the source.
 
     Raises a DataError if too few are left.
     """
@@ -211,7 +196,7 @@ def load_frames(path: str | os.PathLike, begin: int = 0, end: int | None = None)
 
 
 def frame_table(frames: list[Atoms]) -> pd.DataFrame:
-    """Table of checked frames: index, frame, run, n_atoms, formula, energy (eV).
+    """Return the table of checked frames: index, frame, run, n_atoms, formula, energy (eV).
 
     And part, where the data set comes divided, and time_fs, where every frame states it.
     """
@@ -233,7 +218,7 @@ def frame_table(frames: list[Atoms]) -> pd.DataFrame:
 
 
 def _numbers(frames: list[Atoms]) -> list[int]:
-    """Numbers of frames in their source: the file's own if whole and distinct, else places."""
+    """Return numbers of frames in their source: the file's if whole and distinct, else places."""
     stated = [_whole_number(atoms.info.get("frame")) for atoms in frames]
     if None in stated or len(set(stated)) != len(frames):
         return list(range(len(frames)))
@@ -241,7 +226,7 @@ def _numbers(frames: list[Atoms]) -> list[int]:
 
 
 def _runs(name: str, frames: list[Atoms], of_file: list[int]) -> list[int]:
-    """Runs of frames: numbers as stated, labels numbered as they appear, else the files.
+    """Return runs of frames: numbers as stated, labels numbered as they appear, else files.
 
     Isolated atoms belong to no run, so that they need not state one.
     """
@@ -270,7 +255,7 @@ def _runs(name: str, frames: list[Atoms], of_file: list[int]) -> list[int]:
 
 
 def _whole_number(value: object) -> int | None:
-    """A value as an integer if it is one, not a truth value nor a fraction."""
+    """Return a value as an integer if it is one, not a truth value nor a fraction."""
     if isinstance(value, Integral) and not isinstance(value, bool | np.bool_):
         return int(value)
     if isinstance(value, float | np.floating) and float(value).is_integer():
@@ -279,7 +264,7 @@ def _whole_number(value: object) -> int | None:
 
 
 def _normalised(atoms: Atoms, number: int, run: int, part: str | None) -> Atoms:
-    """Copy with just what the study uses, so that every checked file has one form."""
+    """Copy a frame with just what is used, so that every checked file has one form."""
     from ase.constraints import FixAtoms
 
     info = {"frame": number, "run": run} | ({"part": part} if part else {})

@@ -17,7 +17,7 @@ FORTRAN = re.compile(r"[-+]?\d*\.?\d+[dD][-+]?\d+")
 
 
 def energy_of(atoms: Atoms) -> float | None:
-    """Energy (eV) that a frame comes with, None if it has none that is a number.
+    """Return the energy (eV) that a frame comes with, None if it has none that is a number.
 
     Without the energies of constraints, such as springs, which are no part of it.
     """
@@ -26,12 +26,12 @@ def energy_of(atoms: Atoms) -> float | None:
 
 
 def energy_fault(atoms: Atoms) -> str | None:
-    """Why the energy that a frame has cannot be used; None if it can, or there is none."""
+    """Return why the energy that a frame has cannot be used; None if it can, or there is none."""
     return _energy(atoms)[1]
 
 
 def check_energy(atoms: Atoms, where: str) -> float:
-    """The energy (eV) of a frame; a DataError, opened by ``where``, if there is none to use."""
+    """Return the energy (eV) of a frame; raise a DataError, opened by ``where``, without one."""
     value, fault = _energy(atoms)
     if fault:
         raise DataError(f"{where}: energy is there but cannot be used: {fault}")
@@ -62,7 +62,7 @@ def check_forces(atoms: Atoms, where: str) -> None:
 
 
 def forces_of(atoms: Atoms) -> np.ndarray | None:
-    """Forces (n_atoms, 3) in eV/Å without those of constraints; None if there are none."""
+    """Return forces (n_atoms, 3) in eV/Å without those of constraints; None without any."""
     try:
         return np.asarray(atoms.get_forces(apply_constraint=False))
     except (RuntimeError, PropertyNotImplementedError):
@@ -93,7 +93,7 @@ def relabel(atoms: Atoms, energy_key: str | None, forces_key: str | None) -> Non
 
 
 def _energy(atoms: Atoms) -> tuple[float | None, str | None]:
-    """The value as a number and None, or None and why it is not one; None twice if absent."""
+    """Return the energy and None, or None and why it is no number; None twice if absent."""
     try:
         value = atoms.get_potential_energy(apply_constraint=False)
     except PropertyNotImplementedError:
@@ -129,7 +129,7 @@ def _of_text(value: str) -> str:
 
 
 def _candidates(atoms: Atoms) -> str:
-    """What a frame has that may be its energy, else the keys that it has."""
+    """Return what a frame has that may be its energy, else the keys that it has."""
     keys = [*getattr(atoms.calc, "results", {}), *atoms.info]
     likely = [str(key) for key in keys if ENERGY_LIKE.search(str(key))]
     if likely:

@@ -47,7 +47,7 @@ STANDARD_ARRAYS = {  # what .traj and databases know
 
 
 def format_of(path: str | os.PathLike) -> str:
-    """ASE's name of the format that a file's suffix means: "extxyz", "traj", "db", "json".
+    """Return ASE's name of the format that a file's suffix means: "extxyz", "traj", "db", "json".
 
     Without a suffix, as on standard output, extended XYZ. Raises an OutputError if it is
     unknown.
@@ -122,7 +122,7 @@ def write_predictions(
 
 
 def _unlabelled(atoms: Atoms, form: str) -> tuple[Atoms, list[str]]:
-    """A copy without calculator, and without what is of other models or cannot be written.
+    """Return a copy without calculator, and without what is of other models or cannot be written.
 
     And the names of what was left out.
     """
@@ -171,7 +171,7 @@ def _attach(atoms: Atoms, name: object, value: object, form: str) -> bool:
 
 
 def _is_column(name: str, values: np.ndarray, form: str) -> bool:
-    """Whether a format holds an array as one of atoms."""
+    """Tell whether a format holds an array as one of atoms."""
     if name in ("numbers", "positions"):
         return True
     if form != "extxyz":
@@ -191,7 +191,7 @@ def _is_column(name: str, values: np.ndarray, form: str) -> bool:
 
 
 def _plain(value: object) -> object:
-    """A value in Python's own types: of numpy, of tuples, of a space group its symbol."""
+    """Return a value in Python's own types: of numpy, of tuples, of a space group its symbol."""
     from ase.spacegroup import Spacegroup
 
     if isinstance(value, np.ndarray | np.generic):
@@ -206,7 +206,7 @@ def _plain(value: object) -> object:
 
 
 def _is_json(plain: object) -> bool:
-    """Whether JSON gives a value back, also by ASE, which takes some objects for its own."""
+    """Tell whether JSON gives a value back, also by ASE, which takes some objects for its own."""
     from ase.io.jsonio import decode, encode
 
     try:
@@ -217,7 +217,7 @@ def _is_json(plain: object) -> bool:
 
 
 def _is_read_back(name: str, text: object, plain: object) -> bool:
-    """Whether an entry of an extended XYZ file's comment line means the same to its reader."""
+    """Tell whether an entry of an extended XYZ comment line means the same to its reader."""
     from ase.io.extxyz import key_val_dict_to_str, key_val_str_to_dict
 
     try:
@@ -237,7 +237,7 @@ def _write_extxyz(path: Path, frames: Sequence[Atoms]) -> None:
 
 @contextmanager
 def _text(path: Path) -> Iterator[TextIO]:
-    """A text stream into a file, compressed as its suffix says."""
+    """Open a text stream into a file, compressed as its suffix says."""
     with ExitStack() as stack:
         stream = stack.enter_context(open(path, "wb"))
         suffix = path.suffix.lower()
@@ -259,7 +259,7 @@ def _write_traj(path: Path, frames: Sequence[Atoms]) -> None:
 
 
 def _write_database(path: Path, frames: Sequence[Atoms], form: str) -> None:
-    """Rows of which the numbers of this command can be searched for, the rest is data."""
+    """Write rows of which the numbers of this command can be searched for, the rest is data."""
     from ase.db import connect
 
     with connect(str(path), type=form, append=False, use_lock_file=False, serial=True) as rows:

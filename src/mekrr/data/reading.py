@@ -46,7 +46,7 @@ HOW_TO_NAME = "name its `format` if that is another"
 
 
 def split_index(source: str | os.PathLike) -> tuple[str, slice | int | None]:
-    """The file and the frames that ``FILE@INDEX`` means, in ASE's syntax.
+    """Return the file and the frames that ``FILE@INDEX`` means, in ASE's syntax.
 
     A file of that whole name, with its @, goes first.
     """
@@ -60,7 +60,7 @@ def split_index(source: str | os.PathLike) -> tuple[str, slice | int | None]:
 
 
 def iter_frames(source: str | os.PathLike, form: str | None = None) -> Iterator[tuple[str, Atoms]]:
-    """Frames of a file, each with its place, "file: frame number", for messages.
+    """Yield frames of a file, each with its place, "file: frame number", for messages.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def iter_frames(source: str | os.PathLike, form: str | None = None) -> Iterator[
 
 
 def _whole(path: str, name: str, form: str | None) -> Iterator[Atoms]:
-    """All frames of a file, to its end."""
+    """Yield all frames of a file, to its end."""
     n_read = 0
     try:
         with _opened(path, name) as stream:
@@ -124,7 +124,7 @@ def _whole(path: str, name: str, form: str | None) -> Iterator[Atoms]:
 
 @contextmanager
 def _opened(path: str, name: str) -> Iterator[BinaryIO]:
-    """A file's plain bytes, whether it is compressed, which its content tells, or not.
+    """Open a file's plain bytes, whether it is compressed, which its content tells, or not.
 
     Plain copies have no name, so that nothing of them is left whatever happens.
     """
@@ -162,7 +162,7 @@ def _decompressed(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
 
 
 def _head(stream: BinaryIO) -> bytes:
-    """The first bytes of a stream, which stays at its beginning."""
+    """Return the first bytes of a stream, which stays at its beginning."""
     head = stream.read(HEAD)
     stream.seek(0)
     return head
@@ -191,7 +191,7 @@ def _require_format(form: str) -> None:
 
 
 def _recognised(stream: BinaryIO, name: str) -> str:
-    """ASE's name of the format: by the content where it tells, else by the file's name."""
+    """Return ASE's name of the format: by the content where it tells, else by the file's name."""
     from ase.io.formats import UnknownFileTypeError, filetype, ioformats, match_magic
 
     head = _head(stream)
@@ -216,7 +216,7 @@ def _recognised(stream: BinaryIO, name: str) -> str:
 
 
 def _read_by_ase(stream: BinaryIO, name: str, form: str) -> Iterator[Atoms]:
-    """Frames by ASE's reader of a format; text that it leaves unread is told."""
+    """Yield frames by ASE's reader of a format; text that it leaves unread is told."""
     from ase.io import iread
     from ase.io.formats import ioformats
 
@@ -242,7 +242,7 @@ def _read_by_ase(stream: BinaryIO, name: str, form: str) -> Iterator[Atoms]:
 
 
 def _is(stream: BinaryIO, path: str) -> bool:
-    """Whether a stream is that file itself, not a plain copy."""
+    """Tell whether a stream is that file itself, not a plain copy."""
     return os.path.samestat(os.fstat(stream.fileno()), os.stat(path))
 
 

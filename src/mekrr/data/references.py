@@ -24,11 +24,11 @@ import pandas as pd
 from ase import Atoms
 from ase.formula import Formula
 
+from mekrr.choices import REFERENCES as RULES
 from mekrr.errors import ConfigError, DataError, IsolatedAtomWarning
 
 Rule = str | Mapping[str, float]
 
-RULES = ("least-squares", "mean", "none", "isolated-atoms")
 ALONE = "isolated-atoms"
 GIVEN = "given"  # stands for an energy per species
 # Relative to the largest singular value of the compositions, and to the length of one.
@@ -47,12 +47,12 @@ COLUMN = "isolated_"  # opens the columns of a table of frames that hold energie
 
 
 def species_of(table: pd.DataFrame) -> list[str]:
-    """Symbols of all species in a table of frames, from its formulae."""
+    """Return the symbols of all species in a table of frames, from its formulae."""
     return _composition(table["formula"])[1]
 
 
 def is_isolated(atoms: Atoms) -> bool:
-    """Whether a frame says that it is an isolated atom, by ``config_type`` as GAP and MACE do."""
+    """Tell whether a frame is an isolated atom by its ``config_type``, as GAP and MACE do."""
     kind = atoms.info.get("config_type")
     return isinstance(kind, str) and re.sub(r"[\W_]", "", kind).lower() == "isolatedatom"
 
@@ -125,12 +125,12 @@ def warn_of_isolated(
 
 
 def with_isolated(table: pd.DataFrame, isolated: Mapping[str, float]) -> pd.DataFrame:
-    """A table of frames that keeps energies of isolated atoms (eV), one column for each."""
+    """Return a table of frames that keeps energies of isolated atoms (eV), a column for each."""
     return table.assign(**{f"{COLUMN}{symbol}": energy for symbol, energy in isolated.items()})
 
 
 def isolated_of(table: pd.DataFrame) -> dict[str, float]:
-    """Energies of isolated atoms in eV by species that a table of frames keeps."""
+    """Return the energies of isolated atoms in eV by species that a table of frames keeps."""
     kept = [column for column in table if column.startswith(COLUMN)]
     first = table[kept].iloc[0].dropna() if kept else {}
     return {column.removeprefix(COLUMN): float(energy) for column, energy in first.items()}
@@ -166,7 +166,7 @@ class References:
         source: str,
         isolated: Mapping[str, float] | None = None,
     ) -> References:
-        """References of a rule, fitted to training frames.
+        """Fit the references of a rule to training frames.
 
         Parameters
         ----------
@@ -216,7 +216,7 @@ class References:
         rule: Rule,
         compositions: Sequence[str],
     ) -> References:
-        """Those of a model file: what its `record` keeps or, of an older file, what follows.
+        """Return those of a model file: what its `record` keeps or, of an older file, what follows.
 
         Parameters
         ----------
@@ -232,7 +232,7 @@ class References:
         return cls(name, per_species, tuple(compositions), float(scale))
 
     def record(self) -> dict[str, object]:
-        """What a model file keeps beside the energies, in JSON's types."""
+        """Return what a model file keeps beside the energies, in JSON's types."""
         compositions = list(self.compositions)
         return {
             "rule": self.rule,
@@ -242,7 +242,7 @@ class References:
         }
 
     def of(self, formulas: Sequence[str], source: str) -> np.ndarray:
-        """Reference energy (n_frames,) in eV of each frame.
+        """Return the reference energy (n_frames,) in eV of each frame.
 
         Raises a DataError, opened by ``source``, if a species has none.
         """
@@ -255,7 +255,7 @@ class References:
         return counts @ np.array([self.per_species[s] for s in species])
 
     def undetermined(self, formulas: Sequence[str]) -> np.ndarray:
-        """Standard deviation (n_frames,) in eV of the references; 0 where training decides it.
+        """Return the standard deviation (n_frames,) in eV of the references; 0 where decided.
 
         Of "least-squares" and "mean" it is τ |(1 - P) c|. Other rules leave a part that goes
         with the composition to the fit, which takes it for the same in all frames: there it
@@ -276,7 +276,7 @@ class References:
         return np.array([of_formula[f] for f in formulas])
 
     def doubt(self, formulas: Sequence[str], frames: Sequence[object]) -> str | None:
-        """What is undetermined of some frames, and what to do; None if nothing is.
+        """Return what is undetermined of some frames, and what to do; None if nothing is.
 
         Parameters
         ----------
@@ -318,14 +318,14 @@ class References:
 
 
 def _beyond(known: np.ndarray) -> np.ndarray:
-    """1 - P (n_species, n_species), P onto the span of compositions (n, n_species)."""
+    """Return 1 - P (n_species, n_species), P onto the span of compositions (n, n_species)."""
     _, values, rows = np.linalg.svd(known, full_matrices=False)
     span = rows[values > RANK_TOLERANCE * values.max()]
     return np.eye(known.shape[1]) - span.T @ span
 
 
 def _tied(beyond: np.ndarray) -> list[np.ndarray]:
-    """Groups of species, by position, whose energies only depend on each other."""
+    """Return groups of species, by position, whose energies only depend on each other."""
     from scipy.sparse.csgraph import connected_components
 
     links = np.abs(beyond) > SPAN_TOLERANCE
@@ -335,7 +335,7 @@ def _tied(beyond: np.ndarray) -> list[np.ndarray]:
 
 
 def _reduced(row: np.ndarray) -> np.ndarray:
-    """Numbers of atoms without their common factor."""
+    """Return numbers of atoms without their common factor."""
     return row // max(reduce(np.gcd, row.astype(int)), 1)
 
 
@@ -352,14 +352,14 @@ def _and(words: Sequence[str]) -> str:
 
 
 def _columns(counts: np.ndarray, species: Sequence[str], every: Sequence[str]) -> np.ndarray:
-    """Numbers of atoms in the order of more species."""
+    """Return numbers of atoms in the order of more species."""
     wider = np.zeros((len(counts), len(every)))
     wider[:, [every.index(s) for s in species]] = counts
     return wider
 
 
 def _composition(formulas: Sequence[str]) -> tuple[np.ndarray, list[str]]:
-    """(n_frames, n_species) float64 numbers of atoms, and the species."""
+    """Return (n_frames, n_species) float64 numbers of atoms, and the species."""
     counted = {formula: Formula(formula).count() for formula in set(formulas)}
     species = sorted(set().union(*counted.values()))
     rows = {f: [count.get(s, 0) for s in species] for f, count in counted.items()}

@@ -92,7 +92,7 @@ def _check_cell(atoms: Atoms, where: str) -> None:
 
 
 def _closest_pair(atoms: Atoms) -> tuple[int, int, float] | None:
-    """The closest pair of atoms if closer than SAME_PLACE, periodic images included."""
+    """Return the closest pair of atoms if closer than SAME_PLACE, periodic images included."""
     # Imported here: it brings torch along, which costs a job that only reads frames a second.
     from vesin import NeighborList
 

@@ -35,7 +35,7 @@ FORCE_UNITS = {  # one eV/Å in each
 
 
 def work_of_forces(frames: Sequence[Atoms], runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Work of the mean forces between close neighbours in time, and the energy differences.
+    """Return the work of mean forces between close neighbours in time, and energy differences.
 
     dE = -½ (F_1 + F_2)·dr up to third order in dr; the slope of dE over that work is 1.
 
@@ -81,7 +81,7 @@ def warn_of_units(frames: Sequence[Atoms], source: str) -> None:
 
 
 def cause_of_slope(slope: float) -> str | None:
-    """Why energy differences are ``slope`` times the work of the forces, if a unit tells it."""
+    """Tell why energy differences are ``slope`` times the work of forces, if a unit does."""
     if abs(slope + 1) < 0.1:
         return "the forces seem to be gradients, of the wrong sign"
     if slope <= 0:
@@ -100,7 +100,7 @@ def cause_of_slope(slope: float) -> str | None:
 
 
 def unit_doubt(energy: np.ndarray, network: np.ndarray, formulas: Sequence[str]) -> str | None:
-    """What is wrong if energies are a known factor off those of a network; or None.
+    """Tell what is wrong if energies are a known factor off those of a network; or None.
 
     Parameters
     ----------

@@ -27,18 +27,18 @@ SHARPNESS = 6  # exponent of the switching function
 
 
 def label(spec: Mapping) -> str:
-    """Name of a variable in tables and on axes, e.g. ``N–N distance``."""
+    """Return the name of a variable in tables and on axes, e.g. ``N–N distance``."""
     kind = "distance" if "distance" in spec else "coordination"
     return f"{spec[kind][0]}–{spec[kind][1]} {kind}"
 
 
 def axis_label(spec: Mapping) -> str:
-    """Name with its unit: Å for a distance, none for a coordination number."""
+    """Return the name with its unit: Å for a distance, none for a coordination number."""
     return label(spec) + (" (Å)" if "distance" in spec else "")
 
 
 def variable(spec: Mapping, atoms: Atoms) -> Distance | Coordination:
-    """The variable that ``spec`` describes, for frames with the atoms of ``atoms``.
+    """Return the variable that ``spec`` describes, for frames with the atoms of ``atoms``.
 
     Raises a DataError if the frame has no such pair of atoms.
     """
@@ -56,7 +56,7 @@ def variable(spec: Mapping, atoms: Atoms) -> Distance | Coordination:
 
 
 def along(specs: Sequence[Mapping], frames: Sequence[Atoms], source: str) -> pd.DataFrame:
-    """Values of variables in every frame: one column per variable, named by `label`.
+    """Return values of variables in every frame: one column per variable, named by `label`.
 
     Raises a DataError, opened by ``source``, if a frame lacks the atoms.
     """
@@ -85,7 +85,7 @@ class Distance:
         return float(_bonds(atoms, self.pairs)[1].min())
 
     def gradient(self, atoms: Atoms) -> tuple[float, np.ndarray]:
-        """Value and its gradient (n_atoms, 3) with respect to the positions."""
+        """Return the value and its gradient (n_atoms, 3) with respect to the positions."""
         vectors, lengths = _bonds(atoms, self.pairs)
         k = lengths.argmin()
         gradient = np.zeros((len(atoms), 3))
@@ -107,7 +107,7 @@ class Coordination:
         return float(np.sum(1 / (1 + (lengths / self.radius) ** SHARPNESS)))
 
     def gradient(self, atoms: Atoms) -> tuple[float, np.ndarray]:
-        """Value and its gradient (n_atoms, 3) in 1/Å."""
+        """Return the value and its gradient (n_atoms, 3) in 1/Å."""
         vectors, lengths = _bonds(atoms, self.pairs)
         power = (lengths / self.radius) ** SHARPNESS
         slope = -SHARPNESS * power / lengths / (1 + power) ** 2

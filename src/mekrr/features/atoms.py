@@ -6,20 +6,23 @@ Gram matrix cheaper by the square of the share that stays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from numbers import Real
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.constraints import FixAtoms
 from ase.data import atomic_numbers
 from ase.geometry import get_distances
+from pydantic import ValidationError
 
+from mekrr.closed import validator
 from mekrr.errors import ConfigError, DataError
+from mekrr.features.rule import WORDS, AtomRule
 
 
 def selected(atoms: Atoms, rule: str | Mapping, source: str) -> np.ndarray:
-    """Mask (n_atoms,) of the atoms that a rule keeps.
+    """Return the mask (n_atoms,) of the atoms that a rule keeps.
 
     Parameters
     ----------
@@ -58,24 +61,24 @@ def selected(atoms: Atoms, rule: str | Mapping, source: str) -> np.ndarray:
 
 def check_rule(rule: object) -> None:
     """Raise a ConfigError for what is no rule of `selected`."""
-    possible = rule in ("all", "mobile") if isinstance(rule, str) else False
-    if isinstance(rule, Mapping):
-        within, key = rule.get("within", 1.0), "of" if "within" in rule else "species"
-        symbols = rule.get(key)
-        possible = (
-            rule.keys() <= {"within", key}
-            and isinstance(symbols, Sequence)
-            and len(symbols) > 0
-            and all(isinstance(s, str) and atomic_numbers.get(s, 0) > 0 for s in symbols)
-            and isinstance(within, Real)
-            and not isinstance(within, bool)
-            and 0 < within < np.inf
-        )
-    if not possible:
+    try:
+        _validated(_plain(rule))
+    except ValidationError as error:
         raise ConfigError(
-            f"atoms={rule!r} is no rule: all, mobile, {{species: [N, O]}}, or {{within: 4.0, of: "
-            "[N]}} with elements' symbols and Å"
-        )
+            f"atoms={rule!r} is no rule: {WORDS} with elements' symbols and Å"
+        ) from error
+
+
+_validated = validator(AtomRule)
+
+
+def _plain(value: Any) -> Any:
+    """A rule of Python's own types, which alone the models take."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _of_species(atoms: Atoms, species: list[str]) -> np.ndarray:

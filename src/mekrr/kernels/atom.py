@@ -1,34 +1,54 @@
-"""Kernels between two atoms' features."""
+"""Kernels between two atoms' features. A new one is a class here and its line in `KERNELS`."""
 
 from __future__ import annotations
 
+import abc
+import math
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
-class Gaussian:
-    """k(h, h') = exp(-|h - h'|² / (2 σ²)), σ = ``lengthscale`` > 0."""
+class AtomKernel:
+    """A kernel k(h, h') between the features of two atoms.
 
+    Attributes
+    ----------
+    label : what tables and figures call it.
+    centred : whether models centre and scale it by the training frames.
+    lengthscale : σ; NaN for a kernel without.
+    """
+
+    label: ClassVar[str]
+    centred: ClassVar[bool] = False
     lengthscale: float
 
-    def apply(self, exponent: object, xp: ModuleType) -> None:
+
+@dataclass(frozen=True)
+class Radial(AtomKernel, abc.ABC):
+    """A function of |h - h'|/σ, σ = ``lengthscale`` > 0, that is 1 between equal features."""
+
+    @abc.abstractmethod
+    def apply(self, exponent: Any, xp: ModuleType) -> None:
         """Turn -|h - h'|²/2σ² into kernel values, in place, by ``xp``: numpy or torch."""
+
+
+class Gaussian(Radial):
+    """k(h, h') = exp(-|h - h'|² / (2 σ²))."""
+
+    label = "Gaussian"
+
+    def apply(self, exponent: Any, xp: ModuleType) -> None:
         xp.exp(exponent, out=exponent)
 
 
-@dataclass(frozen=True)
-class Matern:
-    """Matérn kernel of r = |h - h'|/σ (Rasmussen and Williams, eq. 4.17).
+class Matern(Radial):
+    """Matérn kernel of r = |h - h'|/σ (Rasmussen and Williams, eq. 4.17)."""
 
-    ``order`` 3: (1 + √3 r) exp(-√3 r); 5: (1 + √5 r + 5 r²/3) exp(-√5 r).
-    """
+    order: ClassVar[int]
 
-    lengthscale: float
-    order: int = 5
-
-    def apply(self, exponent: object, xp: ModuleType) -> None:
-        """Turn -|h - h'|²/2σ² into kernel values, in place, by ``xp``: numpy or torch."""
+    def apply(self, exponent: Any, xp: ModuleType) -> None:
         exponent *= exponent < 0.0  # rounding may leave it above
         exponent *= -2.0 * self.order
         xp.sqrt(exponent, out=exponent)
@@ -40,6 +60,32 @@ class Matern:
         exponent *= polynomial
 
 
+class Matern5(Matern):
+    """k(h, h') = (1 + √5 r + 5 r²/3) exp(-√5 r)."""
+
+    label = "Matérn 5/2"
+    order = 5
+
+
+class Matern3(Matern):
+    """k(h, h') = (1 + √3 r) exp(-√3 r)."""
+
+    label = "Matérn 3/2"
+    order = 3
+
+
 @dataclass(frozen=True)
-class Linear:
+class Linear(AtomKernel):
     """k(h, h') = h · h'."""
+
+    label = "linear"
+    centred = True
+    lengthscale: float = math.nan
+
+
+KERNELS = {  # from the smoothest to the roughest
+    "gaussian": Gaussian,
+    "matern5": Matern5,
+    "matern3": Matern3,
+    "linear": Linear,
+}

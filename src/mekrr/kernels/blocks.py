@@ -16,7 +16,6 @@ import numpy as np
 
 from mekrr.errors import DataError
 from mekrr.features.store import read_layer
-from mekrr.kernels.atom import Gaussian
 from mekrr.kernels.cells import Cells, Pair, pairs_of_parts
 from mekrr.kernels.gram import SpeciesGram, species_gram
 from mekrr.kernels.prepared import DTYPE, Prepared
@@ -107,7 +106,7 @@ def _computed(
             gram = species_gram(
                 rows,
                 columns,
-                Gaussian(coordinates.lengthscale),
+                prepared.kernel(layer),
                 coordinates=coordinates,
                 threads=threads,
                 dtype=DTYPE,

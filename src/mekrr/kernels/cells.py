@@ -55,8 +55,8 @@ class Cells:
         self.frames, self._parts = {}, {}
         for kind, members in (("train", train), ("rest", rest)):
             parts = [
-                _pieces(part, n_atoms, _n_cells(len(part), int(n_atoms[part].sum())))
-                for part in _pieces(members, n_atoms, n_parts)
+                _divided(part, n_atoms, _n_cells(len(part), int(n_atoms[part].sum())))
+                for part in _divided(members, n_atoms, n_parts)
             ]
             self.frames[kind] = [cell for part in parts for cell in part if len(cell)]
             ends = np.cumsum([sum(len(cell) > 0 for cell in part) for part in parts]).tolist()
@@ -64,12 +64,12 @@ class Cells:
         self.first_column = np.cumsum([0, *map(len, self.frames["train"])])
 
     def shape(self, pair: Pair) -> tuple[int, int]:
-        """Rows and columns of a pair's kernels."""
+        """Return rows and columns of a pair's kernels."""
         rows, columns = self.frames[pair.kind][pair.row], self.frames["train"][pair.column]
         return len(rows), len(columns)
 
     def block(self, first: int, second: int) -> list[Pair]:
-        """The pairs of cells that the block of two parts holds."""
+        """Return the pairs of cells that the block of two parts holds."""
         train, rest = self._parts["train"], self._parts["rest"]
         pairs = [Pair("train", a, b) for a in train[first] for b in train[second] if a <= b]
         for rows, columns in dict.fromkeys([(first, second), (second, first)]):
@@ -78,7 +78,7 @@ class Cells:
 
 
 def pairs_of_parts(n_parts: int) -> list[tuple[int, int]]:
-    """All blocks of a matrix."""
+    """Return all blocks of a matrix."""
     return list(combinations_with_replacement(range(n_parts), 2))
 
 
@@ -86,9 +86,9 @@ def _n_cells(n_frames: int, n_atoms: int) -> int:
     return max(-(-n_frames // CELL_FRAMES), -(-n_atoms // CELL_ATOMS))
 
 
-def _pieces(frames: np.ndarray, n_atoms: np.ndarray, n_pieces: int) -> list[np.ndarray]:
-    """``frames`` in consecutive pieces of about as many atoms, cut where bands begin."""
+def _divided(frames: np.ndarray, n_atoms: np.ndarray, n: int) -> list[np.ndarray]:
+    """Divide ``frames`` into n sequences of about as many atoms, cut where bands begin."""
     pointer = np.cumsum([0, *n_atoms[frames]])
     begins = cuts(FrameFeatures(np.empty((0, 0)), np.empty(0), pointer))
-    bounds = np.linspace(0, len(begins), n_pieces + 1).round().astype(int)
+    bounds = np.linspace(0, len(begins), n + 1).round().astype(int)
     return np.split(frames, np.array([*begins, len(frames)])[bounds[1:-1]])

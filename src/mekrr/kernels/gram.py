@@ -24,7 +24,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import Gaussian, Linear, Matern
+from mekrr.kernels.atom import AtomKernel, Radial
 from mekrr.kernels.engine import plan
 from mekrr.kernels.engine.coordinates import Coordinates
 from mekrr.kernels.engine.tiles import Device, Host, Operand, operand, tile_kernels
@@ -65,7 +65,7 @@ def combine(k0: np.ndarray, k1: np.ndarray, alpha: float) -> np.ndarray:
 def species_gram(
     rows: FrameFeatures,
     columns: FrameFeatures | None,
-    kernel: Gaussian | Matern | Linear,
+    kernel: AtomKernel,
     *,
     coordinates: Coordinates | None = None,
     threads: int = 1,
@@ -89,15 +89,16 @@ def species_gram(
     device : torch device that computes the tiles; None for numpy on the CPU.
     title : text of the progress bar.
     """
-    if isinstance(kernel, Linear):
-        return _linear_gram(rows, rows if columns is None else columns)
-    return _pairwise_gram(rows, columns, kernel, coordinates, threads, dtype, memory, device, title)
+    if isinstance(kernel, Radial):
+        options = coordinates, threads, dtype, memory, device, title
+        return _pairwise_gram(rows, columns, kernel, *options)
+    return _linear_gram(rows, rows if columns is None else columns)
 
 
 def train_gram(
     frames: FrameFeatures,
     train: np.ndarray,
-    kernel: Gaussian | Matern | Linear,
+    kernel: AtomKernel,
     *,
     dtype: type = np.float32,
     **options,
@@ -108,7 +109,7 @@ def train_gram(
     `species_gram`.
     """
     rest = np.setdiff1d(np.arange(len(frames)), train)
-    if not isinstance(kernel, Linear):
+    if isinstance(kernel, Radial):
         options["coordinates"] = Coordinates.of([frames], kernel.lengthscale, dtype)
     options["dtype"] = dtype
     parts = [(train, species_gram(frames.select(train), None, kernel, **options))]
@@ -126,16 +127,16 @@ def train_gram(
     return whole
 
 
-def own_gram(frames: FrameFeatures, kernel: Gaussian | Matern | Linear) -> SpeciesGram:
+def own_gram(frames: FrameFeatures, kernel: AtomKernel) -> SpeciesGram:
     """Kernels of each frame with itself, (n_frames,), in float64, from its own atom pairs."""
     species = np.unique(frames.species)
     k0, shares = np.zeros(len(frames)), np.zeros((len(species), len(frames)))
     for index, (begin, end) in enumerate(pairwise(frames.pointer)):
         h = frames.features[begin:end].astype(np.float64)
-        if not isinstance(kernel, Linear):
+        if isinstance(kernel, Radial):
             h = (h - h.mean(axis=0)) / kernel.lengthscale
         pairs = h @ h.T
-        if not isinstance(kernel, Linear):
+        if isinstance(kernel, Radial):
             squares = 0.5 * np.diag(pairs)
             pairs -= squares[:, None] + squares
             kernel.apply(pairs, np)
@@ -175,7 +176,7 @@ def _means(frames: FrameFeatures, species: np.ndarray) -> tuple[np.ndarray, np.n
 def _pairwise_gram(
     rows: FrameFeatures,
     columns: FrameFeatures | None,
-    kernel: Gaussian | Matern,
+    kernel: Radial,
     coordinates: Coordinates | None,
     threads: int,
     dtype: type,

@@ -12,7 +12,7 @@ from mekrr.errors import DataError
 from mekrr.features.store import FrameFeatures
 
 SAMPLE_ATOMS = 4000  # of so few, all squared distances are held at once (64 MB)
-BLOCK = 768  # atoms whose distances to so many others are held at once
+BATCH = 768  # atoms whose distances to so many others are held at once
 BINS = 2**16
 # Shares of the sample's distances between which that of all is sought, until it is there.
 BRACKETS = ((0.48, 0.52), (0.4, 0.6), (0.0, 1.0))
@@ -21,7 +21,7 @@ BRACKETS = ((0.48, 0.52), (0.4, 0.6), (0.0, 1.0))
 def find_lengthscale(
     frames: FrameFeatures, train: Sequence[int], rule: str | float, *, threads: int = 1
 ) -> float:
-    """σ by a rule: "median" or "sampled-median" of the training atoms, or a number.
+    """Find σ by a rule: "median" or "sampled-median" of training atoms, or a number.
 
     Raises a DataError if the median is zero.
     """
@@ -46,12 +46,12 @@ def median_lengthscale(
     seed: int = 0,
     threads: int = 1,
 ) -> float:
-    """Median pairwise distance between atoms, the paper's choice of σ.
+    """Find the median pairwise distance between atoms, the paper's choice of σ.
 
     The published definition: lower median over the full distance matrix, its zero
     diagonal included. Up to 4,000 atoms computed in float64. For more, the squared distances
     are float32 and counted in bins around the median of a sample, which gives σ to about a
-    millionth; two passes over blocks of atoms at most, in constant memory.
+    millionth; two passes over batches of atoms at most, in constant memory.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def median_lengthscale(
 
 
 def _rank(n: int) -> int:
-    """Rank of the lower median of the full n × n matrix among the pairs i < j.
+    """Return the rank of the lower median of the full n × n matrix among the pairs i < j.
 
     Sorted, the matrix holds n zeros, then every distance twice; negative: it is a zero.
     """
@@ -100,13 +100,13 @@ def _lower_median(upper: np.ndarray, n: int) -> float:
 
 
 def _squared_distances(features: np.ndarray) -> np.ndarray:
-    """(n (n - 1)/2,) float64, of all pairs i < j."""
+    """Return (n (n - 1)/2,) float64, of all pairs i < j."""
     h = np.asarray(features, dtype=np.float64)
     h = h - h.mean(axis=0)
     norms = np.einsum("ij,ij->i", h, h)
     parts = [np.empty(0)]
-    for start in range(0, len(h), BLOCK):
-        stop = min(start + BLOCK, len(h))
+    for start in range(0, len(h), BATCH):
+        stop = min(start + BATCH, len(h))
         squared = norms[start:stop, None] + norms[start:] - 2.0 * (h[start:stop] @ h[start:].T)
         square, rest = np.split(squared, [stop - start], axis=1)
         parts += [square[np.triu_indices(stop - start, k=1)], rest.ravel()]
@@ -114,8 +114,8 @@ def _squared_distances(features: np.ndarray) -> np.ndarray:
 
 
 def _largest_square(features: np.ndarray, atoms: np.ndarray, origin: np.ndarray) -> float:
-    blocks = (features[atoms[k : k + BLOCK]] - origin for k in range(0, len(atoms), BLOCK))
-    return max(float(np.einsum("ij,ij->i", h, h).max()) for h in blocks)
+    batches = (features[atoms[k : k + BATCH]] - origin for k in range(0, len(atoms), BATCH))
+    return max(float(np.einsum("ij,ij->i", h, h).max()) for h in batches)
 
 
 def _count(
@@ -126,12 +126,12 @@ def _count(
     high: float,
     threads: int,
 ) -> tuple[int, np.ndarray]:
-    """Pairs i < j with a squared distance below ``low``, and in each of BINS bins to ``high``."""
-    starts = range(0, len(atoms), BLOCK)
+    """Count pairs i < j with squared distance below ``low``, and in BINS bins to ``high``."""
+    starts = range(0, len(atoms), BATCH)
 
     def prepared(start: int, scale: float, first: int) -> np.ndarray:
-        """Features times ``scale``, the squared norm, 1, in an order that the sides exchange."""
-        h = np.asarray(features[atoms[start : start + BLOCK]] - origin, dtype=np.float32)
+        """Return features times ``scale``, squared norm, 1, in an order that sides exchange."""
+        h = np.asarray(features[atoms[start : start + BATCH]] - origin, dtype=np.float32)
         norms = np.einsum("ij,ij->i", h, h, dtype=np.float64)
         extra = np.stack([norms, np.ones(len(h))], axis=1)[:, [first, 1 - first]]
         return np.hstack([scale * h, extra.astype(np.float32)])
@@ -139,12 +139,12 @@ def _count(
     def count(start: int) -> tuple[int, np.ndarray]:
         below, counts = 0, np.zeros(BINS, dtype=np.int64)
         rows = prepared(start, -2.0, 0)
-        for other in starts[start // BLOCK :]:
+        for other in starts[start // BATCH :]:
             squared = rows @ prepared(other, 1.0, 1).T
             if other == start:
                 squared[np.tril_indices(len(rows))] = np.inf
             smaller, small = squared < low, squared < high
-            below += np.count_nonzero(smaller)
+            below += int(np.count_nonzero(smaller))
             inside = squared[small ^ smaller]
             bins = ((inside - low) * (BINS / (high - low))).astype(np.int64)
             counts += np.bincount(np.minimum(bins, BINS - 1), minlength=BINS)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from mekrr.features.store import read_layer
-from mekrr.kernels.atom import Gaussian
+from mekrr.kernels.atom import KERNELS, Radial
 from mekrr.kernels.cells import Cells
 from mekrr.kernels.engine.coordinates import Coordinates
 from mekrr.kernels.gram import SpeciesGram, own_gram
@@ -28,12 +28,14 @@ class Prepared:
 
     Attributes
     ----------
+    atom : name of the atom kernel, one with a lengthscale.
     train : (n_train,) frames of the columns.
     n_atoms : (n_frames,) atoms of each frame.
     coordinates : per layer, in which atoms are compared, the lengthscale among them.
     own : per layer, (n_frames,) kernels of each frame with itself.
     """
 
+    atom: str
     train: np.ndarray
     n_atoms: np.ndarray
     coordinates: dict[int, Coordinates]
@@ -47,9 +49,10 @@ class Prepared:
         train: np.ndarray,
         lengthscale: str | float,
         *,
+        atom: str = "gaussian",
         threads: int,
     ) -> Prepared:
-        """For a file of features; ``lengthscale`` is a rule of `find_lengthscale`."""
+        """Find it for a file of features; ``lengthscale`` is a rule of `find_lengthscale`."""
         coordinates, own = {}, {}
         for layer in layers:
             frames = read_layer(features, layer)
@@ -57,12 +60,16 @@ class Prepared:
             logging.info("layer %d: lengthscale %.6g", layer, sigma)
             # As if read back: the order of an array in memory may decide its last digits.
             coordinates[layer] = _coordinates(_arrays(Coordinates.of([frames], sigma, DTYPE)))
-            own[layer] = own_gram(frames, Gaussian(sigma))
-        return cls(np.asarray(train, dtype=np.int64), frames.n_atoms, coordinates, own)
+            own[layer] = own_gram(frames, KERNELS[atom](sigma))
+        return cls(atom, np.asarray(train, dtype=np.int64), frames.n_atoms, coordinates, own)
 
     def cells(self, n_parts: int) -> Cells:
         """All frames in so many parts."""
         return Cells(self.train, self.n_atoms, n_parts)
+
+    def kernel(self, layer: int) -> Radial:
+        """Return the atom kernel of a layer."""
+        return KERNELS[self.atom](self.coordinates[layer].lengthscale)
 
     @property
     def layers(self) -> list[int]:
@@ -79,7 +86,7 @@ class Prepared:
             for name, values in _arrays(self.coordinates[layer]).items():
                 tensors[f"coordinates.layer{layer}.{name}"] = values
             tensors |= named_shares(f"own.layer{layer}", self.own[layer])
-        write_tensors(path, tensors, {"layers": json.dumps(self.layers)})
+        write_tensors(path, tensors, {"layers": json.dumps(self.layers), "atom": self.atom})
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> Prepared:
@@ -93,7 +100,8 @@ class Prepared:
                 {name.removeprefix(prefix): np.array(file.read(name)) for name in names}
             )
             own[layer] = read_shares(file, f"own.layer{layer}")
-        return cls(np.array(file.read("train")), np.array(file.read("n_atoms")), coordinates, own)
+        train, n_atoms = np.array(file.read("train")), np.array(file.read("n_atoms"))
+        return cls(file.metadata["atom"], train, n_atoms, coordinates, own)
 
 
 def _arrays(coordinates: Coordinates) -> dict[str, np.ndarray]:

@@ -37,7 +37,7 @@ from mekrr.errors import (
 )
 from mekrr.features.atoms import selected
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import Gaussian, Linear, Matern
+from mekrr.kernels.atom import KERNELS, AtomKernel
 from mekrr.kernels.gram import combine, own_gram, species_gram, train_gram
 from mekrr.kernels.lengthscale import find_lengthscale
 from mekrr.models.file import read_model, write_model
@@ -49,7 +49,7 @@ from mekrr.models.inputs import (
     take_validation,
     take_weights,
 )
-from mekrr.models.parameters import ATOM_KERNELS, check_parameters
+from mekrr.models.parameters import check_parameters
 from mekrr.models.record import ModelRecord
 from mekrr.models.ridge import KernelRidge, RidgePath, is_constant
 from mekrr.models.select import (
@@ -562,8 +562,8 @@ class MEKRR(RegressorMixin, BaseEstimator):
             warnings.warn(doubt, CompositionWarning, stacklevel=4)
         return std
 
-    def _atom_kernel(self, lengthscale: float | None) -> Gaussian | Matern | Linear:
-        return Linear() if lengthscale is None else ATOM_KERNELS[self.kernel](lengthscale)
+    def _atom_kernel(self, lengthscale: float | None) -> AtomKernel:
+        return KERNELS[self.kernel](np.nan if lengthscale is None else lengthscale)
 
     def _grams(
         self, layers: Mapping[int | None, FrameFeatures], train: np.ndarray

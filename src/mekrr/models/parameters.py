@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
 
+from mekrr.choices import MEDIANS
 from mekrr.errors import ConfigError
 from mekrr.features.atoms import check_rule
-from mekrr.kernels.atom import Gaussian, Matern
+from mekrr.kernels.atom import KERNELS
 from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION, MOST_THREADS
 
-ATOM_KERNELS = {
-    "gaussian": Gaussian,
-    "matern3": partial(Matern, order=3),
-    "matern5": partial(Matern, order=5),
-}
 CHOICES = {
-    "kernel": (*ATOM_KERNELS, "linear", "precomputed"),
+    "kernel": (*KERNELS, "precomputed"),
     "target": ("energy", "delta"),
 }
-MEDIANS = ("median", "sampled-median")
 OPEN = ("layer", "alpha", "regularisation")  # None where the fit has to choose
 TYPES = {
     "backbone": (str, "the name of a network"),

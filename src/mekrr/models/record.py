@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from mekrr.data.references import GIVEN, RULES
+from mekrr.features.rule import AtomRule
 from mekrr.models.file import Closed, Record, Tensors, Text
 from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION, MOST_THREADS
 from mekrr.models.parameters import CHOICES, MEDIANS
@@ -68,15 +69,6 @@ Regularisation = Annotated[float, Field(ge=0, le=LARGEST_REGULARISATION)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class _OfSpecies(Closed):
-    species: list[Species]
-
-
-class _Within(Closed):
-    within: NonNegativeFloat
-    of: list[Species]
-
-
 class _Parameters(Closed):
     """Those of the estimator."""
 
@@ -88,7 +80,7 @@ class _Parameters(Closed):
     kernel: Literal[*CHOICES["kernel"]]
     target: Literal[*CHOICES["target"]]
     reference_energy: Literal[*RULES] | Energies
-    atoms: Literal["all", "mobile"] | _OfSpecies | _Within
+    atoms: AtomRule
     threads: Annotated[int, Field(ge=1, le=MOST_THREADS)]
     registry: Text | None = Field(None, exclude=True)  # of format 1; a path that none may open
 

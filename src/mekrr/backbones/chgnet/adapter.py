@@ -61,13 +61,13 @@ class CHGNetBackbone(Backbone):
         return self
 
     def _reference_energy(self, graph: AtomGraph) -> torch.Tensor:
-        """CHGNet's composition energy (eV per frame): a fixed energy per element."""
+        """Return CHGNet's composition energy (eV per frame): a fixed energy per element."""
         per_species = self._model.composition_model.fc.weight[0]
         total = per_species.new_zeros(len(graph.n_atoms))
         return total.index_add(0, graph.frame, per_species[graph.species - 1])
 
     def _batched_graph(self, graph: AtomGraph) -> BatchedGraph:
-        """CHGNet's input: bonds stand once in ``graph``, directed bonds are both ways."""
+        """Return CHGNet's input: bonds stand once in ``graph``, directed bonds are both ways."""
         dtype = next(self._model.parameters()).dtype
         n_bonds = len(graph.centre)
         bonds = torch.arange(n_bonds, device=graph.centre.device)
@@ -108,7 +108,7 @@ class CHGNetBackbone(Backbone):
 def _ordered_pairs_by_centre(
     edges: torch.Tensor, centre: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """All ordered pairs of different ``edges`` that start at the same atom: the angles."""
+    """Return ordered pairs of different ``edges`` that start at the same atom: the angles."""
     edges = edges[torch.argsort(centre[edges], stable=True)]
     _, degree = torch.unique_consecutive(centre[edges], return_counts=True)
     start = torch.cumsum(degree, 0) - degree

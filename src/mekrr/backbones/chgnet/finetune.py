@@ -88,7 +88,7 @@ class FineTunedCHGNet(CHGNetBackbone, Network):
 
 
 def _layers(model: torch.nn.Module, begin: int, end: int) -> torch.nn.ModuleDict:
-    """Convolutions from ``begin`` to ``end``; what the last ones do to bonds enters nothing."""
+    """Run convolutions ``begin`` to ``end``; what the last do to bonds enters nothing."""
     last = len(model.atom_conv_layers) - 1
     return torch.nn.ModuleDict(
         {
@@ -100,7 +100,7 @@ def _layers(model: torch.nn.Module, begin: int, end: int) -> torch.nn.ModuleDict
 
 
 def _advance(layers: torch.nn.ModuleDict, state: State) -> State:
-    """The state after some layers."""
+    """Return the state after some layers."""
     state = dict(state)
     for k, atoms in enumerate(layers["atoms"]):
         state["h"] = _update_atoms(atoms, state)
@@ -112,7 +112,7 @@ def _advance(layers: torch.nn.ModuleDict, state: State) -> State:
 
 
 def _update_atoms(layer: AtomConv, state: State) -> torch.Tensor:
-    """Each bond tells either end of the other: first all from one side, then all from the other."""
+    """Send messages along bonds: first all from one side, then all from the other."""
     sides = [
         _gated(layer.twoBody_atom, state, [("h", centre), ("bond", None), ("h", neighbour)])
         for centre, neighbour in (("first", "second"), ("second", "first"))
@@ -137,7 +137,7 @@ def _update_angles(layer: AngleUpdate, state: State) -> torch.Tensor:
 def _gated(
     module: GatedMLP, state: State, inputs: Sequence[tuple[str, str | None]]
 ) -> torch.Tensor:
-    """CHGNet's gated perceptron of features side by side.
+    """Apply CHGNet's gated perceptron to features side by side.
 
     Its first layer is linear: it is applied to the features of atoms and bonds, of which there
     are fewer than of rows, before they are gathered.

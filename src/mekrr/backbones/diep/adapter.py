@@ -75,7 +75,7 @@ class DIEP(Backbone):
 
 @contextmanager
 def _computing_in(dtype: torch.dtype) -> Iterator[None]:
-    """DIEP casts what it computes to a global type, whatever that of its weights."""
+    """Let DIEP compute in ``dtype``: it casts to a global type, whatever that of its weights."""
     before = config.float_th
     config.float_th = dtype
     try:

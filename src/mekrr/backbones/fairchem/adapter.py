@@ -212,7 +212,7 @@ class FairChem(Backbone):
         return self
 
     def _atomic_data(self, graph: AtomGraph) -> AtomicData:
-        """The library's batch with our edges, in the precision of the weights."""
+        """Return the library's batch with our edges, in the precision of the weights."""
         dtype = next(self._model.parameters()).dtype
         n_frames = len(graph.n_atoms)
         unused = torch.zeros_like(graph.species)
@@ -237,7 +237,7 @@ class FairChem(Backbone):
 
 
 def _fetch(name: str, model: str) -> Path:
-    """Path of a registered model's checkpoint, downloaded by the library if need be."""
+    """Return the path of a registered model's checkpoint, downloaded by the library if need be."""
     registered = pretrained_mlip._MODEL_CKPTS.checkpoints
     if model not in registered:
         raise BackboneError(
@@ -255,7 +255,7 @@ def _fetch(name: str, model: str) -> Path:
 
 
 def _read_checkpoint(path: Path) -> MLIPInferenceCheckpoint:
-    """An inference checkpoint, unpickled without running any code from it."""
+    """Unpickle an inference checkpoint without running any code from it."""
     try:
         with torch.serialization.safe_globals(HARMLESS):
             foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
@@ -272,7 +272,7 @@ def _read_checkpoint(path: Path) -> MLIPInferenceCheckpoint:
 
 
 def _vetted(checkpoint: MLIPInferenceCheckpoint, path: Path) -> MLIPInferenceCheckpoint:
-    """The checkpoint with plain settings that name nothing but PARTS.
+    """Return the checkpoint with plain settings that name nothing but PARTS.
 
     Its tasks become a dict from data set to the settings of that data set's energy.
     """
@@ -297,7 +297,7 @@ def _vetted(checkpoint: MLIPInferenceCheckpoint, path: Path) -> MLIPInferenceChe
 
 
 def _plain(settings: Any) -> Any:
-    """Settings without OmegaConf's containers; their references to other settings resolved."""
+    """Return settings without OmegaConf's containers, references to other settings resolved."""
     if OmegaConf.is_config(settings):
         return OmegaConf.to_container(settings, resolve=True)
     if isinstance(settings, dict):
@@ -308,7 +308,7 @@ def _plain(settings: Any) -> Any:
 
 
 def _names(settings: Any) -> Iterator[str]:
-    """Every name in plain settings by which the library would look up a class."""
+    """Return every name in plain settings by which the library would look up a class."""
     if isinstance(settings, dict):
         for key, value in settings.items():
             if key in NAMING_KEYS:
@@ -320,7 +320,7 @@ def _names(settings: Any) -> Iterator[str]:
 
 
 def _build(settings: Any) -> Any:
-    """The object that plain settings name, out of PARTS; other values as they are."""
+    """Make the object that plain settings name, out of PARTS; other values stay as they are."""
     if not isinstance(settings, dict):
         return settings
     keywords = {k: _build(v) for k, v in settings.items() if k not in ("_target_", "_args_")}
@@ -328,7 +328,7 @@ def _build(settings: Any) -> Any:
 
 
 def _build_model(checkpoint: MLIPInferenceCheckpoint, path: Path) -> HydraModel:
-    """The model with the averaged weights, as the library uses it for inference."""
+    """Return the model with the averaged weights, as the library uses it for inference."""
     apply_uma_compat_fixups(checkpoint, str(path))
     settings = checkpoint.model_config
     model = HydraModel(  # without finetune_config, which would open another file

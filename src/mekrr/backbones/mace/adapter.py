@@ -124,7 +124,7 @@ class Inert:
         return self
 
     def __init__(self, *_arguments: Any):
-        """Accepts anything."""
+        """Accept anything."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -143,7 +143,7 @@ class Inert:
         return [*self._parameters.values(), *self._modules.values()][number]
 
     def __str__(self) -> str:
-        """Irreps, of which e3nn's Irreps, _MulIr and Irrep are tuples, as text: 8x0e+8x1o."""
+        """Return Irreps, tuples as e3nn's Irreps, _MulIr and Irrep are, as text: 8x0e+8x1o."""
         (content,) = self.arguments
         kind = type(self).__name__
         if kind == "Irreps":
@@ -153,7 +153,7 @@ class Inert:
 
 
 def read_inert(path: str | os.PathLike) -> Inert:
-    """A pickled MACE model as stand-ins with its data. No code of the file runs.
+    """Read a pickled MACE model as stand-ins with its data. No code of the file runs.
 
     mace-torch is not needed. Raises a BackboneError if the file is no such model or names
     anything foreign to one.
@@ -182,7 +182,7 @@ def read_inert(path: str | os.PathLike) -> Inert:
 def _build(
     name: str, pickled: Inert, path: str | os.PathLike
 ) -> tuple[dict[str, Any], torch.nn.Module]:
-    """Settings of a pickled model, and the frozen network that mace-torch makes of them."""
+    """Return a pickled model's settings, and the frozen network that mace-torch makes of them."""
     modules, read_settings = _mace(name)
     try:
         settings = _settings(read_settings(pickled), modules)
@@ -215,7 +215,7 @@ def _build(
 
 
 def _mace(name: str) -> tuple[ModuleType, Any]:
-    """mace.modules, and mace-torch's function that reads a model's settings off its parts."""
+    """Import mace.modules, and mace-torch's function that reads settings off a model's parts."""
     before = os.environ.get(SWITCH)
     try:  # here, since a file can be refused without mace-torch
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # of that switch
@@ -234,7 +234,7 @@ def _mace(name: str) -> tuple[ModuleType, Any]:
 
 
 def _settings(read: Mapping[str, Any], modules: ModuleType) -> dict[str, Any]:
-    """What was read off stand-ins, with the classes and functions themselves in their places."""
+    """Return what was read off stand-ins, with classes and functions themselves in place."""
     gate, edges = read["gate"], read["edge_irreps"]
     if isinstance(gate, Inert):  # getattr of torch's functions and a name
         gate = gate.arguments[1]
@@ -252,7 +252,7 @@ def _settings(read: Mapping[str, Any], modules: ModuleType) -> dict[str, Any]:
 
 
 def _weights(part: Inert, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-    """Parameters and buffers of a part and its parts, named as in a state_dict."""
+    """Return parameters and buffers of a part and its parts, named as in a state_dict."""
     for name, tensor in (part._parameters | part._buffers).items():
         if tensor is not None and name not in part._non_persistent_buffers_set:
             yield prefix + name, tensor
@@ -264,7 +264,7 @@ def _weights(part: Inert, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]
 def _known_weights(
     weights: Mapping[str, torch.Tensor], model: torch.nn.Module
 ) -> dict[str, torch.Tensor]:
-    """``weights`` with the model's constants where a file of another version lacks them.
+    """Return ``weights`` with the model's constants where a file of another version lacks them.
 
     Constants that other versions had are left out.
     """
@@ -278,7 +278,7 @@ def _known_weights(
 
 
 def _index(heads: Sequence[str], head: str | None, name: str) -> int:
-    """Number of the head of the energy; if none is given, that of mace-torch's calculator."""
+    """Return the number of the energy's head; if none is given, that of mace-torch's calculator."""
     if head is None and len(heads) == 1:
         return 0
     for number, known in enumerate(heads):
@@ -288,7 +288,7 @@ def _index(heads: Sequence[str], head: str | None, name: str) -> int:
 
 
 def _scalar_columns(model: torch.nn.Module) -> dict[int, torch.Tensor]:
-    """From each layer to its 0e channels among the columns of all layers side by side."""
+    """Return each layer's 0e channels among the columns of all layers side by side."""
     columns, start = {}, 0
     for layer, product in enumerate(model.products, start=1):
         irreps = product.linear.irreps_out

@@ -126,7 +126,7 @@ class SchNet(Backbone):
         return exact_filters(self._model, distance) if self._exact else self._model.table(distance)
 
     def _linear(self, layer: torch.nn.Linear, x: torch.Tensor) -> torch.Tensor:
-        """``layer`` of x; by oneDNN where it applies, on AMD processors twice as fast as MKL."""
+        """Apply ``layer``; by oneDNN where it can, on AMD processors twice as fast as MKL."""
         if layer not in self._packed or x.requires_grad or x.dtype != torch.float32 or not x.is_cpu:
             return layer(x)
         weight, bias = self._packed[layer]
@@ -134,7 +134,7 @@ class SchNet(Backbone):
 
 
 def exact_filters(model: SchNetLayers, distance: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Filters (n_edges, num_filters) of each interaction at ``distance`` (n_edges,), Å.
+    """Yield filters (n_edges, num_filters) of each interaction at ``distance`` (n_edges,), Å.
 
     W_t(d) = MLP_t(exp(-(d - μ)² / 2Δ²)) (cos(π d / cutoff) + 1) / 2, with Gaussians at
     centres μ that are Δ apart.
@@ -147,7 +147,7 @@ def exact_filters(model: SchNetLayers, distance: torch.Tensor) -> Iterator[torch
 
 
 def nearest_neighbours(graph: AtomGraph, most: int) -> AtomGraph:
-    """``graph`` with no more than the ``most`` nearest neighbours of each atom.
+    """Return ``graph`` with no more than the ``most`` nearest neighbours of each atom.
 
     Edges are sorted by centre, then distance, then neighbour, then the x, y and z of the
     image's translation. Distances are compared as multiples of ``TIE``, so that among
@@ -168,7 +168,7 @@ def nearest_neighbours(graph: AtomGraph, most: int) -> AtomGraph:
 
 
 def _plain_dict(*_factory: type) -> dict:
-    """Stands in for defaultdict, which torch does not fill when loading weights only."""
+    """Stand in for defaultdict, which torch does not fill when loading weights only."""
     return {}
 
 
@@ -186,7 +186,7 @@ HARMLESS = [
 
 @contextmanager
 def _only(allowed: list) -> Iterator[None]:
-    """torch.load accepts ``allowed`` and no longer what packages have added at import."""
+    """Let torch.load accept ``allowed`` and no longer what packages have added at import."""
     before = torch.serialization.get_safe_globals()
     torch.serialization.clear_safe_globals()
     torch.serialization.add_safe_globals(allowed)
@@ -198,7 +198,7 @@ def _only(allowed: list) -> Iterator[None]:
 
 
 def read_checkpoint(path: str | os.PathLike) -> object:
-    """Content of a checkpoint made by torch.save, without running any code from it."""
+    """Read a checkpoint made by torch.save, without running any code from it."""
     try:
         with _only(HARMLESS):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -223,7 +223,7 @@ def read_checkpoint(path: str | os.PathLike) -> object:
 
 
 def _build(checkpoint: object, path: str | os.PathLike) -> SchNetLayers:
-    """The frozen network of a checkpoint."""
+    """Build the frozen network of a checkpoint."""
     state = _entry(checkpoint, ("state_dict",), path)
     attributes = _entry(checkpoint, ("config", "model_attributes"), path)
     unknown = set(attributes) - {*ARCHITECTURE, *FIXED, *NO_MATTER}
@@ -272,7 +272,7 @@ def _check_state(
 def _packed(
     model: torch.nn.Module,
 ) -> dict[torch.nn.Linear, tuple[torch.Tensor, torch.Tensor | None]]:
-    """Weights and biases of the linear layers as oneDNN keeps them; empty without oneDNN."""
+    """Return weights and biases of linear layers as oneDNN keeps them; empty without oneDNN."""
     if not torch.backends.mkldnn.is_available():
         return {}
     return {
@@ -283,7 +283,7 @@ def _packed(
 
 
 def _normalizer(checkpoint: Mapping, path: str | os.PathLike) -> tuple[float, float]:
-    """Mean and standard deviation (eV) that the energy was normalised by; 0 and 1 if none."""
+    """Return mean and standard deviation (eV) that normalised the energy; 0 and 1 if none."""
     if not checkpoint.get("normalizers"):
         return 0.0, 1.0
     target = _entry(checkpoint, ("normalizers", "target"), path)
@@ -297,7 +297,7 @@ def _normalizer(checkpoint: Mapping, path: str | os.PathLike) -> tuple[float, fl
 
 
 def _entry(checkpoint: object, keys: Sequence[str], path: str | os.PathLike) -> Mapping:
-    """The mapping under nested ``keys``."""
+    """Return the mapping under nested ``keys``."""
     for key in keys:
         checkpoint = checkpoint.get(key) if isinstance(checkpoint, Mapping) else None
     if not isinstance(checkpoint, Mapping):

@@ -39,7 +39,7 @@ class Head(torch.nn.Module):
         self._radial = Radial(model.cutoff, width / KNOTS_PER_GAUSSIAN)
 
     def state(self, graph: AtomGraph) -> State:
-        """What the head needs of a frame beside its atoms: pairs of atoms and their filters.
+        """Return what the head needs of a frame beside its atoms: pairs of atoms and their filters.
 
         Edges to several images of a neighbour are one pair, with the sum of their filters.
         """
@@ -55,7 +55,7 @@ class Head(torch.nn.Module):
 
     @staticmethod
     def indices(atoms: str) -> dict[str, str]:
-        """What the tensors of `state` number; ``atoms`` is a tensor with a row for each atom."""
+        """Return what the tensors of `state` number; ``atoms`` is one with a row for each atom."""
         return {
             "frame": "n_atoms",
             **grouping_indices("centre", atoms),
@@ -64,7 +64,7 @@ class Head(torch.nn.Module):
         }
 
     def forward(self, state: State) -> torch.Tensor:
-        """Sum over the atoms of each frame (n_frames,) of the last layer's output."""
+        """Return the sum over the atoms of each frame (n_frames,) of the last layer's output."""
         knots = exact_filters(self, self._radial.knots.to(self.lin1.weight.device))
         inside = (self._radial.knots <= self.cutoff).to(self.lin1.weight)[:, None]
         filters = (sparse_product(state, "filter", f * inside) for f in knots)
@@ -72,7 +72,7 @@ class Head(torch.nn.Module):
         return self._energy(h, filters, state)
 
     def exact(self, graph: AtomGraph) -> torch.Tensor:
-        """The same from a graph, the filters' networks evaluated for each edge.
+        """Return the same from a graph, the filters' networks evaluated for each edge.
 
         For a head that keeps the embedding.
         """
@@ -92,7 +92,7 @@ class Head(torch.nn.Module):
 
 
 def _edges(centre: torch.Tensor, neighbour: torch.Tensor, n_atoms: int) -> State:
-    """Both ends of edges, or of pairs of atoms."""
+    """Return both ends of edges, or of pairs of atoms."""
     return grouping("centre", centre, n_atoms) | grouping("neighbour", neighbour, n_atoms)
 
 

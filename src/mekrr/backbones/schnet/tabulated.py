@@ -82,7 +82,7 @@ class HermiteTable(torch.nn.Module):
         log.info("%s: filters on %d intervals err by %.1e", name, self.intervals, self.error)
 
     def forward(self, distance: torch.Tensor) -> Iterator[torch.Tensor]:
-        """Each function in turn at ``distance`` (n,), from 0 to ``cutoff``, Å: (n, d)."""
+        """Yield each function in turn at ``distance`` (n,), from 0 to ``cutoff``, Å: (n, d)."""
         # In float64: the position within an interval is a small part of the distance.
         scaled = distance.double() * (self.intervals / self.cutoff)
         knot = scaled.detach().long().clamp(max=self.intervals - 1)

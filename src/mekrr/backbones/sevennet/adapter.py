@@ -83,7 +83,7 @@ class SevenNet(Backbone):
         return BackboneOutput(layers, data[KEY.PRED_TOTAL_ENERGY].reshape(-1))
 
     def _data(self, graph: AtomGraph) -> dict[str, torch.Tensor]:
-        """SevenNet's input."""
+        """Return SevenNet's input."""
         dtype = next(self._model.parameters()).dtype
         return {
             KEY.ATOMIC_NUMBERS: graph.species,

@@ -47,7 +47,7 @@ class Convolution:
         self._paths.sort(key=lambda path: path[0])
 
     def __call__(self, data: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """As the module's own."""
+        """Do as the module's own."""
         module = self._module
         centre, neighbour = data[module.key_edge_idx].int()
         edges = {
@@ -63,7 +63,7 @@ class Convolution:
         edges: Mapping[str, torch.Tensor],
         radial: Callable[[Path], torch.Tensor],
     ) -> dict[str, torch.Tensor]:
-        """The sum of messages, with radial weights (n_edges, u) of each path."""
+        """Sum messages, with radial weights (n_edges, u) of each path."""
         key = self._module.key_x
         x = data[key]
         n_atoms = len(x)
@@ -103,7 +103,7 @@ class Path:
         self._begin = torch.cumsum(counts, 0) - counts
 
     def forward(self, x: torch.Tensor, edges: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Σ_m [..] x_j,u,m for all edges and m'', from (n_atoms (2l + 1), u)."""
+        """Return Σ_m [..] x_j,u,m for all edges and m'', from (n_atoms (2l + 1), u)."""
         neighbour = edges["neighbour"][:, None]
         matrix = self._matrix(edges["harmonics"])
         weight = matrix[:, self._column, self._row]
@@ -116,7 +116,7 @@ class Path:
         return message.view(len(neighbour), self.out_dim, x.shape[1])
 
     def backward(self, upstream: torch.Tensor, edges: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Gradient with respect to x from that with respect to the messages.
+        """Return the gradient with respect to x from that with respect to the messages.
 
         ``edges`` has the grouping of edges by neighbour as well.
         """
@@ -140,6 +140,6 @@ class Path:
         return torch.stack(grads, dim=1).flatten(0, 1)
 
     def _matrix(self, harmonics: torch.Tensor) -> torch.Tensor:
-        """Σ_m' C Y_m', (n_edges, 2l + 1, 2l'' + 1)."""
+        """Return Σ_m' C Y_m', (n_edges, 2l + 1, 2l'' + 1)."""
         coupling = self._coupling.to(harmonics)
         return torch.einsum("eb,abc->eac", harmonics[:, self._harmonics], coupling)

@@ -126,7 +126,7 @@ class TrainedConvolution(Convolution):
     def on(
         self, state: State, basis: torch.Tensor, data: dict[str, torch.Tensor]
     ) -> dict[str, torch.Tensor]:
-        """As the module's own, ``basis`` being the radial basis at the knots."""
+        """Do as the module's own, ``basis`` being the radial basis at the knots."""
         weights = self._module.weight_nn(basis)
 
         def radial(path: Path) -> torch.Tensor:

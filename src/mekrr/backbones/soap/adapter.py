@@ -112,7 +112,7 @@ class SOAP(Backbone):
 
 
 def _harmonics(degree: int) -> slice:
-    """Where the 2l + 1 spherical harmonics of degree l stand."""
+    """Return where the 2l + 1 spherical harmonics of degree l stand."""
     return slice(degree**2, (degree + 1) ** 2)
 
 

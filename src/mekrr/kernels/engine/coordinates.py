@@ -10,7 +10,7 @@ import numpy as np
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.engine.rank import find_basis
 
-BLOCK_ATOMS = 1024  # atoms read at once where a pass over all features is needed
+BATCH_ATOMS = 1024  # atoms read at once where a pass over all features is needed
 ORIGIN_ATOMS = 1024  # atoms of a species whose mean is its origin: any origin will do
 LEAST_WIDTH = 65  # narrower features are not worth a search for fewer directions
 PROJECTION_ERROR = 5e-4  # lengthscales: moves an exponent by its square, 2.5e-7, at most
@@ -37,7 +37,7 @@ class Coordinates:
 
     @classmethod
     def of(cls, sets: Sequence[FrameFeatures], lengthscale: float, dtype: type) -> Coordinates:
-        """Coordinates for kernels of ``dtype`` between any frames of ``sets``.
+        """Find coordinates for kernels of ``dtype`` between any frames of ``sets``.
 
         Float64 kernels, which are there for exactness, keep all directions.
         """
@@ -58,11 +58,11 @@ class Coordinates:
                 rows.append(whole.shifted(frames, chosen, np.float64))
             return np.concatenate(rows)
 
-        def blocks():
-            for frames, atoms in _blocks(sets):
+        def batches():
+            for frames, atoms in _batches(sets):
                 yield whole.shifted(frames, atoms)
 
-        basis = find_basis(draw, blocks, total, PROJECTION_ERROR)
+        basis = find_basis(draw, batches, total, PROJECTION_ERROR)
         return cls(species, origins, lengthscale, basis)
 
     @property
@@ -73,7 +73,7 @@ class Coordinates:
     def shifted(
         self, frames: FrameFeatures, atoms: slice | np.ndarray, dtype: type = np.float32
     ) -> np.ndarray:
-        """(n, d): some atoms, in lengthscales from their species' origin."""
+        """Return some atoms (n, d), in lengthscales from their species' origin."""
         kind = np.searchsorted(self.species, frames.species[atoms])
         h = frames.features[atoms]
         u = np.subtract(h, self.origins[kind], dtype=np.result_type(h, np.float32, dtype))
@@ -83,7 +83,7 @@ class Coordinates:
     def prepared(
         self, frames: FrameFeatures, atoms: slice | np.ndarray, dtype: type
     ) -> tuple[np.ndarray, np.ndarray]:
-        """What is multiplied, w (n, r) of ``dtype``, and what is subtracted, q (n, n_species).
+        """Return what is multiplied, w (n, r) of ``dtype``, and subtracted, q (n, n_species).
 
         With h = o_s + σ u and w the rounded projection of u, an atom of species s has
 
@@ -96,7 +96,7 @@ class Coordinates:
         if self.basis is None:
             squares = _squares(precise)
         else:
-            basis = self.basis.astype(dtype)
+            basis: np.ndarray = self.basis.astype(dtype)
             w = u @ basis
             squares = _squares(w.astype(np.float64))
             squares += _squares(u - w @ basis.T)  # what the projection leaves out
@@ -113,14 +113,14 @@ def _squares(rows: np.ndarray) -> np.ndarray:
     return np.einsum("id,id->i", rows, rows)
 
 
-def _blocks(sets: Sequence[FrameFeatures]) -> Iterator[tuple[FrameFeatures, slice]]:
+def _batches(sets: Sequence[FrameFeatures]) -> Iterator[tuple[FrameFeatures, slice]]:
     for frames in sets:
-        for start in range(0, len(frames.features), BLOCK_ATOMS):
-            yield frames, slice(start, start + BLOCK_ATOMS)
+        for start in range(0, len(frames.features), BATCH_ATOMS):
+            yield frames, slice(start, start + BATCH_ATOMS)
 
 
 def _origin(sets: Sequence[FrameFeatures], species: int) -> np.ndarray:
-    """Mean feature (d,) of a species, over atoms evenly spread if there are many."""
+    """Return the mean feature (d,) of a species, over atoms evenly spread if there are many."""
     atoms = [np.flatnonzero(frames.species == species) for frames in sets]
     step = -(-sum(map(len, atoms)) // ORIGIN_ATOMS)
     rows = [f.features[a[::step]] for f, a in zip(sets, atoms, strict=True)]

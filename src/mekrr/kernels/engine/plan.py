@@ -21,7 +21,7 @@ Band = list[slice]
 
 
 def bands(frames: FrameFeatures, *, on_device: bool = False) -> list[Band]:
-    """All frames in bands of strips of at least one frame each."""
+    """Return all frames in bands of strips of at least one frame each."""
     n_atoms = DEVICE_STRIP_ATOMS if on_device else STRIP_ATOMS
     pointer, strips, first = frames.pointer, [], 0
     while first < len(frames):
@@ -33,12 +33,12 @@ def bands(frames: FrameFeatures, *, on_device: bool = False) -> list[Band]:
 
 
 def cuts(frames: FrameFeatures, *, on_device: bool = False) -> list[int]:
-    """Frames at which bands begin."""
+    """Return frames at which bands begin."""
     return [band[0].start for band in bands(frames, on_device=on_device)]
 
 
 def panels(bands: list[Band], frames: FrameFeatures, n_atoms: int) -> list[list[Band]]:
-    """Consecutive bands of together at most ``n_atoms`` atoms, at least one each."""
+    """Return consecutive bands of together at most ``n_atoms`` atoms, at least one each."""
     found: list[list[Band]] = []
     for band in bands:
         if found and size(frames, slice(found[-1][0][0].start, band[-1].stop)) <= n_atoms:
@@ -49,12 +49,12 @@ def panels(bands: list[Band], frames: FrameFeatures, n_atoms: int) -> list[list[
 
 
 def span(panel: list[Band]) -> slice:
-    """The frames of a panel."""
+    """Return the frames of a panel."""
     return slice(panel[0][0].start, panel[-1][-1].stop)
 
 
 def tiles(rows: list[Band], columns: list[Band], symmetric: bool) -> list[tuple[slice, slice]]:
-    """Tiles between two panels; of a symmetric matrix those on and above the diagonal."""
+    """Return tiles between two panels; of a symmetric matrix those on and above its diagonal."""
     found = []
     for strip in (strip for band in rows for strip in band):
         for band in columns:
@@ -67,5 +67,5 @@ def tiles(rows: list[Band], columns: list[Band], symmetric: bool) -> list[tuple[
 
 
 def size(frames: FrameFeatures, part: slice) -> int:
-    """Atoms of consecutive frames."""
+    """Return atoms of consecutive frames."""
     return int(frames.pointer[part.stop] - frames.pointer[part.start])

@@ -24,16 +24,16 @@ ROUNDS = 8
 
 def find_basis(
     draw: Callable[[int], np.ndarray],
-    blocks: Callable[[], Iterator[np.ndarray]],
+    batches: Callable[[], Iterator[np.ndarray]],
     n_rows: int,
     tolerance: float,
 ) -> np.ndarray | None:
-    """Orthonormal directions that hold every row of ``blocks`` up to ``tolerance``.
+    """Find orthonormal directions that hold every row of ``batches`` up to ``tolerance``.
 
     Parameters
     ----------
     draw : returns about so many rows, (n, d) float64, drawn at random: the first guess.
-    blocks : returns an iterator over all rows.
+    batches : returns an iterator over all rows.
     n_rows : number of all rows.
     tolerance : largest distance of a row from its projection; not below some 1e-7 of the
         rows' length, which is what rounding leaves of it.
@@ -53,7 +53,7 @@ def find_basis(
             return None
         picked = _rest(picked, basis)  # once more: the first removal leaves rounding
         basis = np.hstack([basis, np.linalg.qr(picked.T)[0]])
-        missing = np.concatenate([_beyond(block, basis, tolerance) for block in blocks()])
+        missing = np.concatenate([_beyond(batch, basis, tolerance) for batch in batches()])
         if not len(missing):
             return basis
         missing = missing[: most + SPARE].astype(np.float64)
@@ -61,18 +61,18 @@ def find_basis(
 
 
 def _picked(rows: np.ndarray, tolerance: float) -> np.ndarray:
-    """Some of the rows, furthest first, until all are within ``tolerance`` of their span."""
+    """Pick rows, furthest first, until all are within ``tolerance`` of their span."""
     _, pivots, rank, _ = dpstrf(rows @ rows.T, tol=tolerance**2)
     return rows[pivots[:rank] - 1]
 
 
 def _rest(rows: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """What of the rows is outside the basis."""
+    """Return what of the rows is outside the basis."""
     basis = basis.astype(rows.dtype, copy=False)
     return rows - (rows @ basis) @ basis.T
 
 
 def _beyond(rows: np.ndarray, basis: np.ndarray, tolerance: float) -> np.ndarray:
-    """Rows further than ``tolerance`` from their projection."""
+    """Return rows further than ``tolerance`` from their projection."""
     rest = _rest(rows, basis)
     return rows[np.einsum("ij,ij->i", rest, rest) > tolerance**2]

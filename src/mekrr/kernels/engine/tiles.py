@@ -16,15 +16,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import Gaussian, Matern
+from mekrr.kernels.atom import Radial
 from mekrr.kernels.engine.coordinates import Coordinates
 from mekrr.kernels.engine.plan import Band, span
 
-CHUNK_ATOMS = 384  # atoms prepared at once: their float64 features stay in the cache
+BATCH_ATOMS = 384  # atoms prepared at once: their float64 features stay in the cache
 LONGEST_SUM = 64  # float32 numbers added one after another, before float64 takes over
 
 
@@ -46,7 +47,7 @@ class Operand:
     """
 
     first: int
-    values: object
+    values: Any
     pointer: np.ndarray
     starts: np.ndarray
     place: np.ndarray
@@ -54,7 +55,7 @@ class Operand:
     counts: np.ndarray
 
     def mirrored(self) -> Operand:
-        """The same frames as the right side of the product, for those of the left side."""
+        """Return the same frames as the right side of the product, for those of the left side."""
         n_species = self.counts.shape[1]
         width = self.values.shape[1] - 2 * n_species
         columns = (slice(width), slice(width + n_species, None), slice(width, width + n_species))
@@ -69,10 +70,10 @@ def operand(
     *,
     right: bool,
     dtype: type,
-    device: object,
+    device: Any,
     pool: ThreadPoolExecutor,
 ) -> Operand:
-    """The frames of ``panel`` as left or right side of the product, on ``device`` or for numpy."""
+    """Make a panel one side of the product, left or right, on ``device`` or for numpy."""
     part = span(panel)
     species = coordinates.species
     n_species = len(species)
@@ -83,7 +84,7 @@ def operand(
     order = np.argsort(segment, kind="stable")
     kind, segment = kind[order], segment[order]
     width = coordinates.width
-    values = np.empty((end - begin, width + 2 * n_species), dtype)
+    values: np.ndarray = np.empty((end - begin, width + 2 * n_species), dtype)
     hot, square = values[:, width : width + n_species], values[:, width + n_species :]
     if not right:
         hot, square = square, hot
@@ -91,17 +92,17 @@ def operand(
 
     # Strip by strip, since the projection too is a product whose shape decides its rounding.
     begins = [int(frames.pointer[strip.start]) - begin for band in panel for strip in band]
-    chunks = [
-        slice(first, min(first + CHUNK_ATOMS, stop))
+    batches = [
+        slice(first, min(first + BATCH_ATOMS, stop))
         for start, stop in pairwise([*begins, len(values)])
-        for first in range(start, stop, CHUNK_ATOMS)
+        for first in range(start, stop, BATCH_ATOMS)
     ]
 
-    def fill(chunk: slice) -> None:
-        values[chunk, :width], squares = coordinates.prepared(frames, begin + order[chunk], dtype)
-        np.negative(squares, out=square[chunk])
+    def fill(batch: slice) -> None:
+        values[batch, :width], squares = coordinates.prepared(frames, begin + order[batch], dtype)
+        np.negative(squares, out=square[batch])
 
-    list(pool.map(fill, chunks))
+    list(pool.map(fill, batches))
     starts = np.flatnonzero(np.diff(segment, prepend=-1))
     place = segment[starts]
     n_frames = len(pointer) - 1
@@ -121,7 +122,7 @@ class Host:
 
     def __init__(self, largest_tile: int, dtype: type):
         # Pages of a fresh array are a fault each, and threads wait for each other there.
-        self._workspace = np.empty(largest_tile, dtype)
+        self._workspace: np.ndarray = np.empty(largest_tile, dtype)
 
     def segment_sums(
         self,
@@ -129,50 +130,50 @@ class Host:
         right: np.ndarray,
         left_starts: np.ndarray,
         right_starts: np.ndarray,
-        kernel: Gaussian | Matern,
+        kernel: Radial,
     ) -> np.ndarray:
-        """(n_left_segments, n_right_segments) float64: Σ_ij k(h_i, h_j) over two segments."""
+        """Sum k(h_i, h_j) over atoms of two segments: (n_left, n_right segments) float64."""
         shape = len(left), len(right)
         exponent = self._workspace[: shape[0] * shape[1]].reshape(shape)
         np.matmul(left, right.T, out=exponent)
         kernel.apply(exponent, np)
         # Whole rows are added, which is several times as fast as np.add.reduceat there.
-        pieces = list(_pieces(left_starts, shape[0]))
-        rows = np.empty((len(pieces), shape[1]), exponent.dtype)
-        for row, (begin, end) in zip(rows, pieces, strict=True):
+        runs = list(_runs(left_starts, shape[0]))
+        rows = np.empty((len(runs), shape[1]), exponent.dtype)
+        for row, (begin, end) in zip(rows, runs, strict=True):
             np.add.reduce(exponent[begin:end], axis=0, out=row)
-        first_piece = np.searchsorted([begin for begin, _ in pieces], left_starts)
+        first_run = np.searchsorted([begin for begin, _ in runs], left_starts)
         sums = np.add.reduceat(rows.astype(np.float64), right_starts, axis=1)
-        return np.add.reduceat(sums, first_piece, axis=0)
+        return np.add.reduceat(sums, first_run, axis=0)
 
 
 class Device:
     """Tiles by torch, on the device given."""
 
-    def __init__(self, device: object):
+    def __init__(self, device: Any):
         self._torch, self._device = self.torch(), device
 
     @staticmethod
     def torch() -> ModuleType:
-        """PyTorch, whose import takes seconds that the CPU's path does not need."""
+        """Import PyTorch, which takes seconds that the CPU's path does not need."""
         import torch
 
         return torch
 
-    def take(self, values: np.ndarray) -> object:
-        """An array as a tensor on the device."""
+    def take(self, values: np.ndarray) -> Any:
+        """Put an array on the device, as a tensor."""
         return self._torch.from_numpy(values).to(self._device)
 
     def segment_sums(self, left, right, left_starts, right_starts, kernel) -> np.ndarray:
-        """As `Host.segment_sums`."""
+        """Do as `Host.segment_sums`."""
         exponent = left @ right.T
         kernel.apply(exponent, self._torch)
         rows = self._one_hot(left_starts, left).T @ exponent
         sums = rows.double() @ self._one_hot(right_starts, right).double()
         return sums.cpu().numpy()
 
-    def _one_hot(self, starts: np.ndarray, values) -> object:
-        """(n_atoms, n_segments): 1 where the atom is in the segment."""
+    def _one_hot(self, starts: np.ndarray, values) -> Any:
+        """Return (n_atoms, n_segments): 1 where the atom is in the segment."""
         torch = self._torch
         first = torch.as_tensor(starts, device=self._device)
         atoms = torch.arange(len(values), device=self._device)
@@ -180,11 +181,11 @@ class Device:
         return torch.nn.functional.one_hot(owner, len(starts)).to(values.dtype)
 
 
-def _pieces(starts: np.ndarray, end: int) -> Iterable[tuple[int, int]]:
-    """Segments in pieces of at most LONGEST_SUM atoms."""
+def _runs(starts: np.ndarray, end: int) -> Iterable[tuple[int, int]]:
+    """Yield segments in runs of at most LONGEST_SUM atoms."""
     for begin, stop in zip(starts.tolist(), [*starts[1:].tolist(), end], strict=True):
-        for piece in range(begin, stop, LONGEST_SUM):
-            yield piece, min(piece + LONGEST_SUM, stop)
+        for run in range(begin, stop, LONGEST_SUM):
+            yield run, min(run + LONGEST_SUM, stop)
 
 
 def tile_kernels(
@@ -193,9 +194,9 @@ def tile_kernels(
     rows: slice,
     b: Operand,
     columns: slice,
-    kernel: Gaussian | Matern,
+    kernel: Radial,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """K_0 (n, m) and all shares of K_1 (n_species, n, m) between some frames of two operands."""
+    """Compute K_0 (n, m) and shares of K_1 (n_species, n, m) between frames of two operands."""
     left, left_starts, left_place, left_counts = _members(a, rows)
     right, right_starts, right_place, right_counts = _members(b, columns)
     sums = arithmetic.segment_sums(left, right, left_starts, right_starts, kernel)
@@ -208,8 +209,8 @@ def tile_kernels(
     return total, np.einsum("nsms->snm", dense) / np.maximum(pairs, 1)
 
 
-def _members(side: Operand, frames: slice) -> tuple[object, np.ndarray, np.ndarray, np.ndarray]:
-    """Values of some frames, first atoms and places of their segments, counts."""
+def _members(side: Operand, frames: slice) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
+    """Return values of some frames, first atoms and places of their segments, counts."""
     begin, end = frames.start - side.first, frames.stop - side.first
     atoms = slice(side.pointer[begin], side.pointer[end])
     segments = slice(side.first_segment[begin], side.first_segment[end])

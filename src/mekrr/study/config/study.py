@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from mekrr.backbones.entry import BackboneEntry, Download
-from mekrr.choices import ATOMS, MEDIANS
-from mekrr.closed import Chosen, Closed, Several, Symbol, Unique, fault
+from mekrr.choices import MEDIANS
+from mekrr.closed import Chosen, Closed, Several, Unique, fault
+from mekrr.features.rule import AtomRule
 from mekrr.study.config.datasets import Dataset
 from mekrr.study.config.networks import Network, Training
 from mekrr.study.config.surrogates import Surrogate
@@ -84,31 +85,6 @@ class BatchSize(Closed):
     )
 
 
-class OfSpecies(Closed):
-    """Atoms of some species."""
-
-    species: Several[Symbol]
-
-
-class Within(Closed):
-    """Atoms within a distance (Å) of a species."""
-
-    within: Annotated[float, Field(gt=0, le=1000)]
-    of: Several[Symbol]
-
-
-def _kind_of_atoms(value: object) -> object:
-    if not isinstance(value, dict):
-        return None
-    return (Within if value.keys() & {"within", "of"} else OfSpecies).model_validate
-
-
-Atoms = Annotated[
-    Literal[*ATOMS] | OfSpecies | Within,
-    Chosen(_kind_of_atoms, "all, mobile, {species: [N, O]}, or {within: 4.0, of: [N]}"),
-]
-
-
 class Features(Closed):
     """How features are computed and kept."""
 
@@ -117,7 +93,7 @@ class Features(Closed):
         description="frames per job of a data set whose `frames` the registry gives; others are "
         "one job"
     )
-    atoms: Atoms = Field(
+    atoms: AtomRule = Field(
         description="atoms that enter the kernel: all; those that the file does not mark as fixed "
         "(extxyz: `move_mask`); by species; within a distance (Å) of a species"
     )

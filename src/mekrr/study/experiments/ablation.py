@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import Gaussian, Matern
+from mekrr.kernels.atom import KERNELS, Gaussian, Radial
 from mekrr.kernels.gram import SpeciesGram, own_gram, train_gram
 from mekrr.kernels.store import LayerKernel
 from mekrr.metrics import mae, rmse
@@ -83,7 +83,8 @@ def _changes(
 ) -> Iterator[tuple[str, str, LayerKernel]]:
     """Factor, setting and kernel of each change but the layer and λ."""
     sigma = base.lengthscale
-    others = [("atom kernel", f"Matérn {order}/2", Matern(sigma, order)) for order in (5, 3)]
+    radial = [one for one in KERNELS.values() if issubclass(one, Radial) and one is not Gaussian]
+    others = [("atom kernel", one.label, one(sigma)) for one in radial]
     others += [("lengthscale", f"{f:g} × median", Gaussian(f * sigma)) for f in lengthscales]
     for factor, setting, kernel in others:
         gram = train_gram(frames, train, kernel, threads=threads, title=setting)

@@ -1,0 +1,35 @@
+"""Rules of which atoms enter the kernel, as estimator, model files and configuration give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from mekrr.choices import ATOMS
+from mekrr.closed import Chosen, Closed, Several, Symbol
+
+WORDS = "all, mobile, {species: [N, O]}, or {within: 4.0, of: [N]}"
+
+
+class OfSpecies(Closed):
+    """Atoms of some species."""
+
+    species: Several[Symbol]
+
+
+class Within(Closed):
+    """Atoms within a distance (Å) of those of some species, these included."""
+
+    within: Annotated[float, Field(gt=0)]
+    of: Several[Symbol]
+
+
+def _kind(value: object) -> Callable[[Any], Any] | None:
+    if not isinstance(value, dict):
+        return None
+    return (Within if value.keys() & {"within", "of"} else OfSpecies).model_validate
+
+
+AtomRule = Annotated[Literal[*ATOMS] | OfSpecies | Within, Chosen(_kind, WORDS)]

@@ -78,6 +78,16 @@ fuzz: setup ## the fuzz tests with ten times as many cases, or MEKRR_FUZZ=100
 test-slurm: setup ## run a tiny study on a Slurm of one node, set up for it (Debian, root)
 	$(BIN)/pytest tests/slurm $(ARGS)
 
+test-mace: .venv-mace/.ready ## the tests of MACE, in an environment of its own
+	OMP_NUM_THREADS=1 .venv-mace/bin/pytest tests/unit/test_mace.py $(ARGS)
+
+.venv-mace/.ready: pyproject.toml envs/mace.yaml envs/pins.txt | $(UV)
+	$(UV) venv --quiet --allow-existing $(if $(PYTHON),--python $(PYTHON)) .venv-mace
+	grep -o '[a-z0-9-]*==.*' envs/mace.yaml | $(UV) pip install --quiet --python .venv-mace/bin/python \
+		--requirements - hypothesis pytest pytest-xdist --constraint <(grep -v '^e3nn==' envs/pins.txt)
+	$(UV) pip install --quiet --python .venv-mace/bin/python --no-deps --editable .
+	touch $@
+
 backbones: setup ## list the registered networks, their weights, layers and elements
 	$(BIN)/mekrr backbones --registry config/backbones.yaml $(ARGS)
 
@@ -99,4 +109,4 @@ pins: | $(UV) ## renew envs/pins.txt from pyproject.toml
 		--no-header --no-annotate --extra all --group test pyproject.toml --output-file envs/pins.txt
 
 clean: ## remove results and the environment
-	rm -rf results/*/ results/report.html .snakemake $(VENV) .uv
+	rm -rf results/*/ results/report.html .snakemake $(VENV) .venv-mace .uv

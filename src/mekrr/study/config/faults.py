@@ -63,7 +63,7 @@ def one_line(found: ErrorDetails) -> str:
     if kind == "missing":
         return f"{key}: key `{found['loc'][-1]}` is missing; add it"
     value = repr(found["input"])[:80]
-    words = context.get("words") or PATTERNS.get(context.get("pattern"))
+    words = context.get("words") or PATTERNS.get(context.get("pattern", ""))
     if words:
         return f"{key}: {value} is not valid; give {words}"
     if kind in KINDS:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, create_model
 
-from mekrr.closed import Closed, Maybe, Text
+from mekrr.closed import Closed, Maybe, Text, maybe
 from mekrr.study.config.types import Positive
 
 SCRATCH = "scratch"
@@ -55,15 +55,16 @@ class Training(Closed):
     )
 
 
+_optional: dict[str, Any] = {
+    key: (maybe(field.rebuild_annotation()), Field(None, description=field.description))
+    for key, field in Training.model_fields.items()
+}
 PartOfTraining = create_model(
     "PartOfTraining",
     __base__=Closed,
     __doc__="Keys of `training` that a network has otherwise.",
     __module__=__name__,
-    **{
-        key: (Maybe[field.rebuild_annotation()], Field(None, description=field.description))
-        for key, field in Training.model_fields.items()
-    },
+    **_optional,
 )
 
 

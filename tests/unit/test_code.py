@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from imports import imported
+from bytecode import imported
 from samples import ROOT
 
 from mekrr.backbones.families import families, module_of

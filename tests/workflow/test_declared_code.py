@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from imports import imported
+from bytecode import imported
 from samples import ROOT
 from studies import default_config
 

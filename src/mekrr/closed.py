@@ -1,6 +1,6 @@
 """Closed, typed models of what files and callers may say, and the types that they share.
 
-Faults of these models are told by `mekrr.errors.first_fault` and `mekrr.study.config.faults`.
+`mekrr.errors.first_fault` tells what they refuse.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """Declared code: what the standard library finds in the bytecode of a script, and no less."""
 
-from modulefinder import ModuleFinder
 from pathlib import Path
 
 import pytest
+from bytecode import imported
 from samples import ROOT
 
 from mekrr.backbones.families import families, module_of
 from mekrr.study import code
-from mekrr.study.code import DOCSTRING, OUTSIDE, code_of
+from mekrr.study.code import OUTSIDE, code_of
 
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 
@@ -41,32 +41,6 @@ def package(tmp_path, monkeypatch):
             path.write_text(text)
 
     return write
-
-
-class Finder(ModuleFinder):
-    """Follows imports, but not those of modules that are left out."""
-
-    def scan_code(self, co, m):
-        if m.__name__ not in OUTSIDE:
-            super().scan_code(co, m)
-
-
-def imported(script, *modules):
-    """Files of the package that a script imports, by bytecode, functions included.
-
-    Less those that are left out, and packages without code.
-    """
-    finder = Finder(path=[str(ROOT / "src")])
-    finder.run_script(str(script))
-    for module in modules:
-        finder.import_hook(module)
-    found = {
-        name: Path(module.__file__)
-        for name, module in finder.modules.items()
-        if name.split(".")[0] == "mekrr" and name not in OUTSIDE
-    }
-    files = (file for file in found.values() if not DOCSTRING.fullmatch(file.read_text()))
-    return sorted(str(file.relative_to(ROOT)) for file in files)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
@@ -127,3 +101,23 @@ def test_a_package_with_code_counts(package):
 
 def test_what_is_left_out_is_there():
     assert {module for module in OUTSIDE if code._file(module) is None} == set()
+
+
+LONGER = {  # than `SHORT` lines
+    "ablation",
+    "extract_features",
+    "fit_baselines",
+    "fit_gap",
+    "fit_mekrr",
+    "learning_kernels",
+    "learning_network",
+    "train_for_target",
+    "train_network",
+    "transfer_mekrr",
+}
+SHORT = 25
+
+
+def test_scripts_hold_no_logic():
+    lengths = {path.stem: len(path.read_text().splitlines()) for path in SCRIPTS}
+    assert {name for name, length in lengths.items() if length > SHORT} == LONGER

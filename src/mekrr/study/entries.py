@@ -115,7 +115,7 @@ class Entries:
     def transfer_training(self, wildcards: Any) -> dict[str, Any]:
         """Return how a network is trained anew for each target."""
         published = self.config.networks[wildcards.network].published_transfer
-        return self.training(wildcards) | published.given()
+        return self.training(wildcards) | (published.given() if published else {})
 
     def networks(self) -> dict[str, str]:
         """Return the networks of the study by their names in tables."""

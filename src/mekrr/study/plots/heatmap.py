@@ -72,17 +72,18 @@ def figures(step: Step) -> dict[str, Figure]:
     """Return the figures of a step of the study: of one layer, of all, by species."""
     name, backbone, layer = step.wildcards.dataset, step.wildcards.backbone, step.params.layer
     entry = step.params.datasets[name]
-    series, *tables = map(pd.read_csv, (step.input.series, step.input.clusters, step.input.scores))
+    series, scores = pd.read_csv(step.input.series), pd.read_csv(step.input.scores)
+    clusters = pd.read_csv(step.input.clusters)
     kernels, frames = read_kernels(step.input.kernels)
     grams = part_of(kernels, np.searchsorted(frames, series["index"]))
     about = (series, entry.get("collective_variables", [None])[0], entry.get("event"))
     title = f"{title_of(step.params.datasets, name)}, {cut(step.params.backbones[backbone])}"
     of_one = f"{title}, layer {layer}"
-    mixtures = [of_layer(grams, *tables, layer, MIXTURES)]
-    species = [of_layer(grams, *tables, layer, shares(grams))]
+    mixtures = [of_layer(grams, clusters, scores, layer, MIXTURES)]
+    species = [of_layer(grams, clusters, scores, layer, shares(grams))]
     return {
         "heatmap": draw(mixtures, *about, of_one),
-        "layers": draw(by_layer(grams, *tables), *about, title),
+        "layers": draw(by_layer(grams, clusters, scores), *about, title),
         "contributions": draw(species, *about, of_one),
     }
 

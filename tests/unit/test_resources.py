@@ -20,7 +20,9 @@ def resources(frames=400, atoms=47, **parts):
     return JobResources(Targets(check_config(config)))
 
 
-PLACE = SimpleNamespace(dataset="d1-surrogate", backbone="sevennet-0", network="schnet")
+PLACE = SimpleNamespace(
+    dataset="d1-surrogate", backbone="sevennet-0", network="schnet", model="sevennet-0"
+)
 ASKED = [name for name in vars(JobResources) if name.endswith(("_memory", "_minutes"))]
 
 

@@ -22,6 +22,7 @@ from mekrr.kernels.atom import AtomKernel
 from mekrr.kernels.gram import Gram, self_gram, species_gram, train_gram
 
 PREFIX = "normalisation_"
+NEVER = np.finfo(np.float64).max  # a scale that leaves nothing of a kernel that is constant
 SAME_FEATURES = 1e-12  # variance relative to the squared mean
 
 
@@ -46,7 +47,8 @@ class Normalisation:
     def of(cls, gram: Gram) -> Normalisation:
         """Find it from the kernels (T, T) of the training frames among themselves.
 
-        Raises a DataError if those of K_0 or of K_1 are all the same.
+        Raises a DataError if they are all the same. If only those of K_0 or of K_1 are, nothing is
+        left of these.
         """
         kernels = [gram.k0, *gram.shares.values()]
         species = np.array(list(gram.shares), dtype=np.int64)
@@ -54,12 +56,13 @@ class Normalisation:
         overall = np.array([kernel.mean() for kernel in kernels])
         own = cls(species, means, overall, np.ones(2)).apply(gram).self_kernel
         scales = np.array([own.k0.mean(), own.k1.mean()])
-        if (scales <= SAME_FEATURES * np.array([overall[0], overall[1:].sum()])).any():
+        same = scales <= SAME_FEATURES * np.array([overall[0], overall[1:].sum()])
+        if same.all():
             raise DataError(
                 f"linear kernel: the features of all {len(gram.k0)} training frames are the same: "
                 "nothing can be learnt; give frames that differ"
             )
-        return cls(species, means, overall, scales)
+        return cls(species, means, overall, np.where(same, NEVER, scales))
 
     def apply(self, gram: Gram) -> Gram:
         """Return the kernels (n, T) of any frames with the training frames, normalised."""

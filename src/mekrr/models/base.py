@@ -30,3 +30,7 @@ class Model(Protocol):
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the fitted model to one file, whole or not at all."""
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, *parts: Any) -> Self:
+        """Read a model from its file; ``parts`` are what that does not hold, such as a network."""

@@ -78,7 +78,7 @@ class Transfer:
         return np.concatenate([origin[train], destination[test]])
 
 
-def tested(predictions: pd.DataFrame) -> pd.DataFrame:
+def on_destination(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return the predictions on the destination's frames alone."""
     return predictions[predictions["split"] == "test"].drop(columns="split")
 

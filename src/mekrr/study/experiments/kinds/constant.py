@@ -10,7 +10,7 @@ from mekrr.models.base import Model
 from mekrr.models.problem import Problem
 from mekrr.study.experiments.fits import Fit, join, unchosen
 from mekrr.study.experiments.kinds import Kind
-from mekrr.study.experiments.transfer import Transfer, tested
+from mekrr.study.experiments.transfer import Transfer, on_destination
 from mekrr.study.methods import constants
 
 
@@ -30,7 +30,7 @@ class Models(Kind):
 
     @classmethod
     def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
-        return tested(cls().fit(transfer.problem()).predictions)
+        return on_destination(cls().fit(transfer.problem()).predictions)
 
 
 def _model(name: str) -> Model:

@@ -27,7 +27,7 @@ from mekrr.study.experiments.fits import (
     unchosen,
 )
 from mekrr.study.experiments.kinds import Kind
-from mekrr.study.experiments.transfer import Transfer, tested
+from mekrr.study.experiments.transfer import Transfer, on_destination
 from mekrr.study.job import TERMINAL
 from mekrr.study.methods import METHODS
 
@@ -132,7 +132,7 @@ class Models(Kind):
             energy = transfer.of_both(*energies)
             problems["network"] = problem.beyond_network(energy)
             problems["delta"] = problem.beyond(energy, rule, transfer.names[0])
-        return tested(fit_again(problems, choices, features, step.threads))
+        return on_destination(fit_again(problems, choices, features, step.threads))
 
     def _fit(
         self, problems: Mapping[str, Problem], grams: Mapping[int, Gram], methods: Sequence[str]

@@ -20,7 +20,7 @@ from mekrr.models.network.states import States
 from mekrr.models.problem import Problem
 from mekrr.study.experiments.fits import Fit, predictions
 from mekrr.study.experiments.kinds import Kind
-from mekrr.study.experiments.transfer import Transfer, tested
+from mekrr.study.experiments.transfer import Transfer, on_destination
 
 
 class Models(Kind):
@@ -79,7 +79,7 @@ class Models(Kind):
         problem, states = cls._destination(step, transfer, network, "test")
         residual, _ = NetworkModel.load(step.input.model, network).predict(problem, states)
         method = step.params.method
-        return tested(predictions(problem, method, network.start, None, residual))
+        return on_destination(predictions(problem, method, network.start, None, residual))
 
     @classmethod
     def train_for(cls, step, transfer: Transfer) -> Models:

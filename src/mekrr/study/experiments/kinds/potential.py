@@ -14,7 +14,7 @@ from mekrr.models.gap import Gap, GapMissing
 from mekrr.models.problem import Problem
 from mekrr.study.experiments.fits import Fit, predictions, unchosen
 from mekrr.study.experiments.kinds import Kind
-from mekrr.study.experiments.transfer import Transfer, tested
+from mekrr.study.experiments.transfer import Transfer, on_destination
 
 
 class Models(Kind):
@@ -48,4 +48,4 @@ class Models(Kind):
         frames, problem = load_frames(step.input.frames), transfer.problem().part("test")
         own = [frames[index] for index in problem.frames["index"]]
         residual, _ = Gap.load(step.input.model).predict(problem, own)
-        return tested(predictions(problem, cls.METHOD, "none", None, residual))
+        return on_destination(predictions(problem, cls.METHOD, "none", None, residual))

@@ -92,7 +92,7 @@ def transferred(source, target, rule, choices):
         "network": joint.beyond_network(energy),
         "delta": joint.beyond(energy, rule, NAMES[0]),
     }
-    return experiment.tested(fit_again(problems, choices, {1: joined, 2: joined}))
+    return experiment.on_destination(fit_again(problems, choices, {1: joined, 2: joined}))
 
 
 @pytest.mark.parametrize("rule", ["least-squares", "none", {"Cu": -3.0, "O": -3.0}])

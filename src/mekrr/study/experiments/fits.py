@@ -154,7 +154,7 @@ def choice_columns(choice: Choice, lengthscale: float, criterion: str) -> dict[s
     """Return the cells of the table of choices; `read_alpha` reads those of α."""
     alpha, text = choice.alpha, None
     if isinstance(alpha, Mapping):
-        text = ", ".join(f"{chemical_symbols[s]} {a:.6g}" for s, a in alpha.items())
+        text = ", ".join(f"{chemical_symbols[s]} {float(a)!r}" for s, a in alpha.items())
         alpha = np.nan
     return {
         "alpha": alpha,

@@ -171,7 +171,8 @@ def _references(
     targets: Mapping[str, pd.DataFrame],
 ) -> list[Finding]:
     """Find what training frames leave undetermined of the reference energies of others."""
-    doubts: dict[str, list[str]] = {REFERENCES: []} | {f"{REFERENCES}, {t}": [] for t in targets}
+    checks = [REFERENCES, *(f"{REFERENCES}, {target}" for target in targets)]
+    doubts: dict[str, list[str]] = {check: [] for check in checks}
     for name, parts in splits.items():
         train = table[parts == "train"]
         energy, isolated = train["energy"].to_numpy(dtype=float), isolated_of(train)

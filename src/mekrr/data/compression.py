@@ -6,17 +6,21 @@ import bz2
 import gzip
 import lzma
 from collections.abc import Callable, Iterator
-from typing import IO
+from typing import IO, Any
 
 from mekrr.errors import DataError
 
-OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+OPENERS: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
 CHUNK = 1 << 16
 ALWAYS_TAKEN = 64 << 20  # bytes that a file of any size may unpack to,
 TIMES_ITS_SIZE = 250  # and what one may beyond. Texts of numbers shrink to a tenth at best.
 
 
-def opener_of(head: bytes) -> Callable | None:
+def opener_of(head: bytes) -> Callable[..., Any] | None:
     """Return what opens a file that begins so for its plain bytes; None if it is not compressed."""
     return next((opened for magic, opened in OPENERS.items() if head.startswith(magic)), None)
 

@@ -161,10 +161,9 @@ def leaks(
     """
     closeness = Closeness(frames)
     copies = Copies(frames, closeness)
-    numbers = np.asarray(numbers)
-    tables = []
+    tables, of_frame = [], np.asarray(numbers)
     for name, parts in splits.items():
         test, train = (np.flatnonzero(parts == part) for part in ("test", "train"))
         distances = {"rmsd": closeness.nearest(test, train), "copy": copies.nearest(test, train)}
-        tables.append(pd.DataFrame({"split": name, "frame": numbers[test], **distances}))
+        tables.append(pd.DataFrame({"split": name, "frame": of_frame[test], **distances}))
     return pd.concat(tables, ignore_index=True)

@@ -252,13 +252,13 @@ def _species(arrays: dict[str, np.ndarray], line: int) -> dict[str, object]:
         return {"numbers": numbers}
     if symbols is None or symbols.ndim != 1:
         raise DataError("no species; Properties needs species:S:1")
-    symbols = [str(symbol).capitalize() for symbol in symbols]
-    for k, symbol in enumerate(symbols):
+    elements = [str(symbol).capitalize() for symbol in symbols]
+    for k, symbol in enumerate(elements):
         if symbol not in atomic_numbers:
             element = "H" if symbol in ("D", "T") else symbol.rstrip("0123456789_*'+-")
             remedy = f"write {element}" if element in atomic_numbers else DAMAGED
             raise DataError(f"line {line + 1 + k}: {symbol[:20]!r} is no chemical symbol; {remedy}")
-    return {"symbols": symbols}
+    return {"symbols": elements}
 
 
 def _cell(info: dict) -> np.ndarray | None:
@@ -267,7 +267,7 @@ def _cell(info: dict) -> np.ndarray | None:
     return None if lattice is None else np.asarray(lattice, dtype=float).T
 
 
-def _periodicity(info: dict) -> np.ndarray:
+def _periodicity(info: dict) -> np.ndarray | bool:
     """Return periodic directions; all three where a cell but no `pbc` is stated."""
     stated = info.pop("pbc", None)
     if stated is None:

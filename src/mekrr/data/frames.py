@@ -6,6 +6,7 @@ Energies are total energies in eV, positions in Å, forces in eV/Å.
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -64,11 +65,14 @@ def read_frames(
         If a file is missing, cannot be read to its end, there are fewer frames than ``least``,
         or a frame fails `check_frame`.
     """
-    several = isinstance(source, Sequence) and not isinstance(source, str)
+    several = not isinstance(source, str | os.PathLike | Mapping)
+    files: list[tuple[str | None, Source]]
     if isinstance(source, Mapping):
         files = list(source.items())
+    elif isinstance(source, str | os.PathLike):
+        files = [(None, source)]
     else:
-        files = [(None, file) for file in (source if several else [source])]
+        files = [(None, file) for file in source]
     frames: list[Atoms] = []
     parts: list[str | None] = []
     of_file: list[int] = []
@@ -220,9 +224,8 @@ def frame_table(frames: list[Atoms]) -> pd.DataFrame:
 def _numbers(frames: list[Atoms]) -> list[int]:
     """Return numbers of frames in their source: the file's if whole and distinct, else places."""
     stated = [_whole_number(atoms.info.get("frame")) for atoms in frames]
-    if None in stated or len(set(stated)) != len(frames):
-        return list(range(len(frames)))
-    return stated
+    numbers = [number for number in stated if number is not None]
+    return numbers if len(set(numbers)) == len(frames) else list(range(len(frames)))
 
 
 def _runs(name: str, frames: list[Atoms], of_file: list[int]) -> list[int]:
@@ -246,8 +249,9 @@ def _runs(name: str, frames: list[Atoms], of_file: list[int]) -> list[int]:
                 f"{name}: frame {index}: run={' '.join(str(run).split())[:40]} is neither a number "
                 "nor a label; correct it, or remove `run` from all frames"
             )
-    numbers = [_whole_number(run) for run in stated]
-    if None in numbers:
+    whole = [_whole_number(run) for run in stated]
+    numbers = [number for number in whole if number is not None]
+    if len(numbers) < len(stated):
         labels = {label: k for k, label in enumerate(dict.fromkeys(map(str, stated)))}
         numbers = [labels[str(run)] for run in stated]
     of_frame = dict(zip(states, numbers, strict=True))
@@ -267,9 +271,9 @@ def _normalised(atoms: Atoms, number: int, run: int, part: str | None) -> Atoms:
     """Copy a frame with just what is used, so that every checked file has one form."""
     from ase.constraints import FixAtoms
 
-    info = {"frame": number, "run": run} | ({"part": part} if part else {})
+    info: dict[str, object] = {"frame": number, "run": run} | ({"part": part} if part else {})
     time = atoms.info.get("time_fs")
-    if isinstance(time, Real) and not isinstance(time, bool | np.bool_) and np.isfinite(time):
+    if isinstance(time, Real) and not isinstance(time, bool | np.bool_) and math.isfinite(time):
         info["time_fs"] = float(time)
     if is_isolated(atoms):
         info["config_type"] = "IsolatedAtom"
@@ -280,7 +284,7 @@ def _normalised(atoms: Atoms, number: int, run: int, part: str | None) -> Atoms:
         pbc=atoms.pbc,
         info=info,
     )
-    results = {"energy": energy_of(atoms)}
+    results: dict[str, object] = {"energy": energy_of(atoms)}
     if (forces := forces_of(atoms)) is not None:
         results["forces"] = forces
     clean.calc = SinglePointCalculator(clean, **results)

@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from ase import Atoms
@@ -89,8 +89,7 @@ def write_predictions(
         If an energy or a standard deviation is not finite.
     """
     for what, values in (("energy", energies), ("standard deviation", stds)):
-        wrong = [] if values is None else np.flatnonzero(~np.isfinite(values))
-        if len(wrong):
+        if values is not None and len(wrong := np.flatnonzero(~np.isfinite(values))):
             raise DataError(
                 f"{source}: frame {wrong[0]}: predicted {what} is {values[wrong[0]]}; nothing is "
                 "written: leave the frame out, or fit the model again"
@@ -150,8 +149,13 @@ def _attach(atoms: Atoms, name: object, value: object, form: str) -> bool:
     """Give a frame one more column of atoms or entry of info; False if it cannot be written."""
     if value is None and name in OWN:
         return True
-    of_atoms = isinstance(value, np.ndarray) and value.shape[:1] == (len(atoms),)
-    if of_atoms and name in OF_ATOMS and _is_column(name, value, form):
+    if (
+        isinstance(name, str)
+        and isinstance(value, np.ndarray)
+        and value.shape[:1] == (len(atoms),)
+        and name in OF_ATOMS
+        and _is_column(name, value, form)
+    ):
         atoms.arrays[name] = value
         return True
     plain = _plain(value)
@@ -239,7 +243,7 @@ def _write_extxyz(path: Path, frames: Sequence[Atoms]) -> None:
 def _text(path: Path) -> Iterator[TextIO]:
     """Open a text stream into a file, compressed as its suffix says."""
     with ExitStack() as stack:
-        stream = stack.enter_context(open(path, "wb"))
+        stream: Any = stack.enter_context(open(path, "wb"))
         suffix = path.suffix.lower()
         if suffix == ".gz":  # without time and name: the same frames give the same bytes
             stream = stack.enter_context(gzip.GzipFile("", "wb", fileobj=stream, mtime=0))

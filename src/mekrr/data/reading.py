@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -77,6 +77,7 @@ def iter_frames(source: str | os.PathLike, form: str | None = None) -> Iterator[
         _require_format(form)
     name = "standard input" if path == STANDARD_INPUT else path
     frames = enumerate(_whole(path, name, form))
+    chosen: Iterable[tuple[int, Atoms]]
     if index is None:
         chosen = frames
     elif isinstance(index, int):
@@ -246,7 +247,7 @@ def _is(stream: BinaryIO, path: str) -> bool:
     return os.path.samestat(os.fstat(stream.fileno()), os.stat(path))
 
 
-def _require_read(text: io.TextIOWrapper, kind) -> None:
+def _require_read(text: io.TextIOWrapper[BinaryIO], kind) -> None:
     """Refuse, or of a format of one frame warn of, lines that a reader left unread."""
     if text.closed or text.buffer.tell() == 0:  # closed at its end; or opened anew, by its name
         return

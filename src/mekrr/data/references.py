@@ -12,12 +12,14 @@ the variance τ² |(1 - P) c|². `References.undetermined` is its root.
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,7 +80,7 @@ def separate_isolated(
     """
     alone = np.array([is_isolated(atoms) for atoms in frames], dtype=bool)
     found: dict[str, float] = {}
-    for index in np.flatnonzero(alone):
+    for index in np.flatnonzero(alone).tolist():
         if len(frames[index]) != 1:
             raise DataError(
                 f"{source}: frame {index}: config_type is {frames[index].info['config_type']}, but "
@@ -212,7 +214,7 @@ class References:
     def recalled(
         cls,
         per_species: Mapping[str, float],
-        record: Mapping[str, object] | None,
+        record: Mapping[str, Any] | None,
         rule: Rule,
         compositions: Sequence[str],
     ) -> References:
@@ -283,8 +285,8 @@ class References:
         formulas, frames : formula of each frame, and its number for the message.
         """
         std = self.undetermined(formulas)
-        which = np.flatnonzero(std)
-        if not len(which):
+        which = np.flatnonzero(std).tolist()
+        if not which:
             return None
         compositions = list(dict.fromkeys(_spelt(formulas[k]) for k in which))
         numbers = _listing([str(frames[k]) for k in which])
@@ -400,7 +402,7 @@ def _check_rule(rule: object) -> None:
 
 
 def _is_energy(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(value))
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _require(species: Sequence[str], known: Mapping[str, float], source: str, rule: str) -> None:

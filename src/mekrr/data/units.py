@@ -108,10 +108,9 @@ def unit_doubt(energy: np.ndarray, network: np.ndarray, formulas: Sequence[str])
     formulas : of each frame; energies are compared within a composition.
     """
     energy, network = np.array(energy, dtype=float), np.array(network, dtype=float)
-    formulas = np.asarray(formulas)
     degrees = len(energy) - len(set(formulas))
     for formula in set(formulas):
-        of_it = formulas == formula
+        of_it = np.asarray(formulas) == formula
         energy[of_it] -= energy[of_it].mean()
         network[of_it] -= network[of_it].mean()
     norms = np.linalg.norm(energy), np.linalg.norm(network)

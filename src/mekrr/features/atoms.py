@@ -38,7 +38,7 @@ def selected(atoms: Atoms, rule: str | Mapping, source: str) -> np.ndarray:
     """
     if rule == "all":
         return np.ones(len(atoms), dtype=bool)
-    if rule == "mobile":
+    if isinstance(rule, str):  # "mobile"
         fixed = [c.index for c in atoms.constraints if isinstance(c, FixAtoms)]
         if not fixed:
             raise _nothing(atoms, source, "the file marks no atom as fixed (extxyz: move_mask)")

@@ -72,8 +72,9 @@ types: setup
 spelling: setup
 	$(BIN)/codespell
 
-fuzz: setup ## the fuzz tests with ten times as many cases, or MEKRR_FUZZ=100
-	MEKRR_FUZZ=$(or $(MEKRR_FUZZ),10) $(PYTEST) tests/unit/test_fuzz.py $(ARGS)
+fuzz: setup ## fuzz tests and properties with ten times as many cases, or MEKRR_FUZZ=100
+	MEKRR_FUZZ=$(or $(MEKRR_FUZZ),10) $(PYTEST) \
+		tests/unit/test_fuzz.py tests/unit/test_properties.py $(ARGS)
 
 test-slurm: setup ## run a tiny study on a Slurm of one node, set up for it (Debian, root)
 	$(BIN)/pytest tests/slurm $(ARGS)

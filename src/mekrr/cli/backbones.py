@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SHOWN = ("title", "family", "training_data", "licence", "reference")
 
 
-def add_command(commands) -> None:
+def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the command to the parser's subparsers."""
     command = commands.add_parser(
         "backbones", parents=[registry()], help="list the networks, and whether they can be used"

@@ -27,7 +27,7 @@ from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION
 FRACTIONS = (0.6, 0.2, 0.2)
 
 
-def add_command(commands) -> None:
+def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the command to the parser's subparsers."""
     command = commands.add_parser(
         "fit",

@@ -24,9 +24,12 @@ IMPORT = re.compile(
 DOCSTRING = re.compile(r'"""[^"]*"""\s*')
 OUTSIDE = {
     "mekrr",
+    "mekrr.choices",
+    "mekrr.closed",
     "mekrr.environment",
     "mekrr.errors",
     "mekrr.files",
+    "mekrr.paths",
     "mekrr.progress",
     "mekrr.tensors",
     "mekrr.torch_settings",

@@ -723,7 +723,7 @@ def _without_isolated(
 
     Those are named by species, see `separate_isolated`.
     """
-    kept, isolated = separate_isolated(frames, energy, "frames")
+    kept, isolated = separate_isolated(frames, energy.tolist(), "frames")
     if not isolated:
         return frames, energy, validation, isolated
     if validation is not None:

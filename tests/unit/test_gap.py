@@ -260,7 +260,11 @@ def test_damaged_model(fitted, frames, tmp_path):
     with tarfile.open(tmp_path / "empty.tar.gz", "w:gz"):
         pass
     empty = (tmp_path / "empty.tar.gz").read_bytes()
-    for content in (whole[:-100], whole[:2000], b"no archive", empty):
+    (tmp_path / "gap.xml").write_text("<Potential/>")
+    with tarfile.open(tmp_path / "bare.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "gap.xml", "gap.xml")
+    bare = (tmp_path / "bare.tar.gz").read_bytes()
+    for content in (whole[:-100], whole[:2000], b"no archive", empty, bare):
         model.write_bytes(content)
         with pytest.raises(GapError, match=r"model.tar.gz: .*fit it anew"):
             predict_gap(model, frames[:1])

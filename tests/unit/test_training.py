@@ -21,7 +21,7 @@ from mekrr.backbones.radial import Radial
 from mekrr.backbones.schnet.finetune import FineTunedSchNet, SchNetFromScratch
 from mekrr.backbones.sevennet.finetune import FineTunedSevenNet
 from mekrr.backbones.sparse import sparse_product, sparse_state
-from mekrr.errors import ConfigError, DataError, TrainingError
+from mekrr.errors import ConfigError, DataError, InputError, TrainingError
 from mekrr.metrics import rmse
 from mekrr.models.constant import Constant
 from mekrr.models.network import loop
@@ -400,6 +400,9 @@ def test_trained_weights_come_back(data, tmp_path):
     other = SchNetFromScratch("other", 0, **SMALL | {"num_filters": 4})
     with pytest.raises(DataError, match="not of network 'other'"):
         NetworkModel.load(tmp_path / "model", other)
+    problem, states, _ = data
+    with pytest.raises(InputError, match="'small' was loaded to predict; to train one, give"):
+        again.fit(problem, states)
 
 
 # --- in the study

@@ -126,8 +126,8 @@ def predict_gap(model: str | os.PathLike, frames: Sequence[Atoms]) -> np.ndarray
             raise GapMissing(
                 f"quippy cannot be imported ({first_line(error)}); {INSTALL}"
             ) from error
-        species = {int(z) for z in _stated(r"species_Z=\{([\d ]+)\}", text).split()}
-        cutoff = float(_stated(r"cutoff=([\d.]+)", text))
+        species = {int(z) for z in _stated(r"species_Z=\{([\d ]+)\}", text, model).split()}
+        cutoff = float(_stated(r"cutoff=([\d.]+)", text, model))
         for index, atoms in enumerate(frames):
             unknown = sorted(set(atoms.numbers.tolist()) - species)
             if unknown:
@@ -292,7 +292,7 @@ def _last_message(stderr: str, log: Path) -> str:
 def _pack(folder: Path, model: str | os.PathLike) -> None:
     """The potential and its representative atoms, the time of the fit taken out of all names."""
     text = (folder / POTENTIAL).read_text()
-    stamp = _stated(r'<Potential label="([^"]+)"', text)
+    stamp = _stated(r'<Potential label="([^"]+)"', text, model)
     (folder / POTENTIAL).write_text(text.replace(stamp, "GAP_SOAP_"))
     # gzip's and tar's own headers would state times and owners.
     with (
@@ -308,11 +308,11 @@ def _pack(folder: Path, model: str | os.PathLike) -> None:
                 archive.addfile(member, stream)
 
 
-def _stated(pattern: str, text: str) -> str:
-    """What the file of a potential has in the group of a pattern."""
+def _stated(pattern: str, text: str, model: str | os.PathLike) -> str:
+    """What the text of a potential has in the group of a pattern."""
     found = re.search(pattern, text)
     if found is None:
-        raise GapError(f"{POTENTIAL}: has no {pattern}; fit it anew")
+        raise GapError(f"{model}: {POTENTIAL} has no {pattern}; fit it anew")
     return found[1]
 
 

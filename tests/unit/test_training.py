@@ -308,7 +308,7 @@ def test_divergence_names_the_epoch_and_keeps_the_last_good_state(data, tmp_path
         return head(self, state) * (float("nan") if len(calls) > 20 else 1.0)
 
     monkeypatch.setattr(SchNetFromScratch, "head", spoiled)
-    with pytest.raises(TrainingError, match=r"is nan in epoch \d+; lower networks.small") as error:
+    with pytest.raises(TrainingError, match=r"is nan in epoch \d+; lower the learning") as error:
         fitted(data, tmp_path)
     epoch = int(re.search(r"epoch (\d+)", str(error.value))[1])
     assert epoch > 0

@@ -103,7 +103,7 @@ class Weights(Closed):
     @property
     def file(self) -> str:
         """Where the file is or, once it is downloaded, will be."""
-        return self.path or self.download.files[0]
+        return self.download.files[0] if self.download else str(self.path)
 
 
 class BackboneEntry(Closed):
@@ -178,7 +178,7 @@ class BackboneEntry(Closed):
 
 def _of_family(family: Family) -> dict[str, Any]:
     """Return what the JSON schema of an entry says of its weights and options."""
-    properties = {"options": family.options.model_json_schema()}
+    properties: dict[str, Any] = {"options": family.options.model_json_schema()}
     if family.weights == "none":
         properties["weights"] = False
     required = ["weights"] if family.weights == "needed" else []

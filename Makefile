@@ -24,7 +24,8 @@ GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell
 # On all cores, one thread each: more would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8
 
-.PHONY: help setup smoke figures report verify test fuzz test-slurm backbones bench config-docs surrogates pins clean
+.PHONY: help setup smoke figures report verify test lint style types spelling fuzz test-slurm \
+	test-mace backbones bench config-docs surrogates pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -54,18 +55,39 @@ report: setup ## the study, and one HTML file with every table and figure
 verify: setup ## compare every result with its record: damage, and drift of versions
 	$(BIN)/python -m mekrr.study.verify
 
-test: setup ## check style, lint the workflow, run the tests
+test: lint ## check style, types and spelling, run the tests; with no ARGS, print the coverage
+	$(PYTEST) $(or $(ARGS),--cov --cov-report=term)
+
+lint: style types spelling ## check style, types and spelling as a commit does, lint the workflow
+	$(BIN)/snakemake --lint
+
+style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/snakemake --lint
-	$(PYTEST) $(ARGS)
 
-fuzz: setup ## the fuzz tests with ten times as many cases, or MEKRR_FUZZ=100
-	MEKRR_FUZZ=$(or $(MEKRR_FUZZ),10) $(PYTEST) tests/unit/test_fuzz.py $(ARGS)
+types: setup
+	$(BIN)/mypy
+
+spelling: setup
+	$(BIN)/codespell
+
+fuzz: setup ## fuzz tests and properties with ten times as many cases, or MEKRR_FUZZ=100
+	MEKRR_FUZZ=$(or $(MEKRR_FUZZ),10) $(PYTEST) \
+		tests/unit/test_fuzz.py tests/unit/test_properties.py $(ARGS)
 
 test-slurm: setup ## run a tiny study on a Slurm of one node, set up for it (Debian, root)
 	$(BIN)/pytest tests/slurm $(ARGS)
+
+test-mace: .venv-mace/.ready ## the tests of MACE, in an environment of its own
+	OMP_NUM_THREADS=1 .venv-mace/bin/pytest tests/unit/test_mace.py $(ARGS)
+
+.venv-mace/.ready: pyproject.toml envs/mace.yaml envs/pins.txt | $(UV)
+	$(UV) venv --quiet --allow-existing $(if $(PYTHON),--python $(PYTHON)) .venv-mace
+	grep -o '[a-z0-9-]*==.*' envs/mace.yaml | $(UV) pip install --quiet --python .venv-mace/bin/python \
+		--requirements - hypothesis pytest pytest-xdist --constraint <(grep -v '^e3nn==' envs/pins.txt)
+	$(UV) pip install --quiet --python .venv-mace/bin/python --no-deps --editable .
+	touch $@
 
 backbones: setup ## list the registered networks, their weights, layers and elements
 	$(BIN)/mekrr backbones --registry config/backbones.yaml $(ARGS)
@@ -88,4 +110,4 @@ pins: | $(UV) ## renew envs/pins.txt from pyproject.toml
 		--no-header --no-annotate --extra all --group test pyproject.toml --output-file envs/pins.txt
 
 clean: ## remove results and the environment
-	rm -rf results/*/ results/report.html .snakemake $(VENV) .uv
+	rm -rf results/*/ results/report.html .snakemake $(VENV) .venv-mace .uv

@@ -10,7 +10,7 @@ __all__ = ["MEKRR"]
 __version__ = version("mekrr")
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> type:
     """Import the estimator, and scikit-learn and ASE with it, when it is asked for."""
     if name == "MEKRR":
         from mekrr.models.mekrr import MEKRR

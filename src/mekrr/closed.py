@@ -1,6 +1,6 @@
 """Closed, typed models of what files and callers may say, and the types that they share.
 
-Faults of these models are told by `mekrr.errors.first_fault` and `mekrr.study.config.faults`.
+`mekrr.errors.first_fault` tells what they refuse.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Closed(BaseModel):
 
     def given(self, *keys: str) -> dict[str, Any]:
         """Return some keys as plain values, those that were left out apart; all if none named."""
-        return self.model_dump(include=set(keys) or None, exclude_unset=True)
+        plain = self.model_dump(include=set(keys) or None, exclude_unset=True)
+        return {key: plain[key] for key in keys if key in plain} if keys else plain
 
 
 class _Absent:
@@ -62,6 +63,23 @@ class _Absent:
 
 
 Maybe = Annotated[T | None, _Absent()]
+
+
+def maybe(annotation: Any) -> Any:
+    """Return `Maybe` of a type that is known only when the program runs."""
+    return Annotated[annotation | None, _Absent()]
+
+
+class OneOf:
+    """Take one of some words, which stand in a table of their own: ``Annotated[str, OneOf(T)]``."""
+
+    def __init__(self, words: Iterable[str]):
+        self.words = list(words)
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.literal_schema(self.words)
 
 
 class Chosen:

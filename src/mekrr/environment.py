@@ -7,10 +7,14 @@ import platform
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_info
 
 import mekrr
+
+if TYPE_CHECKING:
+    import torch
 
 PACKAGES = (
     "torch",
@@ -100,7 +104,7 @@ def blas() -> str:
     return "unknown"
 
 
-def device_name(device) -> str:
+def device_name(device: torch.device) -> str:
     """Name of a torch device as it should stand in a record."""
     import torch
 

@@ -14,9 +14,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from mekrr.errors import OutputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The number of a process, what nobody can foresee, the end of a file's name.
 TEMPORARY = re.compile(r"\.(?P<process>\d{1,9})-[0-9a-f]{16}-(?P<name>.+?)(?:\.parts)?")
@@ -123,7 +126,8 @@ def remove_leftovers(target: Path) -> None:
     """
     for path in leftovers(target.parent.glob(".*")):
         found = path.lstat()
-        if TEMPORARY.fullmatch(path.name)["name"] != _kept(target) or found.st_uid != os.geteuid():
+        match = TEMPORARY.fullmatch(path.name)
+        if match is None or match["name"] != _kept(target) or found.st_uid != os.geteuid():
             continue
         if stat.S_ISDIR(found.st_mode):
             shutil.rmtree(path)
@@ -236,7 +240,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_csv(path: str | os.PathLike, table) -> None:
+def write_csv(path: str | os.PathLike, table: pd.DataFrame) -> None:
     """Write a pandas table without its index, whole or not at all."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False)

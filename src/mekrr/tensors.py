@@ -10,8 +10,10 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import DTypeLike
 from safetensors import SafetensorError, safe_open
 
 from mekrr.errors import DataError
@@ -21,13 +23,13 @@ DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
 CODES = {np.dtype(dtype): code for code, dtype in DTYPES.items()}
 BLOCK = 2**24  # bytes that are copied at once
 
-Layout = Mapping[str, tuple[tuple[int, ...], type]]  # of each tensor: shape and dtype
+Layout = Mapping[str, tuple[tuple[int, ...], DTypeLike]]  # of each tensor: shape and dtype
 
 
 class TensorWriter:
     """Writes parts of tensors; made by `tensor_writer`."""
 
-    def __init__(self, stream, layout: Layout, begins: Mapping[str, int]):
+    def __init__(self, stream: BinaryIO, layout: Layout, begins: Mapping[str, int]):
         self._stream, self._layout, self._begins = stream, layout, begins
         self._missing = {name: _n_bytes(*layout[name]) for name in layout}
 
@@ -37,7 +39,7 @@ class TensorWriter:
         ``row`` and ``column`` are where the part begins.
         """
         shape, dtype = self._layout[name]
-        data = np.ascontiguousarray(values, dtype=dtype)
+        data: np.ndarray = np.ascontiguousarray(values, dtype=dtype)
         row_bytes = _n_bytes(shape[1:], dtype)
         begin = self._begins[name] + row * row_bytes + column * data.itemsize
         for k, line in enumerate([data] if data.shape[1:] == shape[1:] else data):
@@ -55,7 +57,7 @@ def tensor_writer(
     path: str | os.PathLike, layout: Layout, metadata: Mapping[str, str]
 ) -> Iterator[TensorWriter]:
     """Open a file for `TensorWriter.write`; it appears whole or not at all."""
-    header: dict[str, object] = {"__metadata__": dict(metadata)}
+    header: dict[str, dict] = {"__metadata__": dict(metadata)}
     end = 0
     # Descending alignment, as the format wants: no tensor starts inside another's word.
     for name in sorted(layout, key=lambda name: -np.dtype(layout[name][1]).itemsize):
@@ -146,5 +148,5 @@ class TensorFile:
         return self._entries[name]
 
 
-def _n_bytes(shape: tuple[int, ...], dtype: type) -> int:
+def _n_bytes(shape: tuple[int, ...], dtype: DTypeLike) -> int:
     return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize

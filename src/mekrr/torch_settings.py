@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 
 # Products of float32 matrices, each beside what it takes its precision from unless it has its own.
+BACKENDS: Any = torch.backends  # whose attributes are made as torch is imported
 PRODUCTS = (
-    (torch.backends.cuda.matmul, torch.backends.cudnn),
-    (torch.backends.cudnn.conv, torch.backends.cudnn),
-    (torch.backends.mkldnn.matmul, torch.backends.mkldnn),
-    (torch.backends.mkldnn.conv, torch.backends.mkldnn),
+    (BACKENDS.cuda.matmul, BACKENDS.cudnn),
+    (BACKENDS.cudnn.conv, BACKENDS.cudnn),
+    (BACKENDS.mkldnn.matmul, BACKENDS.mkldnn),
+    (BACKENDS.mkldnn.conv, BACKENDS.mkldnn),
 )
 _forks: list[int] = []  # this process, if it is the fork of one that had torch
 os.register_at_fork(after_in_child=lambda: _forks.append(os.getpid()))
@@ -65,7 +67,7 @@ def _full_precision() -> Iterator[None]:
             product.fp32_precision = precision
 
 
-def _own_precision(product, parent) -> str:
+def _own_precision(product: Any, parent: Any) -> str:
     """What to set, to have the present precision again: "none" where it is the parent's."""
     precision = product.fp32_precision
     return "none" if precision == parent.fp32_precision else precision

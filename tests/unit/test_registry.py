@@ -8,7 +8,7 @@ from samples import ROOT
 from studies import default_config
 
 from mekrr.backbones.families import families
-from mekrr.backbones.registry import registered, weights_path
+from mekrr.backbones.registry import registered
 from mekrr.errors import ConfigError
 
 PACKAGED = ["sevennet-0", "chgnet-0.3.0", "sevennet-l3i5", "diep"]
@@ -17,11 +17,11 @@ GOOD = "backbones:\n  mine: {family: schnet, layers: [1], weights: {path: ~/w.pt
 
 def test_a_registry_adds_to_those_in_packages_and_comes_first(tmp_path):
     assert list(registered()) == PACKAGED
-    assert all(families()[e["family"]].weights == "none" for e in registered().values())
+    assert all(families()[e.family].weights == "none" for e in registered().values())
     path = tmp_path / "a.yaml"
     path.write_text(GOOD + "  diep: {family: analytic, layers: [1]}\n")
     assert list(registered(path)) == [*PACKAGED, "mine"]
-    assert registered(path)["diep"] == {"family": "analytic", "layers": [1]}
+    assert registered(path)["diep"].given() == {"family": "analytic", "layers": [1]}
 
 
 def test_the_folder_one_works_in_names_no_registry(tmp_path, monkeypatch):
@@ -34,14 +34,14 @@ def test_the_folder_one_works_in_names_no_registry(tmp_path, monkeypatch):
 def test_the_studys_registry_repeats_none_of_those_in_packages():
     own = yaml.safe_load((ROOT / "config/backbones.yaml").read_text())["backbones"]
     assert not own.keys() & set(PACKAGED)
-    assert default_config()["backbones"] == registered() | own
+    assert default_config()["backbones"] == {n: e.given() for n, e in registered().items()} | own
 
 
 def test_paths_of_weights(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     path = tmp_path / "a.yaml"
     path.write_text(GOOD)
-    assert str(weights_path(registered(path)["mine"]["weights"])) == "/home/me/w.pt"
+    assert registered(path)["mine"].weights.file == "/home/me/w.pt"
     path.write_text(GOOD.replace("~", "$NOWHERE"))
     monkeypatch.delenv("NOWHERE", raising=False)
     with pytest.raises(ConfigError, match=r"a\.yaml: backbones\.mine\.weights\.path: .*\$NOWHERE"):

@@ -8,6 +8,7 @@ from graphlib import TopologicalSorter
 
 import pytest
 from imported import modules, own_imports
+from samples import ROOT
 
 # A room may import itself and those before it; `cli` and `study` stand side by side.
 FLOORS = ["cellar", "data", "backbones", "features", "kernels", "models", "cli"]
@@ -45,6 +46,14 @@ def test_every_module_is_in_a_room():
 @pytest.mark.parametrize("name", [*FLOORS, "study"])
 def test_a_room_imports_only_those_before_it(name):
     assert {m: bad for m in modules() if room(m) == name and (bad := forbidden(m))} == {}
+
+
+def test_contributors_are_told_of_every_room_and_of_no_other_file():
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rooms = {*FLOORS, "study"} - {"cellar"}
+    assert set(re.findall(r"^\| `(\w+)/` \|", text, re.MULTILINE)) == rooms
+    named = re.findall(r"`((?:src|tests|config)/[\w/.]+)`", text)
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 def test_the_library_does_not_know_what_runs_it():

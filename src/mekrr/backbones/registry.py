@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -24,17 +23,12 @@ class RegistryFile(BaseModel):
     backbones: dict[str, BackboneEntry]
 
 
-def registered(registry: str | os.PathLike | None = None) -> dict[str, dict]:
+def registered(registry: str | os.PathLike | None = None) -> dict[str, BackboneEntry]:
     """Return the backbones known by name: those inside packages, and those of a registry.
 
     Parameters
     ----------
     registry : YAML file of the form of `PACKAGED`, whose entries come first; None for none.
-
-    Returns
-    -------
-    dict from name to entry: ``family``, ``layers`` to choose from and, where they apply,
-    ``options``, ``weights`` and what is told of it.
 
     Raises
     ------
@@ -45,22 +39,25 @@ def registered(registry: str | os.PathLike | None = None) -> dict[str, dict]:
     return _read(PACKAGED) | ({} if registry is None else _read(Path(registry)))
 
 
-def _read(path: Path) -> dict[str, dict]:
+def _read(path: Path) -> dict[str, BackboneEntry]:
     """Read the entries of one file."""
     content = read_yaml(path)
     try:
-        RegistryFile.model_validate(content)
+        found = RegistryFile.model_validate(content).backbones
     except ValidationError as error:
         raise ConfigError(
             f"{path}: is no registry of backbones, which has a key `backbones`, and for each of "
             f"them `family` and `layers`: {first_fault(error)}; correct it"
         ) from error
-    for name, entry in content["backbones"].items():
-        weights = entry.get("weights", {})
-        if "path" in weights:
-            key = f"{path}: backbones.{name}.weights.path"
-            weights["path"] = expanded(weights["path"], key)
-    return content["backbones"]
+    return {name: _expanded(entry, f"{path}: backbones.{name}") for name, entry in found.items()}
+
+
+def _expanded(entry: BackboneEntry, key: str) -> BackboneEntry:
+    """The entry with the path of its weights as it is meant."""
+    if entry.weights is None or entry.weights.path is None:
+        return entry
+    path = expanded(entry.weights.path, f"{key}.weights.path")
+    return entry.model_copy(update={"weights": Weights.model_validate({"path": path})})
 
 
 def open_backbone(
@@ -77,18 +74,12 @@ def open_backbone(
             "`registry`"
         )
     entry = entries[name]
-    options = entry.get("options", {})
-    weights = weights_path(entry.get("weights", {}))
-    backbone = load_backbone(name, entry["family"], options, weights)
-    identity = {
+    weights = entry.weights.file if entry.weights else None
+    backbone = load_backbone(name, entry.family, entry.options, weights)
+    identity: dict[str, object] = {
         "name": name,
-        "family": entry["family"],
-        "options": options,
+        "family": entry.family,
+        "options": entry.options,
         "weights_sha256": backbone.weights_sha256,
     }
-    return backbone, entry["layers"], identity
-
-
-def weights_path(weights: Mapping) -> Path | None:
-    """Return where the file of an entry's ``weights`` is or belongs; None without one."""
-    return Path(Weights.model_validate(weights).file) if weights else None
+    return backbone, entry.layers, identity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mekrr.cli.arguments import registry
@@ -12,11 +12,12 @@ from mekrr.errors import BackboneError, first_line
 
 if TYPE_CHECKING:
     from mekrr.backbones.base import Backbone
+    from mekrr.backbones.entry import BackboneEntry
 
 SHOWN = ("title", "family", "training_data", "licence", "reference")
 
 
-def add_command(commands) -> None:
+def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the command to the parser's subparsers."""
     command = commands.add_parser(
         "backbones", parents=[registry()], help="list the networks, and whether they can be used"
@@ -33,25 +34,24 @@ def run(options: argparse.Namespace) -> None:
         print("\n".join(describe(name, entry)), end="\n\n", flush=True)
 
 
-def describe(name: str, entry: Mapping) -> list[str]:
+def describe(name: str, entry: BackboneEntry) -> list[str]:
     """Return lines on one entry of the registry: what it is, and what its weights turn out to be.
 
     Weights of gigabytes that a library would download are not asked for.
     """
     from mekrr.backbones.load import load_backbone
-    from mekrr.backbones.registry import weights_path
 
-    lines = [name, *(f"  {key}: {entry[key]}" for key in SHOWN if key in entry)]
-    weights = entry.get("weights", {})
-    path = weights_path(weights)
-    if path is not None and not path.is_file():
-        source = weights.get("download", {}).get("url", "a file of yours")
+    lines = [name, *(f"  {key}: {told}" for key, told in entry.given(*SHOWN).items())]
+    weights = entry.weights
+    path = weights.file if weights else None
+    if weights and not Path(weights.file).is_file():
+        source = weights.download.url if weights.download else "a file of yours"
         return [*lines, f"  weights: absent ({path}, from {source})"]
-    model = entry.get("options", {}).get("model")
+    model = entry.options.get("model")
     if model is not None:
         return [*lines, f"  weights: {model}, fetched by its library when first used"]
     try:
-        backbone = load_backbone(name, entry["family"], entry.get("options"), path)
+        backbone = load_backbone(name, entry.family, entry.options, path)
     except BackboneError as error:
         return [*lines, f"  weights: not usable ({first_line(error)})"]
     source = "none needed"
@@ -61,7 +61,7 @@ def describe(name: str, entry: Mapping) -> list[str]:
     return [
         *lines,
         f"  weights: {source}",
-        f"  layers and widths: {widths}; fitted: {', '.join(map(str, entry['layers']))}",
+        f"  layers and widths: {widths}; fitted: {', '.join(map(str, entry.layers))}",
         f"  energy: {'yes' if backbone.has_energy else 'no'}",
         f"  elements: {_ranges(sorted(backbone.species))}",
     ]

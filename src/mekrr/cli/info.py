@@ -7,7 +7,7 @@ import argparse
 from mekrr.cli.printing import line, summary
 
 
-def add_command(commands) -> None:
+def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the command to the parser's subparsers."""
     command = commands.add_parser("info", help="print what a model is and was fitted to")
     command.set_defaults(command=run)

@@ -18,7 +18,7 @@ from mekrr.cli.printing import errors_per_atom, line, quality
 from mekrr.errors import DataError
 
 
-def add_command(commands) -> None:
+def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the command to the parser's subparsers."""
     command = commands.add_parser(
         "predict",

@@ -10,6 +10,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
@@ -63,7 +64,22 @@ def read_extxyz(stream: BinaryIO) -> Iterator[Atoms]:
     DataError
         That names the line, if one is not what it should be.
     """
-    lines = _Lines(stream)
+    with text_of(stream, encoding="latin-1") as text:
+        yield from _frames(_Lines(text))
+
+
+@contextmanager
+def text_of(stream: BinaryIO, **options: str) -> Iterator[io.TextIOWrapper]:
+    """Open a stream as text; the stream stays open, and who opened it closes it."""
+    text = io.TextIOWrapper(stream, **options)
+    try:
+        yield text
+    finally:
+        if not text.closed:
+            text.detach()
+
+
+def _frames(lines: _Lines) -> Iterator[Atoms]:
     while (line := lines.next_filled()) is not None:
         n_atoms = _number_of_atoms(line, lines.number)
         comment = lines.next()
@@ -84,12 +100,12 @@ def read_extxyz(stream: BinaryIO) -> Iterator[Atoms]:
 class _Lines:
     """Lines of bounded length, counted from 1, with any of the three line ends."""
 
-    def __init__(self, stream: BinaryIO):
-        self._stream = io.TextIOWrapper(stream, encoding="latin-1")
+    def __init__(self, text: io.TextIOWrapper):
+        self._text = text
         self.number = 0
 
     def next(self) -> str | None:
-        line = self._stream.readline(LONGEST_LINE + 1)
+        line = self._text.readline(LONGEST_LINE + 1)
         if not line:
             return None
         self.number += 1

@@ -22,7 +22,7 @@ from typing import BinaryIO
 from ase import Atoms
 
 from mekrr.data.compression import moderate_pieces, opener_of, unpacked_limit
-from mekrr.data.extxyz import is_extxyz, read_extxyz
+from mekrr.data.extxyz import is_extxyz, read_extxyz, text_of
 from mekrr.errors import DataError, DataWarning, first_line
 
 # ase.io is imported where it is used: it brings parts of scipy along.
@@ -234,9 +234,9 @@ def _read_by_ase(stream: BinaryIO, name: str, form: str) -> Iterator[Atoms]:
     elif kind.isbinary:
         yield from iread(stream, index=":", format=form)
     else:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace")
-        yield from iread(text, index=":", format=form)
-        _require_read(text, kind)
+        with text_of(stream, encoding="utf-8-sig", errors="replace") as text:
+            yield from iread(text, index=":", format=form)
+            _require_read(text, kind)
     if form == "vasp-xml":
         stream.seek(0)
         _warn_if_cut(stream, name)

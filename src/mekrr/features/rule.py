@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from mekrr.choices import ATOMS
-from mekrr.closed import Chosen, Closed, Several, Symbol
+from mekrr.closed import Chosen, Closed, OneOf, Several, Symbol
 
 WORDS = "all, mobile, {species: [N, O]}, or {within: 4.0, of: [N]}"
 
@@ -32,4 +32,4 @@ def _kind(value: object) -> Callable[[Any], Any] | None:
     return (Within if value.keys() & {"within", "of"} else OfSpecies).model_validate
 
 
-AtomRule = Annotated[Literal[*ATOMS] | OfSpecies | Within, Chosen(_kind, WORDS)]
+AtomRule = Annotated[Annotated[str, OneOf(ATOMS)] | OfSpecies | Within, Chosen(_kind, WORDS)]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from mekrr.backbones.entry import Sha256
 from mekrr.choices import REFERENCES
-from mekrr.closed import Chosen, Closed, Maybe, Symbol, Text, fault, validator
+from mekrr.closed import Chosen, Closed, Maybe, OneOf, Symbol, Text, fault, validator
 from mekrr.study.config.types import (
     CollectiveVariable,
     DataDownload,
@@ -21,7 +21,7 @@ from mekrr.study.config.types import (
 
 _energies = validator(Annotated[dict[Symbol, float], Field(min_length=1)])
 ReferenceEnergy = Annotated[
-    Literal[*REFERENCES] | dict[Symbol, float],
+    Annotated[str, OneOf(REFERENCES)] | dict[Symbol, float],
     Chosen(
         lambda value: _energies if isinstance(value, dict) else None,
         "none, mean, least-squares, isolated-atoms, or an energy in eV per species as "

@@ -13,8 +13,10 @@ OWN = ("training-mean", "gap-soap")  # fits of the study that have no entry
 # besides what tables write where there is no backbone.
 NO_TEXT = ("na", "nan", "none", "null", "true", "false")
 # Endings of files that stand beside folders named by an entry.
-ENDINGS = (".csv", ".extxyz", ".gz", ".html", ".log", ".md", ".pdf", ".png", ".pt")
-ENDINGS += (".safetensors", ".svg", ".tex", ".tsv")
+ENDINGS = (
+    *(".csv", ".extxyz", ".gz", ".html", ".log", ".md", ".pdf", ".png", ".pt"),
+    *(".safetensors", ".svg", ".tex", ".tsv"),
+)
 
 
 def check_names(config: StudyConfig) -> None:

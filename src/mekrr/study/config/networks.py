@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, create_model
 
-from mekrr.closed import Closed, Maybe, Text
+from mekrr.closed import Closed, Maybe, Text, maybe
 from mekrr.study.config.types import Positive
+from mekrr.study.methods import NETWORKS
 
 SCRATCH = "scratch"
 
@@ -55,15 +56,16 @@ class Training(Closed):
     )
 
 
+_optional: dict[str, Any] = {
+    key: (maybe(field.rebuild_annotation()), Field(None, description=field.description))
+    for key, field in Training.model_fields.items()
+}
 PartOfTraining = create_model(
     "PartOfTraining",
     __base__=Closed,
     __doc__="Keys of `training` that a network has otherwise.",
     __module__=__name__,
-    **{
-        key: (Maybe[field.rebuild_annotation()], Field(None, description=field.description))
-        for key, field in Training.model_fields.items()
-    },
+    **_optional,
 )
 
 
@@ -90,9 +92,7 @@ class PublishedTransfer(Closed):
 class Network(Closed):
     """A network that is trained on the frames, apart from its name."""
 
-    method: Literal["SchNet", "SchNet-FT", "SevenNet-FT", "CHGNet-FT"] = Field(
-        description="name in tables"
-    )
+    method: Literal[*NETWORKS] = Field(description="name in tables")
     start: Text = Field(
         description="`scratch`: a SchNet with random weights; or the backbone whose weights it "
         "begins with, of family `schnet`, `sevennet` or `chgnet`"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Iterable
 
 from mekrr.backbones.entry import member_file
 from mekrr.backbones.families import families
@@ -36,7 +36,7 @@ def _check_references(config: StudyConfig) -> None:
         _require_known(f"{part}.skip", skipped, config.datasets, "datasets")
 
 
-def _require_known(key: str, names: Iterable[str], entries: Container, registry: str) -> None:
+def _require_known(key: str, names: Iterable[str], entries: Collection[str], registry: str) -> None:
     for name in names:
         if name not in entries:
             known = ", ".join(sorted(entries))
@@ -102,7 +102,7 @@ def _check_own_labels(config: StudyConfig) -> None:
 
 def _check_splits(config: StudyConfig) -> None:
     """Refuse ways of splitting that a data set is not made for."""
-    wanted = [("study.splits", config.study.splits, [])]
+    wanted: list[tuple[str, list[str], list[str]]] = [("study.splits", config.study.splits, [])]
     for key, part in (("ablation.split", config.ablation), ("heatmap.split", config.heatmap)):
         wanted.append((key, [part.split], part.skip))
     for key, splits, skipped in wanted:

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from mekrr.backbones.entry import BackboneEntry, Download
+from mekrr.backbones.entry import BackboneEntry, Download, Weights
 from mekrr.choices import MEDIANS
-from mekrr.closed import Chosen, Closed, Several, Unique, fault
+from mekrr.closed import Chosen, Closed, OneOf, Several, Unique, fault
 from mekrr.features.rule import AtomRule
 from mekrr.study.config.datasets import Dataset
 from mekrr.study.config.networks import Network, Training
@@ -106,7 +106,7 @@ class Kernels(Closed):
     """How kernels are computed."""
 
     lengthscale: Annotated[
-        Literal[*MEDIANS] | Positive,
+        Annotated[str, OneOf(MEDIANS)] | Positive,
         Chosen(lambda value: None, "median, sampled-median, or a number above 0"),
     ] = Field(
         description="σ of the atom kernel: the median distance between training atoms (the "
@@ -273,7 +273,9 @@ class StudyConfig(Closed):
     @property
     def downloads(self) -> list[tuple[str, Download]]:
         """All downloads that registries name, with their keys."""
-        sources = {f"datasets.{name}": entry for name, entry in self.datasets.items()}
+        sources: dict[str, Dataset | Weights] = {
+            f"datasets.{name}": entry for name, entry in self.datasets.items()
+        }
         for name, entry in self.backbones.items():
             if entry.weights:
                 sources[f"backbones.{name}.weights"] = entry.weights

@@ -8,12 +8,12 @@ from pydantic import Field, NonNegativeInt
 
 from mekrr.backbones.entry import Download
 from mekrr.choices import PARTS
-from mekrr.closed import Chosen, Closed, Maybe, Symbol, Text, Unique, validator
+from mekrr.closed import Chosen, Closed, Maybe, OneOf, Symbol, Text, Unique, validator
 from mekrr.data.strategies import STRATEGIES
 
 NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 Name = Annotated[str, Field(pattern=NAME)]
-Strategy = Literal[*STRATEGIES]
+Strategy = Annotated[str, OneOf(STRATEGIES)]
 Positive = Annotated[float, Field(gt=0)]
 Published = Literal["D1", "D2", "D3", "D4", "Cu/formate"]
 

@@ -38,9 +38,7 @@ def require_no_control(config: Mapping) -> None:
 def _walk(value: object, key: str = "") -> Iterator[tuple[str, object]]:
     """Yield every entry of a configuration under its full key, what holds others before them."""
     yield key, value
-    if isinstance(value, Mapping):
-        inner = value.items()
-    else:
-        inner = enumerate(value) if isinstance(value, (list, tuple)) else ()
-    for name, entry in inner:
+    if isinstance(value, (list, tuple)):
+        value = dict(enumerate(value))
+    for name, entry in value.items() if isinstance(value, Mapping) else ():
         yield from _walk(entry, f"{key}.{name}" if key else str(name))

@@ -9,11 +9,31 @@ from ase import Atoms, units
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.md.velocitydistribution import thermalize_momenta
 from ase.optimize import FIRE
 
 from mekrr.data.variables import variable
 from mekrr.study.surrogates.biases import Biased, Metadynamics, Restraint, Wall
+from mekrr.study.surrogates.systems import build
+
+
+def simulate_run(
+    recipe: Mapping, number: int, calculator, progress: Callable[[int], None]
+) -> list[Atoms]:
+    """Return the frames of one run of a recipe, with its number; see `simulate`."""
+    run = {**recipe["dynamics"], **recipe["runs"][number]}
+    start = recipe["starts"][run.pop("start")]
+    acting = recipe.get("biases", {}) if run.pop("biased", True) else {}
+    frames = simulate(
+        build(**recipe["system"], offsets=start),
+        calculator,
+        biases(acting, run["temperature"]),
+        **run,
+        progress=progress,
+    )
+    for frame in frames:
+        frame.info["run"] = number
+    return frames
 
 
 def biases(recipe: Mapping, temperature: float) -> list[Restraint | Wall | Metadynamics]:
@@ -64,7 +84,7 @@ def simulate(
     atoms.calc = calculator
     FIRE(atoms, logfile=None).run(fmax=0.05, steps=150)
     rng = np.random.default_rng(seed)
-    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+    thermalize_momenta(atoms, temperature, rng=rng)
     dynamics = Langevin(
         atoms,
         timestep * units.fs,

@@ -16,11 +16,12 @@ import torch
 
 from benchmarks.backbones import formate_on_copper
 from benchmarks.gram import random_features
+from benchmarks.grid import energies_only
 from mekrr import environment
 from mekrr.backbones.load import load_backbone
 from mekrr.kernels.atom import Gaussian
 from mekrr.kernels.gram import train_gram
-from mekrr.models.select import sweeps
+from mekrr.models.select import sweep
 
 # Seconds on one core.
 FEATURES = 1.6e-3  # an atom, SevenNet-0
@@ -116,13 +117,12 @@ def measure(sizes: list[int]) -> Iterator[tuple[str, float, float]]:
     kernel, rng = Gaussian(float(np.sqrt(WIDTH))), np.random.default_rng(0)
     for n_frames in sizes:
         found, n_train = random_features(n_frames, WIDTH), round(TRAIN * n_frames)
-        train, val = np.arange(n_train), np.arange(n_train, n_frames)
-        here, gram = core_seconds(partial(train_gram, found, train, kernel))
+        here, gram = core_seconds(partial(train_gram, found, np.arange(n_train), kernel))
         model = kernels_seconds(n_frames, n_train, ATOMS, WIDTH)
         yield f"kernels, {n_frames} frames", model, here
-        problem = ([rng.normal(size=n_frames)], np.ones(n_frames), train, val)
+        problem = energies_only(rng.normal(size=n_frames), n_train)
         grid = (np.array([0.5]), np.geomspace(1e-9, 1e-3, 4))
-        fit = partial(sweeps, gram.k0, gram.k1, *problem, *grid, leave_one_out=True)
+        fit = partial(sweep, gram, [problem], *grid, leave_one_out=[True])
         here, _ = core_seconds(fit)
         yield f"fit, {n_train} training frames", fit_seconds(n_train), here
 

@@ -11,6 +11,12 @@ from ase.calculators.singlepoint import SinglePointCalculator
 ROOT = Path(__file__).resolve().parent.parent
 
 
+class Named(dict):
+    """What Snakemake hands to a script: keys that are attributes."""
+
+    __getattr__ = dict.__getitem__
+
+
 def labelled(n_frames: int = 12, seed: int = 0) -> list[Atoms]:
     """Frames of two runs with energies and forces, as a user's file would have them."""
     rng = np.random.default_rng(seed)

@@ -3,6 +3,7 @@
 PARTS = ("train", "val", "test")
 REFERENCES = ("least-squares", "mean", "none", "isolated-atoms")  # energies per species
 ATOMS = ("all", "mobile")
+BY_SPECIES = "by-species"  # α: each species has its own
 MEDIANS = ("median", "sampled-median")  # lengthscales
 SYMBOLS = (
     "H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P", "S", "Cl",

@@ -7,23 +7,22 @@ from tolerances import GRAM_FLOAT32, PEER
 
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian
-from mekrr.kernels.gram import own_gram, train_gram
-from mekrr.kernels.store import LayerKernel
+from mekrr.kernels.training import training_gram
 from mekrr.metrics import metrics
-from mekrr.models.fits import Problem, fit_kernels
+from mekrr.models.problem import Problem
 from mekrr.models.ridge import KernelRidge
 from mekrr.study.experiments.ablation import ablation, summed
+from mekrr.study.experiments.fits import Grid, fit_kernels
 from mekrr.study.tables.ablation import grids, over_seeds
 from mekrr.study.tables.printing.grid import FEWER
 
 SPLIT = np.repeat(["train", "val", "test"], [30, 10, 10])
 REGULARISATIONS = np.array([1e-8, 1e-4])
-ALPHAS = np.array([0.0, 0.5])
+GRID = Grid(np.array([0.0, 0.5]), REGULARISATIONS)
 
 
 def layer_kernel(frames, train, sigma=2.0):
-    kernel = Gaussian(sigma)
-    return LayerKernel(train_gram(frames, train, kernel), own_gram(frames, kernel), sigma)
+    return training_gram(frames, train, Gaussian(sigma))[0]
 
 
 @pytest.fixture
@@ -54,7 +53,7 @@ def kernels(features):
 
 @pytest.fixture
 def table(problem, kernels, features):
-    return ablation(problem, kernels, features, ALPHAS, REGULARISATIONS, [0.5], "net")
+    return ablation(problem, kernels, features, GRID, [0.5], "net")
 
 
 def pick(table, factor, setting, method="MEKRR"):
@@ -66,7 +65,7 @@ def pick(table, factor, setting, method="MEKRR"):
 
 
 def test_the_base_is_the_fit_of_the_study(table, problem, kernels):
-    fit = fit_kernels(problem, kernels, {"MEKRR": np.zeros(1)}, REGULARISATIONS, "net")
+    fit = fit_kernels({"references": problem}, kernels, ["MEKRR"], GRID, "net")
     layer = int(fit.choices.loc[fit.choices["chosen"], "layer"].iloc[0])
     test = fit.predictions[
         (fit.predictions["split"] == "test") & (fit.predictions["layer"] == layer)
@@ -99,7 +98,7 @@ def test_every_factor_has_its_settings(table):
 def test_half_the_lengthscale_is_a_kernel_of_that_lengthscale(table, problem, features):
     layer = int(pick(table, "lengthscale", "median")["layer"])
     kernel = layer_kernel(features[layer], np.arange(30), 1.0)
-    fit = fit_kernels(problem, {layer: kernel}, {"MEKRR": np.zeros(1)}, REGULARISATIONS, "net")
+    fit = fit_kernels({"references": problem}, {layer: kernel}, ["MEKRR"], GRID, "net")
     test = fit.predictions[fit.predictions["split"] == "test"]
     expected = metrics(test, ["method"]).loc[0, "rmse"]
     assert pick(table, "lengthscale", "0.5 × median")["test_rmse"] == pytest.approx(expected)
@@ -107,8 +106,8 @@ def test_half_the_lengthscale_is_a_kernel_of_that_lengthscale(table, problem, fe
 
 def test_fixed_regularisation_is_a_fit_at_that_value(table, problem, kernels):
     row = pick(table, "λ", "1e-04")
-    full = kernels[int(row["layer"])].gram.k0
-    predicted = KernelRidge(1e-4).fit(full[:30], problem.target[:30]).predict(full)
+    full = kernels[int(row["layer"])].k0
+    predicted = KernelRidge(1e-4).fit(full[:30], problem.residual[:30]).predict(full)
     errors = 1000 * (predicted - problem.energy) / problem.n_atoms
     for part, column in (("val", "validation_rmse"), ("test", "test_rmse")):
         expected = np.sqrt(np.mean(errors[part == SPLIT] ** 2))
@@ -129,14 +128,16 @@ def test_sums_over_pairs_of_atoms_by_brute_force(features):
 
     for row in (0, 5, 11):
         own, same = pairs(row, row)
-        np.testing.assert_allclose(found.own.k0[row], own.sum() / unit, rtol=GRAM_FLOAT32)
-        np.testing.assert_allclose(found.own.k1[row], own[same].sum() / unit, rtol=GRAM_FLOAT32)
+        np.testing.assert_allclose(found.self_kernel.k0[row], own.sum() / unit, rtol=GRAM_FLOAT32)
+        np.testing.assert_allclose(
+            found.self_kernel.k1[row], own[same].sum() / unit, rtol=GRAM_FLOAT32
+        )
         for column, frame in enumerate(train):
             values, same = pairs(row, frame)
-            assert found.gram.k0[row, column] == pytest.approx(
+            assert found.k0[row, column] == pytest.approx(
                 values.sum() / unit, rel=10 * GRAM_FLOAT32
             )
-            assert found.gram.k1[row, column] == pytest.approx(
+            assert found.k1[row, column] == pytest.approx(
                 values[same].sum() / unit, rel=10 * GRAM_FLOAT32
             )
 
@@ -145,8 +146,8 @@ def test_equal_sizes_make_sum_and_mean_the_same_for_mekrr(rng):
     frames = FrameFeatures(rng.normal(size=(40, 3)), np.tile([29, 8], 20), np.arange(21) * 2)
     kernel = layer_kernel(frames, np.arange(12))
     found = summed(kernel, frames, np.arange(12))
-    np.testing.assert_allclose(found.gram.k0, kernel.gram.k0)
-    np.testing.assert_allclose(found.gram.k1, kernel.gram.k1 / 4)
+    np.testing.assert_allclose(found.k0, kernel.k0)
+    np.testing.assert_allclose(found.k1, kernel.k1 / 4)
 
 
 def test_table_over_seeds(table):

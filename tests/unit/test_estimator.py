@@ -24,11 +24,11 @@ from mekrr.errors import (
     ConstantTargetWarning,
     DataError,
 )
+from mekrr.features import extract
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import KERNELS, Gaussian
-from mekrr.kernels.gram import combine, own_gram, species_gram
+from mekrr.kernels.gram import self_gram, species_gram
 from mekrr.metrics import rmse
-from mekrr.models import mekrr as estimator
 
 
 def test_parameters_in_the_manner_of_sklearn(analytic):
@@ -77,7 +77,7 @@ def test_frames_features_and_kernel_agree(analytic, frames):
 
     def kernel(rows, columns):
         gram = species_gram(rows, columns, Gaussian(of_frames.lengthscale_))
-        return combine(gram.k0, gram.k1, 0.3)
+        return gram.at(0.3)
 
     reference = of_frames._reference([atoms.numbers for atoms in frames])
     of_kernel = MEKRR(kernel="precomputed", regularisation=1e-4)
@@ -105,14 +105,14 @@ def test_choice_by_leave_one_out(analytic, frames):
     model = analytic.set_params(alpha=None).fit(frames)
     sweep = model.sweep_
     assert len(sweep) == 2 * 21 * 9
-    best = sweep.loc[sweep["rmse"].idxmin()]
+    best = sweep.loc[sweep["leave_one_out_rmse"].idxmin()]
     chosen = (model.layer_, model.alpha_, model.regularisation_)
     assert chosen == tuple(best[["layer", "alpha", "regularisation"]])
     assert model.criterion_ == "leave-one-out errors"
-    assert rmse(model.leave_one_out_) == pytest.approx(best["rmse"])
+    assert rmse(model.leave_one_out_) == pytest.approx(best["leave_one_out_rmse"])
 
     gram = species_gram(model.train_, None, Gaussian(model.lengthscale_))
-    kernel = combine(gram.k0, gram.k1, model.alpha_)
+    kernel = gram.at(model.alpha_)
     target = energies(frames) - model._reference([atoms.numbers for atoms in frames])
     standard = (target - target.mean()) / target.std()
     for i in (0, 7):
@@ -228,8 +228,8 @@ def test_delta_learns_what_the_network_leaves(analytic, frames, rng):
 def test_self_kernel_is_the_diagonal(ragged, kernel):
     gram = species_gram(ragged, None, kernel, dtype=np.float64)
     for alpha in (0.0, 0.4, 1.0):
-        expected = np.diag(combine(gram.k0, gram.k1, alpha))
-        found = own_gram(ragged, kernel).at(alpha)
+        expected = np.diag(gram.at(alpha))
+        found = self_gram(ragged, kernel).at(alpha)
         np.testing.assert_allclose(found, expected, rtol=1e-7)  # Matérn: √ of rounding
 
 
@@ -292,7 +292,7 @@ def test_only_selected_atoms_enter_the_kernel(analytic, frames):
 def test_threads_reach_the_network(analytic, frames, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        estimator, "selected", lambda *_: seen.append(torch.get_num_threads()) or np.ones(4, bool)
+        extract, "selected", lambda *_: seen.append(torch.get_num_threads()) or np.ones(4, bool)
     )
     analytic.set_params(threads=2).fit(frames[:2])
     assert seen == [2, 2]

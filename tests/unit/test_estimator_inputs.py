@@ -138,7 +138,7 @@ def test_validation_on_isolated_atoms_alone(analytic, frames):
         ({"layer": 1.0}, ConfigError, "layer=1.0 should be an integer"),
         ({"layer": "1"}, ConfigError, "should be an integer"),
         ({"target": "delta"}, DataError, "has no energy of its own; use target='energy'"),
-        ({"reference_energy": 3}, ConfigError, "reference_energy=3 should be the name of a rule"),
+        ({"reference_energy": 3}, ConfigError, "reference_energy=3 should be a name"),
         ({"registry": 3}, ConfigError, "registry=3 should be the path of a file"),
         ({"threads": 0}, ConfigError, "threads=0 should be an integer from 1 to 1024"),
         ({"threads": 10**6}, ConfigError, "should be an integer from 1 to 1024"),

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from tolerances import COVERAGE
 
-from mekrr.metrics import RESAMPLES, _resamples, block_bootstrap, metrics
+from mekrr.metrics import RESAMPLES, _resamples, block_bootstrap, largest_errors, metrics
 
 
 def predictions(errors, n_atoms=10, **columns):
@@ -35,6 +35,23 @@ def test_errors_by_hand():
     assert b["rmse"] == b["mae"] == pytest.approx(2)
     assert b["shift"] == pytest.approx(2)
     assert b["rmse_shifted"] == pytest.approx(0, abs=1e-9)
+
+
+def test_metrics_are_per_atom_in_mev():
+    table = pd.DataFrame(
+        {
+            "method": "m",
+            "frame": [7, 8],
+            "n_atoms": [50, 100],
+            "energy_ref": [1.0, 2.0],
+            "energy_pred": [1.05, 1.6],
+        }
+    )
+    row = metrics(table, ["method"]).iloc[0]
+    assert row["rmse"] == pytest.approx(np.sqrt((1.0 + 16.0) / 2))
+    assert row["mae"] == pytest.approx(2.5)
+    assert row["largest"] == pytest.approx(4.0)
+    assert largest_errors(table, ["method"], 1)["frame"].tolist() == [8]
 
 
 def test_a_constant_shift_leaves_the_shifted_pair_alone(rng):

@@ -11,7 +11,7 @@ from mekrr.kernels.atom import KERNELS, Gaussian, Matern3
 from mekrr.kernels.engine import plan
 from mekrr.kernels.engine.coordinates import Coordinates
 from mekrr.kernels.engine.rank import find_basis
-from mekrr.kernels.gram import combine, species_gram, train_gram
+from mekrr.kernels.gram import Gram, self_gram, species_gram, train_gram
 from mekrr.kernels.lengthscale import median_lengthscale
 
 SIGMA = 1.7
@@ -162,18 +162,70 @@ def test_long_sums_keep_their_precision(rng):
 def test_gram_is_positive_semidefinite_and_symmetric(ragged, small_tiles):
     gram = species_gram(ragged, None, Gaussian(SIGMA))
     for alpha in (0.0, 0.3, 1.0):
-        kernel = combine(gram.k0, gram.k1, alpha)
+        kernel = gram.at(alpha)
         np.testing.assert_array_equal(kernel, kernel.T)
         assert np.linalg.eigvalsh(kernel).min() > -1e-7
 
 
 def test_alpha_weighs_the_two_kernels(ragged):
     gram = species_gram(ragged, None, Gaussian(SIGMA))
-    np.testing.assert_array_equal(combine(gram.k0, gram.k1, 0.0), gram.k0)
-    np.testing.assert_array_equal(combine(gram.k0, gram.k1, 1.0), gram.k1)
-    np.testing.assert_allclose(
-        combine(gram.k0, gram.k1, 0.25), 0.75 * gram.k0 + 0.25 * gram.k1, rtol=1e-15
-    )
+    np.testing.assert_array_equal(gram.at(0.0), gram.k0)
+    np.testing.assert_array_equal(gram.at(1.0), gram.k1)
+    np.testing.assert_allclose(gram.at(0.25), 0.75 * gram.k0 + 0.25 * gram.k1, rtol=1e-15)
+
+
+@pytest.fixture
+def shares(ragged):
+    return species_gram(ragged, None, Gaussian(SIGMA), dtype=np.float64)
+
+
+def test_alpha_of_each_species_weighs_its_share(ragged, shares):
+    """Against the double sums; carbon and hydrogen are in few frames."""
+    k0, terms = brute_force(ragged, ragged, gaussian)
+    alphas = {1: 0.0, 6: 0.9, 8: 0.25, 29: 1.0}
+    expected = (1.0 - np.mean([0.0, 0.9, 0.25, 1.0])) * k0
+    for species, alpha in alphas.items():
+        expected = expected + alpha * terms[species]
+    np.testing.assert_allclose(shares.at(alphas), expected, rtol=tol.GRAM_FLOAT64)
+
+
+def test_equal_alphas_are_one_alpha(shares):
+    for alpha in (0.0, 0.3, 1.0):
+        same = shares.at(dict.fromkeys(shares.shares, alpha))
+        np.testing.assert_allclose(same, shares.at(alpha), rtol=1e-14)
+
+
+def test_alpha_of_a_species_that_no_frame_has_counts_in_the_mean_alone(shares):
+    """A fit's species may be absent from new frames: their kernels keep the fit's weights."""
+    alphas = {29: 0.5, 47: 1.0}
+    expected = (1.0 - 0.75) * shares.k0 + 0.5 * shares.shares[29]
+    np.testing.assert_allclose(shares.at(alphas), expected, rtol=1e-14)
+
+
+def test_species_without_an_alpha_has_no_share(shares):
+    """One that the frames of the fit lack tells these nothing."""
+    np.testing.assert_allclose(shares.at({29: 1.0}), shares.shares[29], rtol=1e-14)
+
+
+def test_alphas_by_species_keep_the_kernel_semi_definite(shares, rng):
+    for _ in range(20):
+        drawn = rng.choice([0.0, 1.0, rng.uniform()], len(shares.shares))
+        square = shares.at(dict(zip(shares.shares, drawn, strict=True)))
+        assert np.linalg.eigvalsh(square).min() > -tol.GRAM_FLOAT64 * np.trace(square)
+
+
+def test_rows_and_columns_are_those_of_every_part(ragged):
+    kernel, which = Gaussian(SIGMA), np.array([5, 0, 2])
+    whole = species_gram(ragged, None, kernel)
+    gram = Gram(whole.k0, whole.shares, self_gram(ragged, kernel), SIGMA)
+    some, fewer = gram.rows(which), gram.columns(which)
+    assert some.lengthscale == fewer.lengthscale == SIGMA
+    for alpha in (0.3, {1: 0.2, 29: 0.7}):
+        np.testing.assert_array_equal(some.at(alpha), gram.at(alpha)[which])
+        np.testing.assert_array_equal(fewer.at(alpha), gram.at(alpha)[:, which])
+        own = gram.self_kernel.at(alpha)
+        np.testing.assert_array_equal(some.self_kernel.at(alpha), own[which])
+        np.testing.assert_array_equal(fewer.self_kernel.at(alpha), own)
 
 
 def test_one_atom_of_one_species_everywhere_gives_equal_kernels(rng):

@@ -80,8 +80,8 @@ def test_blocks_give_the_kernels_of_one_job(tmp_path, study, prepared, whole, n_
     assert list(found) == list(expected) == list(LAYERS)
     for layer in LAYERS:
         assert found[layer].lengthscale == expected[layer].lengthscale
-        for part in ("gram", "own"):
-            ours, theirs = getattr(found[layer], part), getattr(expected[layer], part)
+        own = found[layer].self_kernel, expected[layer].self_kernel
+        for ours, theirs in ((found[layer], expected[layer]), own):
             assert list(ours.shares) == list(theirs.shares) == [1, 6, 29]
             np.testing.assert_array_equal(ours.k0, theirs.k0)
             for species, share in ours.shares.items():
@@ -96,12 +96,12 @@ def test_kernels_are_the_double_sums(study, whole):
     for layer, kernel in kernels.items():
         frames, atom_kernel = read_layer(features, layer), Gaussian(kernel.lengthscale)
         exact = species_gram(frames, None, atom_kernel, dtype=np.float64)
-        np.testing.assert_allclose(kernel.gram.k0, exact.k0[:, train], rtol=tol.GRAM_FLOAT32)
+        np.testing.assert_allclose(kernel.k0, exact.k0[:, train], rtol=tol.GRAM_FLOAT32)
         for species, share in exact.shares.items():
             np.testing.assert_allclose(
-                kernel.gram.shares[species], share[:, train], rtol=tol.GRAM_FLOAT32
+                kernel.shares[species], share[:, train], rtol=tol.GRAM_FLOAT32
             )
-        np.testing.assert_allclose(kernel.own.k0, np.diag(exact.k0), rtol=tol.GRAM_FLOAT64)
+        np.testing.assert_allclose(kernel.self_kernel.k0, np.diag(exact.k0), rtol=tol.GRAM_FLOAT64)
 
 
 def test_kernels_are_those_of_the_atom_kernel_named(tmp_path, study):
@@ -112,8 +112,10 @@ def test_kernels_are_those_of_the_atom_kernel_named(tmp_path, study):
     write_gram(tmp_path / "kernels.safetensors", features, again, threads=1)
     kernels, _ = read_kernels(tmp_path / "kernels.safetensors")
     exact = species_gram(read_layer(features, 3), None, Matern5(2.0), dtype=np.float64)
-    np.testing.assert_allclose(kernels[3].gram.k0, exact.k0[:, train], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(kernels[3].own.k0, np.diag(exact.k0), rtol=1e-7)  # √ of rounding
+    np.testing.assert_allclose(kernels[3].k0, exact.k0[:, train], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(
+        kernels[3].self_kernel.k0, np.diag(exact.k0), rtol=1e-7
+    )  # √ of rounding
 
 
 @pytest.mark.parametrize("n_parts", [1, 2, 7, 50])
@@ -177,6 +179,6 @@ def test_truncated_preparation_and_kernels_are_refused(tmp_path, prepared, whole
 def test_layers_are_mapped_when_asked_for(whole):
     kernels, _ = read_kernels(whole)
     assert 2 not in kernels
-    k0 = kernels[1].gram.k0
+    k0 = kernels[1].k0
     assert isinstance(k0, np.memmap)
-    assert kernels[1].gram.k0 is not k0, "nothing is kept"
+    assert kernels[1].k0 is not k0, "nothing is kept"

@@ -1,30 +1,34 @@
 """Learning curves: nested subsets, and errors that agree with fits from scratch."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 from tolerances import PEER
 
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import Gaussian
-from mekrr.kernels.gram import own_gram, train_gram
-from mekrr.kernels.store import LayerKernel
+from mekrr.kernels.atom import Gaussian, Linear
+from mekrr.kernels.training import training_gram
 from mekrr.metrics import metrics
-from mekrr.models.baselines import linear_kernel
-from mekrr.models.fits import Problem, fit_kernels
+from mekrr.models.problem import Problem
+from mekrr.study.experiments.fits import Grid, fit_kernels
+from mekrr.study.experiments.kinds.constant import Models as Constants
+from mekrr.study.experiments.kinds.kernel import Models as Kernels
 from mekrr.study.experiments.learning import (
     COLUMNS,
     LEAST_VALIDATION,
-    frame_means,
+    fewer_frames,
     learning_curve,
     subset,
     with_whole_set,
 )
+from mekrr.study.methods import METHODS
 from mekrr.study.plots.learning import mean_and_range
 
 SPLIT = np.random.default_rng(7).permutation(np.repeat(["train", "val", "test"], [60, 20, 20]))
-GRID = np.array([1e-6, 1e-3])
-ALPHAS = np.array([0.0, 0.1, 1.0])
+GRID = Grid(np.array([0.0, 0.1, 1.0]), np.array([1e-6, 1e-3]))
+SHOWN = [method.name for method in METHODS.values() if method.learning]
 
 
 @pytest.fixture
@@ -52,28 +56,31 @@ def problem(features):
 
 
 @pytest.fixture
-def kernel(features):
-    train = np.flatnonzero(SPLIT == "train")
-    gaussian = Gaussian(2.0)
-    return LayerKernel(
-        train_gram(features, train, gaussian, dtype=np.float64), own_gram(features, gaussian), 2.0
-    )
+def gram(features):
+    return gaussian(features, np.flatnonzero(SPLIT == "train"))
 
 
-def curve(problem, kernel, features, n_train, gnn_energy=None):
-    return learning_curve(
-        problem,
-        "least-squares",
-        "mine",
-        n_train,
-        3,
-        {2: kernel},
-        {2: frame_means(features)},
+def gaussian(features, train):
+    return training_gram(features, train, Gaussian(2.0), dtype=np.float64)[0]
+
+
+def curve(problem, gram, features, n_train, gnn_energy=None):
+    """Of the methods of the study on frozen features."""
+    kind = Kernels(
+        SHOWN,
+        {2: features},
         gnn_energy,
-        ALPHAS,
+        {2: gram},
+        np.flatnonzero(SPLIT == "train"),
         GRID,
-        "net",
+        "least-squares",
+        ("mine", "net"),
     )
+    return drawn(kind, problem, n_train)
+
+
+def drawn(kind, problem, n_train):
+    return learning_curve(kind.fit, problem, n_train, 3, "least-squares", "mine")
 
 
 def test_subsets_are_nested_and_keep_the_test_frames():
@@ -95,40 +102,54 @@ def test_validation_frames_fall_in_proportion_but_never_below_the_least():
     assert counts == {6: LEAST_VALIDATION, 30: LEAST_VALIDATION, 45: 15, 60: 20}
 
 
-def test_sizes_that_the_frames_do_not_allow_are_left_out(problem, kernel, features):
-    assert set(curve(problem, kernel, features, [60, 12, 500])["n_train"]) == {12}
-    nothing = curve(problem, kernel, features, [60])
+def test_sizes_that_the_frames_do_not_allow_are_left_out(problem, gram, features):
+    assert set(curve(problem, gram, features, [60, 12, 500])["n_train"]) == {12}
+    nothing = curve(problem, gram, features, [60])
     assert nothing.empty
     assert list(nothing) == COLUMNS
 
 
-def test_frame_means_have_the_linear_kernel_of_the_frames(features, ragged):
-    for frames in (features, ragged):
-        train = np.arange(0, len(frames), 2)
-        ours, expected = (
-            linear_kernel(f, train, "linear ridge") for f in (frame_means(frames), frames)
-        )
-        np.testing.assert_allclose(ours.gram.k0, expected.gram.k0, rtol=1e-6, atol=1e-6)
+def test_subsets_are_problems_with_references_of_their_own(problem):
+    parts = list(fewer_frames(problem, [24, 12, 60], 3, "mean", "mine"))
+    assert [len(part.members("train")) for part in parts] == [12, 24]
+    for part in parts:
+        np.testing.assert_array_equal(part.split, subset(SPLIT, len(part.members("train")), 3))
+        assert part.residual[part.members("train")].mean() == pytest.approx(0.0, abs=1e-9)
 
 
-def test_a_point_of_the_curve_is_a_fit_from_scratch(problem, kernel, features):
+def test_a_point_of_the_curve_is_a_fit_from_scratch(problem, gram, features):
     """The subset's frames alone, with kernels computed for them, must give the same errors."""
-    found = curve(problem, kernel, features, [24]).set_index(["method", "n_train"])
+    gnn_energy = problem.energy + 1.0 + 0.1 * np.cos(problem.energy)
+    found = curve(problem, gram, features, [24], gnn_energy).set_index(["method", "n_train"])
     part = Problem.of(problem.frames, subset(SPLIT, 24, 3), "least-squares", "mine")
-    gaussian = Gaussian(2.0)
-    gram = train_gram(features, part.members("train"), gaussian, dtype=np.float64)
-    fit = fit_kernels(
-        part,
-        {2: LayerKernel(gram, own_gram(features, gaussian), 2.0)},
-        {"MEKRR": np.zeros(1), "MEKRR-alpha": ALPHAS},
-        GRID,
-        "net",
-    )
-    test = fit.predictions[fit.predictions["split"] == "test"]
+    delta = part.beyond(gnn_energy, "least-squares", "mine")
+    problems, train = {"references": part, "delta": delta}, part.members("train")
+    fit = partial(fit_kernels, problems, grid=GRID, backbone="net")
+    fits = [
+        fit({2: gaussian(features, train)}, methods=["MEKRR", "MEKRR-alpha", "Delta-MEKRR"]),
+        fit({2: training_gram(features, train, Linear())[0]}, methods=["linear ridge"]),
+    ]
+    predictions = pd.concat([each.predictions for each in fits])
+    test = predictions[predictions["split"] == "test"]
+    assert set(test["method"]) == set(SHOWN) - {"untouched GNN"}
     for _, row in metrics(test, ["method"]).iterrows():
         ours = found.loc[(row["method"], 24)]
         assert ours["rmse"] == pytest.approx(row["rmse"], rel=PEER)
         assert ours["mae"] == pytest.approx(row["mae"], rel=PEER)
+    shift = (problem.energy - gnn_energy)[train].mean()
+    errors = 200.0 * (gnn_energy + shift - problem.energy)[part.members("test")]
+    rmse = np.sqrt(np.mean(errors**2))
+    assert found.loc[("untouched GNN", 24), "rmse"] == pytest.approx(rmse, rel=PEER)
+
+
+def test_curve_of_any_model_goes_by_its_fit(problem):
+    """The constant predictor's errors by hand."""
+    table = drawn(Constants(), problem, [24]).set_index("method")
+    kept = subset(SPLIT, 24, 3)
+    mean, test = problem.energy[kept == "train"].mean(), problem.energy[SPLIT == "test"]
+    expected = 200.0 * np.sqrt(np.mean((mean - test) ** 2))
+    assert table.loc["training mean", "rmse"] == pytest.approx(expected, rel=PEER)
+    assert table.loc["training mean", ["n_train", "n_val"]].tolist() == [24, 10]
 
 
 def test_the_last_point_is_the_fit_of_the_study():
@@ -148,19 +169,19 @@ def test_the_last_point_is_the_fit_of_the_study():
     ]
 
 
-def test_more_frames_err_less(problem, kernel, features):
-    table = curve(problem, kernel, features, [6, 20, 55])
+def test_more_frames_err_less(problem, gram, features):
+    table = curve(problem, gram, features, [6, 20, 55])
     mekrr = table[table["method"] == "MEKRR"].set_index("n_train")["rmse"]
     assert mekrr[55] < mekrr[20] < mekrr[6]
 
 
-def test_energies_outside_the_subset_play_no_part(problem, kernel, features):
+def test_energies_outside_the_subset_play_no_part(problem, gram, features):
     kept = subset(SPLIT, 12, 3)
     spoiled = problem.frames.copy()
     spoiled.loc[kept == "unused", "energy"] += 1000.0
     other = Problem(spoiled, SPLIT, np.zeros(100))
-    gnn = problem.energy + 1.0
-    first, second = (curve(p, kernel, features, [12], gnn) for p in (problem, other))
+    gnn = problem.energy + 1.0 + 0.1 * np.cos(np.arange(100))
+    first, second = (curve(p, gram, features, [12], gnn) for p in (problem, other))
     assert set(first["method"]) == {
         "untouched GNN",
         "linear ridge",
@@ -168,6 +189,7 @@ def test_energies_outside_the_subset_play_no_part(problem, kernel, features):
         "MEKRR-alpha",
         "Delta-MEKRR",
     }
+    assert set(first["method"]) == set(SHOWN)
     pd.testing.assert_frame_equal(first, second)
 
 

@@ -19,9 +19,9 @@ from mekrr.features.store import FrameFeatures
 from mekrr.files import write_csv
 from mekrr.kernels.atom import KERNELS
 from mekrr.kernels.engine import plan
-from mekrr.kernels.gram import own_gram, species_gram, train_gram
-from mekrr.models.fits import Recipe, _columns, read_alpha
-from mekrr.models.select import Choice, mixture
+from mekrr.kernels.gram import self_gram, species_gram, train_gram
+from mekrr.models.select import VALIDATION, Choice
+from mekrr.study.experiments.fits import choice_columns, read_alpha
 
 cases = settings(max_examples=25 * int(os.environ.get("MEKRR_FUZZ", "1")), deadline=None)
 SPECIES = (1, 8, 29)
@@ -95,7 +95,7 @@ def test_the_kernel_is_linear_in_alpha(data, kernel, one, other, part):
     line = part * kernels.at(one) + (1 - part) * kernels.at(other)
     scale = max(np.abs(kernels.k0).max(), np.abs(kernels.k1).max(), 1.0)
     np.testing.assert_allclose(kernels.at(between), line, rtol=0, atol=tol.GRAM_FLOAT64 * scale)
-    by_species = mixture(kernels, dict.fromkeys(kernels.shares, between))
+    by_species = kernels.at(dict.fromkeys(kernels.shares, between))
     np.testing.assert_allclose(by_species, line, rtol=0, atol=tol.GRAM_FLOAT64 * scale)
 
 
@@ -126,7 +126,7 @@ def test_kernels_with_training_frames_are_columns_of_the_whole(data, kernel, dra
 def test_a_frame_with_itself_is_on_the_diagonal(data, kernel):
     whole = gram(data, kernel)
     diagonal = type(whole)(np.diag(whole.k0), {s: np.diag(k) for s, k in whole.shares.items()})
-    close(own_gram(data, kernel), diagonal)
+    close(self_gram(data, kernel), diagonal)
 
 
 @cases
@@ -212,8 +212,7 @@ def test_references_are_exact_on_data_made_from_them(compositions, energies):
 
 def read_back(choice, path):
     """What a later step finds of a choice in the table that a fit wrote."""
-    by_species = isinstance(choice.alpha, dict)
-    write_csv(path, pd.DataFrame([_columns(choice, 1.0, Recipe(by_species=by_species))]))
+    write_csv(path, pd.DataFrame([choice_columns(choice, 1.0, VALIDATION)]))
     (row,) = pd.read_csv(path).to_dict("records")
     return read_alpha(row), row["regularisation"]
 

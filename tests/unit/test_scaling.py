@@ -5,8 +5,8 @@ import pytest
 
 from benchmarks import scaling
 from mekrr.features.store import feature_writer
-from mekrr.kernels.gram import SpeciesGram
-from mekrr.kernels.store import LayerKernel, write_kernels
+from mekrr.kernels.gram import Gram
+from mekrr.kernels.store import write_kernels
 
 HEADER = 0.05  # relative, of a small file
 
@@ -14,9 +14,10 @@ HEADER = 0.05  # relative, of a small file
 def test_bytes_of_kernels(tmp_path, rng):
     n_frames, n_train = 120, 72
     square = rng.normal(size=(n_frames, n_train))
-    gram = SpeciesGram(square, dict.fromkeys(range(1, scaling.SPECIES + 1), square))
-    own = SpeciesGram(square[:, 0], dict.fromkeys(gram.shares, square[:, 0]))
-    kernels = dict.fromkeys(range(scaling.LAYERS), LayerKernel(gram, own, 1.0))
+    species = range(1, scaling.SPECIES + 1)
+    own = Gram(square[:, 0], dict.fromkeys(species, square[:, 0]))
+    gram = Gram(square, dict.fromkeys(species, square), own, 1.0)
+    kernels = dict.fromkeys(range(scaling.LAYERS), gram)
     path = tmp_path / "kernels.safetensors"
     write_kernels(path, kernels, np.arange(n_train))
     expected = scaling.kernels_bytes(n_frames, n_train)

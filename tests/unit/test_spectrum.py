@@ -5,8 +5,7 @@ import pandas as pd
 from sklearn.decomposition import KernelPCA
 from tolerances import PEER
 
-from mekrr.kernels.gram import SpeciesGram
-from mekrr.kernels.store import LayerKernel
+from mekrr.kernels.gram import Gram
 from mekrr.study.experiments.reaction import BINS, errors_along
 from mekrr.study.experiments.spectrum import components, eigenvalues, principal_components
 
@@ -32,14 +31,13 @@ def test_components_are_those_of_a_peer():
 def test_eigenvalues_are_those_of_the_training_kernel():
     rng = np.random.default_rng(1)
     train = np.array([2, 0, 5, 4])
-    gram = SpeciesGram(kernel_of(rng, 8, train), {1: kernel_of(rng, 8, train)})
-    kernel = LayerKernel(gram, gram, 1.0)
-    table = eigenvalues(kernel, train)
+    gram = Gram(kernel_of(rng, 8, train), {1: kernel_of(rng, 8, train)})
+    table = eigenvalues(gram, train)
     for alpha, whole in ((0.0, gram.k0), (1.0, gram.k1)):
         found = table.loc[table["alpha"] == alpha, "eigenvalue"].to_numpy()
         np.testing.assert_allclose(found.sum(), np.trace(whole[train]), rtol=PEER)
         assert (np.diff(found) <= 0).all()
-    assert len(components(kernel, train)) == 2 * 8
+    assert len(components(gram, train)) == 2 * 8
 
 
 def test_errors_along_the_reaction_by_brute_force():

@@ -6,9 +6,24 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from mekrr.errors import DataError
-from mekrr.kernels.gram import SpeciesGram
-from mekrr.study.experiments.clusters import SEEDS, agreement, clusters, scores, two_clusters
-from mekrr.study.experiments.stretch import boundaries, choose_stretch, cuts, kernels_of
+from mekrr.kernels.gram import Gram
+from mekrr.study.experiments.clusters import (
+    COLUMNS,
+    SEEDS,
+    agreement,
+    clusters,
+    scores,
+    scores_of_cuts,
+    two_clusters,
+)
+from mekrr.study.experiments.stretch import (
+    boundaries,
+    choose_stretch,
+    cuts,
+    kernels_of,
+    part_of,
+    stretch_and_event,
+)
 from mekrr.study.tables.clusters import grids, over_seeds
 
 TABLE = pd.DataFrame({"frame": np.arange(205), "run": [0] * 5 + [1] * 200})
@@ -78,7 +93,7 @@ def test_stretch_with_the_event_at_its_boundary_has_no_control_within_a_run():
 
 
 def test_perfect_clusters_score_one_under_every_seed_and_kernel():
-    gram = SpeciesGram(BLOCKS, {26: BLOCKS / 2, 7: BLOCKS / 3})
+    gram = Gram(BLOCKS, {26: BLOCKS / 2, 7: BLOCKS / 3})
     truths = {"event": np.arange(7) > 2, "run": np.zeros(7)}
     table = scores({2: gram}, "one run", truths)
     assert set(table["kernel"]) == {"K0", "K1", "Fe", "N"}
@@ -90,13 +105,13 @@ def test_perfect_clusters_score_one_under_every_seed_and_kernel():
 
 
 def test_shares_sum_to_k1():
-    gram = SpeciesGram(BLOCKS, {26: BLOCKS / 2, 7: BLOCKS / 3})
+    gram = Gram(BLOCKS, {26: BLOCKS / 2, 7: BLOCKS / 3})
     named = dict(kernels_of(gram))
     np.testing.assert_array_equal(named["K1"], named["Fe"] + named["N"])
 
 
 def test_table_has_mixtures_first_and_shares_apart():
-    gram = SpeciesGram(BLOCKS, {26: BLOCKS / 2})
+    gram = Gram(BLOCKS, {26: BLOCKS / 2})
     table = scores({2: gram}, "one run", {"event": np.arange(7) > 2})
     table = over_seeds(table.assign(dataset="d", backbone="b"))
     (mixtures,) = grids(table, {"d": {"title": "D"}}, {"b": "B"}, ["K0", "K1"])
@@ -104,3 +119,43 @@ def test_table_has_mixtures_first_and_shares_apart():
     assert [row.stub for row in mixtures.rows] == [("B, layer 2", "K₀"), ("B, layer 2", "K₁")]
     assert [row.stub[1] for row in shares.rows] == ["Fe"]
     assert mixtures.rows[0].cells[0].value == "1.00"
+
+
+NN = {"distance": ["N", "N"]}
+
+
+def test_without_an_event_a_stretch_has_no_cuts():
+    stretch, truths, found = stretch_and_event(TABLE, "d", {"stretch": {"run": 0}})
+    assert stretch.tolist() == [0, 1, 2, 3, 4]
+    assert list(truths) == ["run"]
+    assert found == {}
+    empty = scores_of_cuts({}, stretch, found, truths)
+    assert empty.empty
+    assert list(empty.columns) == COLUMNS
+
+
+def test_cuts_are_scored_against_event_and_run():
+    """Twelve frames, the event from the seventh on; run 1 begins with the fifth."""
+    table = pd.DataFrame({"frame": range(12), "run": [0] * 4 + [1] * 8})
+    table["N–N distance"] = [1.1] * 6 + [3.0] * 6
+    entry = {
+        "stretch": {"frames": [0, 11]},
+        "collective_variables": [NN],
+        "event": {"above": 2.0},
+    }
+    stretch, truths, found = stretch_and_event(table, "d", entry)
+    assert truths["event"].tolist() == [False] * 6 + [True] * 6
+    assert {cut: len(members) for cut, members in found.items()} == {"one run": 8, "two runs": 12}
+    similar = np.where(truths["event"][:, None] == truths["event"], 1.0, 0.05)
+    kernels = {2: Gram(similar, {7: similar}, None, 1.0)}
+    table = scores_of_cuts(kernels, stretch, found, truths)
+    by = table.groupby(["kernel", "cut", "against"])["adjusted_rand_index"].mean()
+    assert by["K0", "one run", "event"] == by["K0", "two runs", "event"] == 1.0
+    grams = part_of(kernels, found["two runs"])
+    alone = scores(grams, "two runs", {name: of for name, of in truths.items()})
+    assert (
+        by["K0", "two runs", "run"]
+        == alone[(alone["kernel"] == "K0") & (alone["against"] == "run")][
+            "adjusted_rand_index"
+        ].mean()
+    )

@@ -10,7 +10,7 @@ from samples import ROOT
 
 from mekrr.data.frames import read_frames, verify_checksum
 from mekrr.study.surrogates.biases import Biased, Metadynamics, Restraint, Wall
-from mekrr.study.surrogates.dynamics import simulate
+from mekrr.study.surrogates.dynamics import simulate, simulate_run
 from mekrr.study.surrogates.systems import DEUTERIUM, build
 
 DATASETS = yaml.safe_load((ROOT / "config/datasets.yaml").read_text())["datasets"]
@@ -203,3 +203,44 @@ def test_hydrogen_is_heavy():
     atoms = build("Cu(110)", [1, 1, 2], 3.575, 6.0, 1, "OH", [[0, 0, 1.9], [0, 0, 2.9]])
     assert atoms.get_masses()[-1] == DEUTERIUM
     assert atoms.get_masses()[-2] == pytest.approx(15.999)
+
+
+def test_a_run_of_a_recipe_has_its_number_start_and_biases():
+    changed = ("steps", "temperature", "seed")
+    recipe = {
+        "system": {
+            "surface": "Fe(111)",
+            "size": [1, 1, 5],
+            "lattice_constant": 2.864,
+            "vacuum": 6.0,
+            "fixed_layers": 2,
+            "adsorbate": "N2",
+        },
+        "starts": {"up": [[0.0, 0.0, 2.0], [0.0, 0.0, 3.1]], "far": [[0, 0, 2.0], [0, 0, 4.0]]},
+        "dynamics": {k: v for k, v in SETTINGS.items() if k not in changed},
+        "biases": {
+            "restraints": [
+                {
+                    "variable": NN,
+                    "begin": 1.2,
+                    "end": 2.0,
+                    "start": 0.0,
+                    "ramp": 100.0,
+                    "stiffness": 30,
+                }
+            ]
+        },
+        "runs": [
+            {"start": "far", "biased": False, **{key: SETTINGS[key] for key in changed}},
+            {"start": "up", **{key: SETTINGS[key] for key in changed}},
+        ],
+    }
+    calculator, done = LennardJones(sigma=1.0, epsilon=0.01, rc=3.0), []
+    frames = simulate_run(recipe, 1, calculator, done.append)
+    assert {atoms.info["run"] for atoms in frames} == {1}
+    assert sum(done) == SETTINGS["steps"] + SETTINGS["equilibration"]
+    for ours, theirs in zip(frames, run(restraint()), strict=True):
+        np.testing.assert_array_equal(ours.positions, theirs.positions)
+    assert recipe["runs"][0]["start"] == "far"
+    unbiased = simulate_run(recipe, 0, calculator, done.append)
+    assert unbiased[0].get_distance(-2, -1, mic=True) > 1.7

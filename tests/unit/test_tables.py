@@ -23,6 +23,7 @@ from mekrr.study.tables.comparison import (
     transfer_places,
     with_published,
 )
+from mekrr.study.tables.data_checks import with_facts
 from mekrr.study.tables.notes import effort, same_dataset_notes, transfer_notes
 from mekrr.study.tables.printing.escapes import for_latex
 from mekrr.study.tables.printing.grid import FEWER, MISSING, Cell, Grid, Row, flat
@@ -436,3 +437,14 @@ def test_details_leave_out_columns_that_say_nothing(errors, published):
     assert len(printed) == 5, "rows of ours alone"
     only = table[table["place"] == "d2"]
     assert "RMSE − published" not in seed_by_seed(only, {"d2": PLACES["d2"]}, TITLES)
+
+
+def test_facts_of_the_registry_stand_above_the_findings():
+    rows = [("one", "leaks", "ok", "none"), ("two", "leaks", "warning", "many")]
+    checks = pd.DataFrame(rows, columns=["dataset", "check", "status", "result"])
+    table = with_facts(checks, {"one": {}, "two": {"licence": "MIT", "frames": 3}})
+    assert table.to_numpy().tolist() == [
+        ["one", "leaks", "ok", "none"],
+        ["two", "licence", "", "MIT"],
+        ["two", "leaks", "warning", "many"],
+    ]

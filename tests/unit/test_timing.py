@@ -5,11 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from studies import default_config
 
 from mekrr.errors import DataError
-from mekrr.study.experiments.timing import METHOD_STEPS, costs, grid, read_steps
-from mekrr.study.methods import ORDER
+from mekrr.study.config import check_config
+from mekrr.study.experiments.timing import costs, read_steps
 from mekrr.study.tables.tidy import FIT
+from mekrr.study.tables.timing import grid
+from mekrr.study.targets import Targets
 
 
 def benchmark(folder, name, seconds, memory="100.0"):
@@ -20,25 +23,31 @@ def benchmark(folder, name, seconds, memory="100.0"):
     return str(path)
 
 
+def of(rule, split="", backbone="none", dataset="cu-1.5"):
+    """What a benchmark is of."""
+    return {"rule": rule, "dataset": dataset, "split": split, "backbone": backbone}
+
+
 @pytest.fixture
-def paths(tmp_path):
+def steps(tmp_path):
     """Two shards of features; a Gram matrix of the training set in three blocks; the fits."""
-    files = {
-        "extract_features/cu-1.5/net-0/0-of-2": 30.0,
-        "extract_features/cu-1.5/net-0/1-of-2": 20.0,
-        "prepare_gram/cu-1.5/random-0/net-0": 1.0,
-        "gram_block/cu-1.5/random-0/net-0/0-0-of-2": 2.0,
-        "gram_block/cu-1.5/random-0/net-0/0-1-of-2": 4.0,
-        "gram_block/cu-1.5/random-0/net-0/1-1-of-2": 2.5,
-        "merge_gram/cu-1.5/random-0/net-0": 0.5,
-        "fit_mekrr/cu-1.5/random-0/net-0": 3.0,
-        "fit_baselines/cu-1.5/random-0/net-0": 1.5,
-        "fit_mean/cu-1.5/random-0": 0.25,
-    }
-    made = [benchmark(tmp_path, name, seconds) for name, seconds in files.items()]
-    made += [benchmark(tmp_path, "trunk/cu-1.5/net-ft", 10.0)]
-    made += [benchmark(tmp_path, "train_network/cu-1.5/random-0/net-ft", 200.0)]
-    return [*made, benchmark(tmp_path, "fit_gap/cu-1.5/random-0", 90.0, "2000.0")]
+    measured = [
+        (of("extract_features", backbone="net-0"), 30.0),
+        (of("extract_features", backbone="net-0"), 20.0),
+        (of("prepare_gram", "random-0", "net-0"), 1.0),
+        (of("gram_block", "random-0", "net-0"), 2.0),
+        (of("gram_block", "random-0", "net-0"), 4.0),
+        (of("gram_block", "random-0", "net-0"), 2.5),
+        (of("merge_gram", "random-0", "net-0"), 0.5),
+        (of("fit_mekrr", "random-0", "net-0"), 3.0),
+        (of("fit_baselines", "random-0", "net-0"), 1.5),
+        (of("fit_mean", "random-0"), 0.25),
+        (of("trunk", backbone="net-ft"), 10.0),
+        (of("train_network", "random-0", "net-ft"), 200.0),
+    ]
+    paths = [benchmark(tmp_path, str(k), seconds) for k, (_, seconds) in enumerate(measured)]
+    paths.append(benchmark(tmp_path, "gap", 90.0, "2000.0"))
+    return read_steps(paths, [*(job for job, _ in measured), of("fit_gap", "random-0")])
 
 
 @pytest.fixture
@@ -81,15 +90,15 @@ def errors():
     return pd.DataFrame(rows)
 
 
-def test_parts_of_a_step_add_up(paths):
-    steps = read_steps(paths).set_index(["step", "split", "backbone"])["seconds"]
+def test_parts_of_a_step_add_up(steps):
+    steps = steps.set_index(["step", "split", "backbone"])["seconds"]
     assert steps["features", "", "net-0"] == 50.0
     assert steps["kernels", "random-0", "net-0"] == pytest.approx(10.0)
     assert steps["fit_mean", "random-0", "none"] == 0.25
 
 
-def test_costs_by_hand(paths, errors, predictions):
-    table = costs(read_steps(paths), errors, NETWORKS, predictions).set_index("method")
+def test_costs_by_hand(steps, errors, predictions):
+    table = costs(steps, errors, NETWORKS, predictions).set_index("method")
     training, prediction = table["training"], table["prediction"]
     # 100 frames, 80 of them in training and validation.
     assert prediction["untouched GNN"] == pytest.approx(0.5)
@@ -108,21 +117,36 @@ def test_costs_by_hand(paths, errors, predictions):
     assert prediction["SevenNet-FT"] == pytest.approx(0.1 + 0.02)
 
 
+@pytest.mark.parametrize("name", ["run-2", "random-0", "0-of-1"])
+def test_a_backbone_may_be_called_like_a_split_or_a_part(tmp_path, errors, name):
+    config = default_config()
+    config["backbones"][name] = config["backbones"]["soap"]
+    config["datasets"]["cu-1.5"] = config["datasets"]["d1-surrogate"] | {"title": "Cu"}
+    config["study"] |= {"backbones": [name], "datasets": ["cu-1.5"], "networks": []}
+    made = Targets(check_config(config)).benchmarks()
+    paths = [benchmark(tmp_path, k, 1.0 + k) for k in range(len(made))]
+    measured = {tuple(job.job.values()): 1.0 + k for k, job in enumerate(made)}
+    steps = read_steps(paths, [job.job for job in made])
+    fitted = errors[errors["method"] == "MEKRR"].assign(backbone=name)
+    none = pd.DataFrame(columns=[*FIT, "prediction_seconds"])
+    (row,) = costs(steps, fitted, {}, none).to_dict("records")
+    kernel, fit = (measured[rule, "cu-1.5", "random-0", name] for rule in ("gram", "fit_mekrr"))
+    features = measured["extract_features", "cu-1.5", "", name]
+    assert row["training"] == pytest.approx(0.8 * features + kernel * 50 / 70 + fit)
+    assert row["prediction"] == pytest.approx(features / 100 + kernel / 70)
+
+
 def test_unmeasured_memory_is_no_zero(tmp_path):
-    steps = read_steps([benchmark(tmp_path, "fit_mean/d/run-1", 0.1, "NA")])
+    steps = read_steps([benchmark(tmp_path, "one", 0.1, "NA")], [of("fit_mean")])
     assert np.isnan(steps.loc[0, "memory"])
 
 
-def test_printed_costs(paths, errors, predictions):
-    table = costs(read_steps(paths), errors, NETWORKS, predictions)
+def test_printed_costs(steps, errors, predictions):
+    table = costs(steps, errors, NETWORKS, predictions)
     made = grid(table, {"cu-1.5": "Cu", "other": "Not there"}, {"net-0": "Net"})
     rows = {row.stub: [cell.value for cell in row.cells] for row in made.rows}
     assert rows["MEKRR", "Net"] == ["50.1", "643", "100", "–", "–", "–"]
     assert rows["GAP-SOAP", ""][:3] == ["87", "30", "2000"]
-
-
-def test_every_method_with_a_job_is_a_method():
-    assert set(METHOD_STEPS) <= set(ORDER)
 
 
 @pytest.mark.parametrize(
@@ -139,14 +163,14 @@ def test_damaged_benchmark_is_one_line(tmp_path, whole, damaged):
     path = benchmark(tmp_path, "fit_mean/d/run-1", 17.5)
     text = Path(path).read_text()
     assert text.count(whole) == 1
-    assert read_steps([path])["seconds"].item() == 17.5
+    assert read_steps([path], [of("fit_mean")])["seconds"].item() == 17.5
     Path(path).write_text(text.replace(whole, damaged))
     with pytest.raises(DataError, match=r"run-1.tsv: damaged benchmark; delete it"):
-        read_steps([path])
+        read_steps([path], [of("fit_mean")])
 
 
 def test_benchmark_of_days(tmp_path):
     path = benchmark(tmp_path, "fit_mean/d/run-1", 0.0)
     seconds = 2 * 86400 + 3 * 3600 + 61.25
     Path(path).write_text(f"s\th:m:s\tmax_rss\n{seconds}\t2 days, 3:01:01\t1.0\n")
-    assert read_steps([path])["seconds"].item() == seconds
+    assert read_steps([path], [of("fit_mean")])["seconds"].item() == seconds

@@ -11,7 +11,8 @@ from ase import Atoms
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from checkpoints import schnet_checkpoint
-from samples import labelled
+from samples import Named, labelled
+from small_network import SETTINGS, SMALL, scratch
 from tolerances import GRADIENT, OWN_ENERGY
 
 from mekrr.backbones.chgnet.finetune import FineTunedCHGNet
@@ -22,52 +23,20 @@ from mekrr.backbones.sevennet.finetune import FineTunedSevenNet
 from mekrr.backbones.sparse import sparse_product, sparse_state
 from mekrr.errors import ConfigError, DataError, TrainingError
 from mekrr.metrics import rmse
-from mekrr.models.baselines import untouched_gnn
-from mekrr.models.fits import Problem
+from mekrr.models.constant import Constant
 from mekrr.models.network import loop
 from mekrr.models.network.checkpoint import read_checkpoint, write_checkpoint
-from mekrr.models.network.fit import (
-    beyond_start,
-    fewer_frames,
-    fit_network,
-    learning_curve,
-    load_trained,
-    other_frames,
-    transfer_predictions,
-)
+from mekrr.models.network.fit import NetworkModel, beyond_start
 from mekrr.models.network.loop import Scale, outputs, train
 from mekrr.models.network.sample import Sample
-from mekrr.models.network.settings import Settings
 from mekrr.models.network.states import States, collate, write_states
+from mekrr.models.problem import Problem
+from mekrr.study.experiments.kinds.network import Models as Networks
+from mekrr.study.experiments.learning import learning_curve
+from mekrr.study.experiments.transfer import Transfer
 
 CPU = torch.device("cpu")
 INTERPOLATED = 1e-4  # relative, energies and their gradients by filters between knots
-SETTINGS = Settings(
-    epochs=6,
-    least_steps=0,
-    validate_every=1,
-    patience=100,
-    batch_size=2,
-    lr=1e-3,
-    schedule="cosine",
-    amsgrad=False,
-    weight_decay=0.0,
-    average=0.9,
-    clip=10.0,
-    shuffle=True,
-    force_weight=0.0,
-)
-SMALL = {
-    "hidden_channels": 16,
-    "num_filters": 8,
-    "num_interactions": 2,
-    "num_gaussians": 20,
-    "cutoff": 4.0,
-}
-
-
-def scratch(seed=0):
-    return SchNetFromScratch("small", seed, **SMALL)
 
 
 @pytest.fixture
@@ -254,28 +223,38 @@ def test_four_frames_are_learnt_by_heart(data, tmp_path):
     assert errors.iloc[-1] < 0.01 * errors.iloc[0]
 
 
+def fit_toy(data, path):
+    problem, states, _ = data
+    model = NetworkModel(scratch(), SETTINGS, seed=0, checkpoint=path / "checkpoint")
+    return model.fit(problem, states)
+
+
+def energies(model, data):
+    problem, states, _ = data
+    residual, std = model.predict(problem, states)
+    assert std is None
+    return problem.baseline + residual
+
+
 def test_predictions_are_those_of_the_best_epoch(data, tmp_path):
-    problem, _, _ = data
-    fitted = fit_toy(data, tmp_path)
-    errors = fitted.energy() - problem.energy
+    problem, *_ = data
+    model = fit_toy(data, tmp_path)
+    errors = energies(model, data) - problem.energy
     found = 250 * rmse(errors[problem.members("val")])
-    assert found == pytest.approx(fitted.training.history["val_rmse"].min(), rel=1e-6)
+    assert found == pytest.approx(model.training_.history["val_rmse"].min(), rel=1e-6)
     # Energies of float32 round otherwise in batches of other frames.
     assert abs(errors[problem.members("train")].mean()) < 1e-7
 
 
-def fit_toy(data, path):
+def test_validation_frames_may_be_others(data, tmp_path):
+    """They choose the epoch, in place of the problem's own."""
     problem, states, _ = data
-    return fit_network(
-        problem,
-        scratch(),
-        states,
-        SETTINGS,
-        reference_energy="mean",
-        source="toy",
-        seed=0,
-        checkpoint=path / "checkpoint",
-    )
+    settings = dataclasses.replace(SETTINGS, epochs=20, lr=5e-3)
+    other = Sample.of(states, problem, "test")
+    model = NetworkModel(scratch(), settings, 0, tmp_path / "checkpoint", validation=other)
+    errors = energies(model.fit(problem, states), data) - problem.energy
+    found = 250 * rmse(errors[problem.members("test")])
+    assert found == pytest.approx(model.training_.history["val_rmse"].min(), rel=1e-6)
 
 
 class Killed(Exception):
@@ -413,45 +392,89 @@ def test_learning_rate():
 
 
 def test_trained_weights_come_back(data, tmp_path):
-    fitted = fit_toy(data, tmp_path)
-    fitted.save(tmp_path / "model", {"dataset": "toy"})
-    again = scratch(seed=5)
-    scale = load_trained(tmp_path / "model", again)
-    assert scale == fitted.training.scale
-    copied = dataclasses.replace(fitted, network=again)
-    np.testing.assert_array_equal(copied.energy(), fitted.energy())
+    model = fit_toy(data, tmp_path)
+    model.save(tmp_path / "model")
+    again = NetworkModel.load(tmp_path / "model", scratch(seed=5))
+    assert again.scale_ == model.scale_
+    np.testing.assert_array_equal(energies(again, data), energies(model, data))
     other = SchNetFromScratch("other", 0, **SMALL | {"num_filters": 4})
     with pytest.raises(DataError, match="not of network 'other'"):
-        load_trained(tmp_path / "model", other)
+        NetworkModel.load(tmp_path / "model", other)
+
+
+# --- in the study
+
+
+def step_of(path, states, **wildcards):
+    """A step of the small network on files under ``path``, as its script is told of it."""
+    return Named(
+        input=Named(states=states, frames=[], weights=[], model=path / "model"),
+        params=Named(
+            checkpoint=str(path / "checkpoint"),
+            method="SchNet",
+            model={"entry": {"architecture": SMALL}},
+            n_train=[],
+            reference_energy="mean",
+            training=dataclasses.asdict(SETTINGS),
+        ),
+        wildcards=Named(dataset="toy", network="small", seed="0", **wildcards),
+    )
+
+
+def test_tables_of_a_fit(data, tmp_path):
+    problem, *_ = data
+    kind = Networks.open(step_of(tmp_path, tmp_path / "states"))
+    fit = kind.fit(problem)
+    expected = energies(fit_toy(data, tmp_path), data)
+    np.testing.assert_array_equal(fit.predictions["energy_pred"], expected)
+    errors = 250 * (expected - problem.energy)[problem.members("val")]
+    choice = fit.choices.iloc[0]
+    assert choice["validation_rmse"] == pytest.approx(rmse(errors), rel=1e-6)
+    assert fit.history["epoch"].tolist() == list(range(SETTINGS.epochs))
+    weights = sum(w.numel() for w in scratch().module().parameters())
+    assert fit.costs["trained_weights"].item() == weights
+    assert (tmp_path / "checkpoint-4.pt").exists()
+    kind.close()
+    assert not (tmp_path / "checkpoint-4.pt").exists()
 
 
 def test_learning_curve(data, tmp_path):
-    problem, _, _ = data
-    fitted = fit_toy(data, tmp_path)
-    point = learning_curve([fitted], "SchNet")
-    assert point[["n_train", "n_val"]].to_numpy().tolist() == [[4, 4]]
-    energy = fitted.energy()
-    test = problem.members("test")
-    assert point["rmse"].item() == pytest.approx(250 * rmse((energy - problem.energy)[test]))
-    parts = dict(fewer_frames(problem, [4, 3, 2, 9], 0, "mean", "toy"))
-    assert {n: len(part.members("train")) for n, part in parts.items()} == {2: 2, 3: 3}
-    assert learning_curve([], "SchNet").empty
+    """Of a network as of any model: a point is the fit to that subset, and has its checkpoint."""
+    problem, *_ = data
+    kind = Networks.open(step_of(tmp_path, tmp_path / "states"))
+    table = learning_curve(kind.fit, problem, [4, 3, 2, 9], 0, "mean", "toy")
+    assert table["n_train"].tolist() == [2, 3]
+    assert table["n_val"].tolist() == [4, 4]
+    assert {path.name for path in tmp_path.glob("*.pt")} == {"checkpoint-2.pt", "checkpoint-3.pt"}
+    residual, _ = kind.model.predict(problem, data[1])  # of the last point, 3 frames
+    order = np.random.default_rng(0).permutation(problem.members("train"))
+    mean = problem.energy[order[:3]].mean()
+    errors = (mean + residual - problem.energy)[problem.members("test")]
+    assert table["rmse"].iloc[1] == pytest.approx(250 * rmse(errors), rel=1e-5)
+    assert learning_curve(kind.fit, problem, [4], 0, "mean", "toy").empty
 
 
 def test_transfer_to_the_same_frames_is_no_transfer(data, tmp_path):
     """Predicted by way of model file and reference energies of the source."""
-    problem, states, _ = data
-    fitted = fit_toy(data, tmp_path)
-    fitted.save(tmp_path / "model", {})
-    network = scratch(seed=3)
-    joint, sample = other_frames(
-        (problem, states), (problem, states), "test", network, "mean", ("a", "b")
-    )
-    scale = load_trained(tmp_path / "model", network)
-    table = transfer_predictions(joint, sample, network, scale, "SchNet")
+    problem, *_ = data
+    model = fit_toy(data, tmp_path)
+    model.save(tmp_path / "model")
+    step = step_of(tmp_path, [tmp_path / "states"] * 2)
+    table = Networks.transfer(step, Transfer(problem, problem, "mean", ("a", "b")))
     test = problem.members("test")
     assert table["index"].tolist() == test.tolist()
-    np.testing.assert_allclose(table["energy_pred"], fitted.energy()[test], atol=1e-9)
+    np.testing.assert_allclose(table["energy_pred"], energies(model, data)[test], atol=1e-9)
+
+
+def test_training_for_the_same_frames_is_the_training(data, tmp_path):
+    """The destination's validation frames are the origin's own: the epoch is the same."""
+    problem, *_ = data
+    step = step_of(tmp_path, [tmp_path / "states"] * 2)
+    plain = Problem(problem.frames, problem.split, np.zeros(12))
+    kind = Networks.train_for(step, Transfer(plain, plain, "mean", ("a", "b")))
+    model = fit_toy(data, tmp_path)
+    pd.testing.assert_frame_equal(kind.model.training_.history, model.training_.history)
+    np.testing.assert_array_equal(energies(kind.model, data), energies(model, data))
 
 
 def test_fine_tuning_starts_with_the_untouched_network(surface, tmp_path, rng):
@@ -475,8 +498,9 @@ def test_fine_tuning_starts_with_the_untouched_network(surface, tmp_path, rng):
     split = np.array(["train", "val"] * 3)
     problem = Problem(table, split, np.zeros(6))
     started = beyond_start(problem, network, states.start_energy, "mean", "toy")
-    expected = untouched_gnn(problem, states.start_energy, "b").predictions["energy_pred"]
-    np.testing.assert_allclose(started.reference, expected, atol=1e-9)
+    known = problem.beyond_network(states.start_energy)
+    expected = known.baseline + Constant().fit(known).predict(known)[0]
+    np.testing.assert_allclose(started.baseline, expected, atol=1e-9)
     sample = Sample.of(states, started, "val")
     np.testing.assert_allclose(outputs(network, sample, Scale(0.0, 1.0), CPU), 0.0, atol=1e-4)
 

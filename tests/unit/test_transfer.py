@@ -5,17 +5,21 @@ import pandas as pd
 import pytest
 
 from mekrr.errors import DataError
-from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import Gaussian
-from mekrr.kernels.gram import own_gram, train_gram
-from mekrr.kernels.store import LayerKernel
-from mekrr.models.baselines import linear_ridge, species_ridge, training_mean, untouched_gnn
-from mekrr.models.fits import MEKRR_METHODS, Problem, fit_kernels, join
+from mekrr.features.store import FrameFeatures, join_frames
+from mekrr.kernels.atom import Gaussian, Linear
+from mekrr.kernels.training import training_gram
+from mekrr.models.constant import Constant
+from mekrr.models.problem import Problem
 from mekrr.models.ridge import KernelRidge
 from mekrr.models.select import alpha_grid, regularisation_grid
-from mekrr.study.experiments.transfer import join_frames, transfer, transfer_problem, write_transfer
+from mekrr.study.experiments import transfer as experiment
+from mekrr.study.experiments.fits import Grid, fit_kernels, join, unchosen
+from mekrr.study.experiments.kinds.constant import Models as Constants
+from mekrr.study.experiments.kinds.kernel import fit_again
+from mekrr.study.experiments.transfer import Transfer, write_transfer
+from mekrr.study.methods import METHODS
 
-ALPHAS, LAMBDAS = alpha_grid(0.01, 4), regularisation_grid(1e-6, 1e-2, 3)
+GRID = Grid(alpha_grid(0.01, 4), regularisation_grid(1e-6, 1e-2, 3))
 NAMES = ("small", "large")
 WEIGHTS = np.array([1.0, -2.0, 0.5])
 
@@ -49,42 +53,46 @@ def large(rng):
     return data_set(rng, [29] * 6 + [8] * 2, "Cu6O2")
 
 
+def of_kernel(kernel):
+    return [method.name for method in METHODS.values() if method.kernel == kernel]
+
+
+FITTED = ["training mean", "untouched GNN", *of_kernel("linear"), *of_kernel("gaussian")]
+
+
+def constant(problem, method, backbone):
+    return unchosen(problem, method, backbone, Constant().fit(problem).predict(problem)[0])
+
+
 def fits_on(source, rule):
     """All methods on two layers, as the fits of the workflow."""
     features, problem, gnn_energy = source
     problem = Problem.of(problem.frames, problem.split, rule, NAMES[0])
-    train, kernels = problem.members("train"), {}
-    for layer, sigma in ((1, 2.0), (2, 3.0)):
-        atom_kernel = Gaussian(sigma)
-        gram = train_gram(features, train, atom_kernel)
-        kernels[layer] = LayerKernel(gram, own_gram(features, atom_kernel), sigma)
-    methods = dict.fromkeys(MEKRR_METHODS, ALPHAS) | {"MEKRR": np.zeros(1)}
-    delta = problem.beyond(gnn_energy, rule, NAMES[0])
-    layers = {1: features, 2: features}
-    return join(
-        [
-            training_mean(problem),
-            untouched_gnn(problem, gnn_energy, "b"),
-            linear_ridge(problem, layers, LAMBDAS, "b"),
-            species_ridge(problem, layers, LAMBDAS, "b"),
-            fit_kernels(problem, kernels, methods, LAMBDAS, "b", delta=delta),
-        ]
-    )
+    network = problem.beyond_network(gnn_energy)
+    problems = {"references": problem, "delta": problem.beyond(gnn_energy, rule, NAMES[0])}
+    fits = [constant(problem, "training mean", "none"), constant(network, "untouched GNN", "b")]
+    for name, kernels in (
+        ("linear", {1: Linear(), 2: Linear()}),
+        ("gaussian", {1: Gaussian(2.0), 2: Gaussian(3.0)}),
+    ):
+        train = problem.members("train")
+        grams = {layer: training_gram(features, train, k)[0] for layer, k in kernels.items()}
+        fits.append(fit_kernels(problems, grams, of_kernel(name), GRID, "b"))
+    return join(fits)
 
 
 def transferred(source, target, rule, choices):
     (features, problem, gnn), (other, goal, other_gnn) = source, target
+    both = Transfer(problem, goal, rule, NAMES)
+    joint, energy = both.problem(), both.of_both(gnn, other_gnn)
     train, test = problem.members("train"), goal.members("test")
-    both = transfer_problem(problem, goal, rule, NAMES)
-    energy = np.concatenate([gnn[train], other_gnn[test]])
     joined = join_frames(features.select(train), other.select(test))
-    return transfer(
-        both,
-        choices,
-        {1: joined, 2: joined},
-        delta=both.beyond(energy, rule, NAMES[0]),
-        gnn_energy=energy,
-    )
+    problems = {
+        "references": joint,
+        "network": joint.beyond_network(energy),
+        "delta": joint.beyond(energy, rule, NAMES[0]),
+    }
+    return experiment.on_destination(fit_again(problems, choices, {1: joined, 2: joined}))
 
 
 @pytest.mark.parametrize("rule", ["least-squares", "none", {"Cu": -3.0, "O": -3.0}])
@@ -94,10 +102,8 @@ def test_to_itself_it_is_the_fit(small, rule, tmp_path):
     found = transferred(small, small, rule, pd.read_csv(tmp_path / "choices.csv"))
     chosen = fit.choices.loc[fit.choices["chosen"], ["method", "layer"]].fillna({"layer": -1})
     own = fit.predictions.query("split == 'test'").fillna({"layer": -1}).merge(chosen)
-    assert set(found["method"]) == {
-        *("training mean", "untouched GNN", "linear ridge", "species ridge"),
-        *MEKRR_METHODS,
-    }
+    assert set(found["method"]) == set(FITTED)
+    assert {"linear ridge", "species ridge", "MEKRR-species", "Delta-MEKRR"} < set(FITTED)
     for method, rows in found.groupby("method"):  # float32 kernels, λ down to 1e-6
         expected = own[own["method"] == method]
         for column in ("index", "frame", "n_atoms", "energy_ref"):
@@ -148,7 +154,27 @@ def test_energies_of_the_target_play_no_part(small, large):
 def test_unknown_species(small, rng, rule):
     other = data_set(rng, [29, 29, 6, 8], "Cu2CO")
     with pytest.raises(DataError, match="small to large: no training frame of small has C; take"):
-        transfer_problem(small[1], other[1], rule, NAMES)
+        Transfer(small[1], other[1], rule, NAMES).problem()
+
+
+def test_constant_is_that_of_the_origin(small, large):
+    """By the kind itself, which reads no file."""
+    found = Constants.transfer(None, Transfer(small[1], large[1], "none", NAMES))
+    mean = small[1].energy[small[1].members("train")].mean() / 4
+    np.testing.assert_allclose(found["energy_pred"], 8 * mean)
+    assert found["index"].tolist() == list(range(24, 30))
+    assert "split" not in found
+
+
+def test_values_of_both_are_those_of_the_frames_of_the_problem(small, large):
+    both = Transfer(small[1], large[1], "mean", NAMES)
+    for part in ("test", "val"):
+        joint = both.problem(part)
+        np.testing.assert_array_equal(
+            both.of_both(small[1].energy, large[1].energy, part), joint.energy
+        )
+        assert len(joint.members("train")) == 18
+        assert joint.part("test").frames["index"].tolist() == large[1].members(part).tolist()
 
 
 def test_written_rows_say_where_they_come_from(small, large, tmp_path):
@@ -179,7 +205,7 @@ def test_another_composition_widens_the_standard_deviations(small, rng, caplog):
     other = data_set(rng, [29] * 7 + [8], "Cu7O")
     other[1].frames["energy"] += 1.0
     caplog.set_level("INFO")
-    known = transfer_problem(small[1], same[1], "least-squares", NAMES)
+    known = Transfer(small[1], same[1], "least-squares", NAMES).problem()
     assert not known.undetermined.any()
     assert not caplog.records
     table = transferred(small, other, "least-squares", choices)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+from pathlib import Path
 
 import ase.io
 import pytest
@@ -14,6 +15,7 @@ from filelock import FileLock
 from samples import labelled
 from studies import Project
 
+IMPORTS = Path(__file__).parent / "imports"
 HOSTILE = (
     "</script><script>window.pwned=1</script><img src=x onerror=window.pwned=1><!--<script> a|b "
     "$x_1$ %#&{dataset}~^\\ é 金 😀"
@@ -29,14 +31,19 @@ def project(tmp_path):
 
 
 def run_once(factory, name, make, *targets):
-    """A finished study, run by the first of pytest's processes that asks for it."""
+    """A finished study, run by the first of pytest's processes that asks for it.
+
+    What its jobs imported is in ``imports.jsonl``, see imports/sitecustomize.py.
+    """
     base = factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with FileLock(base / f"{name}.lock"):
         made = base / f"{name}.pickle"
         if not made.exists():
             project = make(base / name)
-            result = project.run(*targets)
+            paths = os.pathsep.join(map(str, (project.folder / "src", IMPORTS)))
+            noted = {"PYTHONPATH": paths, "MEKRR_IMPORTS": str(project.folder / "imports.jsonl")}
+            result = project.run(*targets, **noted)
             assert result.returncode == 0, result.stdout + result.stderr
             made.write_bytes(pickle.dumps(project))
         return pickle.loads(made.read_bytes())

@@ -32,7 +32,7 @@ def computed(project, *arguments):
     kernels, train = read_kernels(project.folder / KERNELS)
     arrays = {}
     for layer, kernel in kernels.items():
-        for part, gram in (("gram", kernel.gram), ("own", kernel.own)):
+        for part, gram in (("gram", kernel), ("own", kernel.self_kernel)):
             arrays[layer, part, "all"] = np.array(gram.k0)
             arrays |= {(layer, part, s): np.array(share) for s, share in gram.shares.items()}
         arrays[layer, "lengthscale"] = np.array(kernel.lengthscale)

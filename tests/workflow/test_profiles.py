@@ -14,11 +14,11 @@ PLANNING = 60.0  # s of one core
 
 @pytest.fixture(scope="module")
 def rules():
-    """Text of each rule."""
+    """Text of each rule; what it inherits stands with another."""
     found = {}
     for path in (ROOT / "workflow" / "rules").glob("*.smk"):
-        for part in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
-            name, text = part.split(":", 1)
+        for text in re.split(r"^(?:use )?rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            name = re.match(r"(?:\w+ as )?(\w+)", text)[1]
             found[name] = text
     return found
 

@@ -50,7 +50,8 @@ def test_divergence_is_one_line(training):
     assert result.returncode != 0
     lines = {line for line in result.stderr.splitlines() if line.startswith("mekrr: error:")}
     (line,) = lines
-    assert "in epoch 0; lower networks.tiny.training.lr" in line
+    assert "in epoch 0; lower the learning rate" in line
+    assert "networks.tiny.training.lr" in line
     checkpoint = training.folder / "results/training/mine/random-0/tiny.pt"
     assert str(checkpoint.relative_to(training.folder)) in line
     assert checkpoint.is_file()

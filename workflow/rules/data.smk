@@ -10,7 +10,7 @@ out:  results/data/{dataset}/frames.extxyz, frames.csv
 rule check_frames:
     """Read a trajectory, refuse it with a reason or write it in one form."""
     input:
-        trajectories=dataset_files,
+        trajectories=targets.dataset_files,
         code=code("check_frames"),
     output:
         frames="results/data/{dataset}/frames.extxyz",
@@ -23,13 +23,13 @@ rule check_frames:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=frames_memory,
-        runtime=frames_minutes,
+        mem_mb=resources.frames_memory,
+        runtime=resources.frames_minutes,
     params:
-        sha256=trajectory_sha256,
-        dataset=source_entry,
-        reading=how_to_read,
-        every=STUDY["every"],
+        sha256=entries.file_sha256,
+        dataset=entries.expected,
+        reading=entries.reading,
+        every=STUDY.every,
     script:
         "../scripts/check_frames.py"
 
@@ -52,7 +52,7 @@ rule split:
         mem_mb=1000,
         runtime=5,
     params:
-        fractions=config["split"]["fractions"],
+        fractions=CONFIG.split.fractions.given(),
     script:
         "../scripts/split.py"
 
@@ -73,10 +73,10 @@ rule collective_variables:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=frames_memory,
-        runtime=frames_minutes,
+        mem_mb=resources.frames_memory,
+        runtime=resources.frames_minutes,
     params:
-        variables=collective_variables,
+        variables=entries.variables,
     script:
         "../scripts/collective_variables.py"
 
@@ -86,7 +86,7 @@ rule leaks:
     input:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
-        splits=study_splits("results/data/{dataset}/splits/{strategy}-{seed}.csv"),
+        splits=targets.splits("results/data/{dataset}/splits/{strategy}-{seed}.csv"),
         code=code("leaks"),
     output:
         leaks="results/data/{dataset}/leaks.csv",
@@ -98,8 +98,8 @@ rule leaks:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=frames_memory,
-        runtime=frames_minutes,
+        mem_mb=resources.frames_memory,
+        runtime=resources.frames_minutes,
     script:
         "../scripts/leaks.py"
 
@@ -110,8 +110,8 @@ rule check_dataset:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         leaks="results/data/{dataset}/leaks.csv",
-        splits=study_splits("results/data/{dataset}/splits/{strategy}-{seed}.csv"),
-        targets=transfer_targets,
+        splits=targets.splits("results/data/{dataset}/splits/{strategy}-{seed}.csv"),
+        targets=targets.transfer_frames,
         code=code("check_dataset"),
     output:
         checks="results/data/{dataset}/checks.csv",
@@ -123,9 +123,9 @@ rule check_dataset:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=frames_memory,
-        runtime=frames_minutes,
+        mem_mb=resources.frames_memory,
+        runtime=resources.frames_minutes,
     params:
-        dataset=checked_entry,
+        dataset=entries.checked,
     script:
         "../scripts/check_dataset.py"

@@ -10,7 +10,7 @@ rule extract_features:
     input:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
-        weights=backbone_weights,
+        weights=targets.backbone_weights,
         code=adapter_code("extract_features"),
     output:
         shard=temp("results/features/{dataset}/{backbone}/{shard}-of-{n_shards}.safetensors"),
@@ -29,12 +29,12 @@ rule extract_features:
         )
     threads: 1  # a second thread gains nothing on a CPU; a second job does
     resources:
-        mem_mb=features_memory,
-        runtime=features_minutes,
+        mem_mb=resources.features_memory,
+        runtime=resources.features_minutes,
         gpu=1,
     params:
-        backbone=backbone_model,
-        features=extraction,
+        backbone=entries.backbone,
+        features=entries.extraction(),
     script:
         "../scripts/extract_features.py"
 
@@ -42,7 +42,7 @@ rule extract_features:
 rule merge_features:
     """The shards of a data set and backbone as one file."""
     input:
-        shards=feature_shards,
+        shards=targets.feature_shards,
         code=code("merge_features"),
     output:
         features="results/features/{dataset}/{backbone}.safetensors",
@@ -65,6 +65,6 @@ rule features:
     input:
         collect(
             "results/features/{dataset}/{backbone}.safetensors",
-            dataset=STUDY["datasets"],
-            backbone=STUDY["backbones"],
+            dataset=STUDY.datasets,
+            backbone=STUDY.backbones,
         ),

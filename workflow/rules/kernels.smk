@@ -19,15 +19,15 @@ rule gram:
     benchmark:
         "results/benchmarks/gram/{dataset}/{strategy}-{seed}/{backbone}.tsv"
     wildcard_constraints:
-        dataset=one_of(IN_ONE_JOB),
+        dataset=one_of(targets.in_one_job),
     conda:
         "../../envs/mekrr.yaml"
-    threads: gram_threads
+    threads: resources.gram_threads
     resources:
         mem_mb=3000,
-        runtime=gram_minutes,
+        runtime=resources.gram_minutes,
     params:
-        kernels=gram_settings,
+        kernels=entries.gram,
     script:
         "../scripts/gram.py"
 
@@ -50,9 +50,9 @@ rule prepare_gram:
     threads: 2
     resources:
         mem_mb=3000,
-        runtime=lengthscale_minutes,
+        runtime=resources.lengthscale_minutes,
     params:
-        kernels=gram_settings,
+        kernels=entries.gram,
     script:
         "../scripts/gram_prepare.py"
 
@@ -77,10 +77,10 @@ rule gram_block:
         n_parts=r"\d+",
     conda:
         "../../envs/mekrr.yaml"
-    threads: gram_threads
+    threads: resources.gram_threads
     resources:
         mem_mb=3000,
-        runtime=gram_minutes,
+        runtime=resources.gram_minutes,
     script:
         "../scripts/gram_block.py"
 
@@ -88,7 +88,7 @@ rule gram_block:
 rule merge_gram:
     """The blocks of a Gram matrix as one file."""
     input:
-        blocks=gram_blocks,
+        blocks=targets.gram_blocks,
         prepared="results/kernels/{dataset}/{strategy}-{seed}/{backbone}/prepared.safetensors",
         code=code("gram_merge"),
     output:
@@ -98,12 +98,12 @@ rule merge_gram:
     benchmark:
         "results/benchmarks/merge_gram/{dataset}/{strategy}-{seed}/{backbone}.tsv"
     wildcard_constraints:
-        dataset=one_of(IN_BLOCKS),
+        dataset=one_of(targets.in_blocks),
     conda:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=merge_minutes,
+        runtime=resources.merge_minutes,
     script:
         "../scripts/gram_merge.py"

@@ -8,13 +8,13 @@ out:  results/learning/{dataset}/{strategy}-{seed}/{backbone}.csv
 
 
 rule learning_kernels:
-    """Ridge regression, MEKRR, MEKRR-α and Δ-MEKRR on nested subsets of the training frames."""
+    """Methods on frozen features, on nested subsets of the training frames."""
     input:
         kernels="results/kernels/{dataset}/{strategy}-{seed}/{backbone}.safetensors",
         features="results/features/{dataset}/{backbone}.safetensors",
-        frames="results/data/{dataset}/frames.csv",
+        table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("learning_kernels"),
+        code=kind_code("learning", "kernel"),
     output:
         errors="results/learning/{dataset}/{strategy}-{seed}/{backbone}.csv",
     log:
@@ -25,63 +25,48 @@ rule learning_kernels:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=baselines_memory,
-        runtime=fit_minutes,
+        mem_mb=resources.baselines_memory,
+        runtime=resources.fit_minutes,
     params:
-        n_train=config["learning"]["n_train"],
-        grid=config["grid"],
-        reference_energy=reference_energy,
+        kind="kernel",
+        methods=methods_of("learning"),
+        layers=entries.layers,
+        n_train=CONFIG.learning.n_train,
+        grid=CONFIG.grid.given(),
+        reference_energy=entries.reference_energy,
     script:
-        "../scripts/learning_kernels.py"
+        "../scripts/learning.py"
 
 
-rule learning_table:
-    """All learning curves, with the fits of the study as their last points."""
+rule learning_network:
+    """The same with a network, which may want a GPU."""
     input:
-        errors=collect(study_learning(), dataset=LEARNING),
-        metrics="results/tables/metrics.csv",
-        code=code("learning_table"),
+        states="results/training/{dataset}/{network}.safetensors",
+        table="results/data/{dataset}/frames.csv",
+        split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
+        frames=targets.forces_file,
+        weights=targets.network_weights,
+        code=network_code("learning"),
     output:
-        csv="results/tables/learning.csv",
+        errors="results/learning/{dataset}/{strategy}-{seed}/{network}.csv",
     log:
-        "results/logs/learning_table.log",
+        "results/logs/learning_network/{dataset}/{strategy}-{seed}/{network}.log",
     benchmark:
-        "results/benchmarks/learning_table.tsv"
+        "results/benchmarks/learning_network/{dataset}/{strategy}-{seed}/{network}.tsv"
     conda:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
-    script:
-        "../scripts/learning_table.py"
-
-
-rule fig_learning:
-    """Test error against the number of training frames, all methods."""
-    input:
-        table="results/tables/learning.csv",
-        code=code("fig_learning"),
-    output:
-        report(
-            "results/figures/learning.svg",
-            caption="../report/learning.rst",
-            category="2 Figures",
-            labels=figure_labels("Learning curves"),
-        ),
-        figure_files("results/figures/learning"),
-    log:
-        "results/logs/fig_learning.log",
-    benchmark:
-        "results/benchmarks/fig_learning.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=resources.training_memory,
+        runtime=resources.learning_minutes,
+        gpu=1,
     params:
-        datasets=study_datasets(),
-        backbones=study_backbones(),
+        kind="network",
+        model=entries.network,
+        method=entries.network_method,
+        training=entries.training,
+        n_train=CONFIG.learning.n_train,
+        reference_energy=entries.reference_energy,
+        checkpoint="results/training/{dataset}/{strategy}-{seed}/{network}",
     script:
-        "../scripts/fig_learning.py"
+        "../scripts/learning.py"

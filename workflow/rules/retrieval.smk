@@ -27,7 +27,7 @@ rule download:
         mem_mb=500,
         runtime=240,
     params:
-        download=download_entry,
+        download=entries.download,
     script:
         "../scripts/download.py"
 
@@ -35,7 +35,7 @@ rule download:
 rule extract:
     """One regular file out of a downloaded archive."""
     input:
-        archive=archive_file,
+        archive=targets.archive_file,
         code=code("extract"),
     output:
         file="results/downloads/{key}/members/{member}",
@@ -50,6 +50,6 @@ rule extract:
         mem_mb=500,
         runtime=30,
     params:
-        member=archive_member,
+        member=entries.archive_member,
     script:
         "../scripts/extract.py"

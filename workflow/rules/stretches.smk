@@ -16,7 +16,7 @@ rule stretch:
         features="results/features/{dataset}/{backbone}.safetensors",
         table="results/data/{dataset}/frames.csv",
         variables="results/data/{dataset}/variables.csv",
-        split=heatmap_split,
+        split=targets.heatmap_split("results/data/{dataset}/splits/{split}.csv"),
         code=code("stretch"),
     output:
         kernels="results/stretches/{dataset}/{backbone}.safetensors",
@@ -34,54 +34,18 @@ rule stretch:
         mem_mb=4000,
         runtime=30,
     params:
-        stretch=stretch_entry,
-        lengthscale=config["kernels"]["lengthscale"],
-        heatmap=config["heatmap"],
+        stretch=entries.stretch,
+        lengthscale=CONFIG.kernels.lengthscale,
+        seed=CONFIG.heatmap.seed,
     script:
         "../scripts/stretch.py"
-
-
-rule clusters_table:
-    """How well the two clusters of each stretch match the event."""
-    input:
-        scores=collect(
-            "results/stretches/{dataset}/{backbone}.scores.csv",
-            dataset=EVENTFUL,
-            backbone=STUDY["backbones"],
-        ),
-        code=code("clusters_table"),
-    output:
-        csv="results/tables/clusters.csv",
-        latex="results/tables/clusters.tex",
-        markdown="results/tables/clusters.md",
-        html=report(
-            "results/tables/clusters.html",
-            caption="../report/clusters.rst",
-            category="1 Tables",
-            labels={"table": "Clusters along the reaction against the event"},
-        ),
-    log:
-        "results/logs/clusters_table.log",
-    benchmark:
-        "results/benchmarks/clusters_table.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
-    params:
-        datasets=study_datasets(),
-        backbones=study_backbones(),
-    script:
-        "../scripts/clusters_table.py"
 
 
 rule spectrum:
     """Eigenvalues of the training kernel, and all frames along its principal components."""
     input:
-        kernels=of_heatmap_split("results/kernels/{dataset}/{split}/{backbone}.safetensors"),
-        choices=of_heatmap_split("results/fits/{dataset}/{split}/{backbone}/mekrr.choices.csv"),
+        kernels=targets.heatmap_split("results/kernels/{dataset}/{split}/{backbone}.safetensors"),
+        choices=targets.heatmap_split("results/fits/{dataset}/{split}/{backbone}/mekrr.choices.csv"),
         code=code("spectrum"),
     output:
         eigenvalues="results/spectra/{dataset}/{backbone}.eigenvalues.csv",
@@ -95,8 +59,8 @@ rule spectrum:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=fit_memory,
-        runtime=fit_minutes,
+        mem_mb=resources.fit_memory,
+        runtime=resources.fit_minutes,
     script:
         "../scripts/spectrum.py"
 
@@ -104,8 +68,8 @@ rule spectrum:
 rule reaction_errors:
     """Test errors in steps of the collective variable."""
     input:
-        predictions=study_fits("predictions"),
-        choices=study_fits("choices"),
+        predictions=targets.fits("predictions"),
+        choices=targets.fits("choices"),
         variables="results/data/{dataset}/variables.csv",
         code=code("reaction_errors"),
     output:

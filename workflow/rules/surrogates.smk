@@ -36,7 +36,7 @@ rule surrogate_run:
 rule surrogate:
     """The runs of a surrogate in one compressed file."""
     input:
-        runs=surrogate_runs,
+        runs=targets.surrogate_runs,
     output:
         frames="results/surrogates/{surrogate}.extxyz.gz",
     log:
@@ -56,13 +56,13 @@ rule surrogate:
 rule surrogates:
     """All surrogates."""
     input:
-        collect("results/surrogates/{surrogate}.extxyz.gz", surrogate=config["surrogates"]),
+        collect("results/surrogates/{surrogate}.extxyz.gz", surrogate=CONFIG.surrogates),
 
 
 rule dynamics:
     """Temperature, energy, bond and excursions in every frame of a surrogate."""
     input:
-        trajectories=dataset_files,
+        trajectories=targets.dataset_files,
         code=code("dynamics"),
     output:
         facts="results/data/{dataset}/dynamics.csv",
@@ -75,68 +75,10 @@ rule dynamics:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=frames_memory,
-        runtime=frames_minutes,
+        mem_mb=resources.frames_memory,
+        runtime=resources.frames_minutes,
     params:
         recipe=lookup(within=config, dpath="surrogates/{dataset}"),
-        variables=collective_variables,
+        variables=entries.variables,
     script:
         "../scripts/dynamics.py"
-
-
-rule dynamics_table:
-    """The dynamics behind the surrogates of the study, run by run."""
-    input:
-        summaries=collect("results/data/{dataset}/dynamics-by-run.csv", dataset=STUDY_SURROGATES),
-        code=code("dynamics_table"),
-    output:
-        csv="results/tables/dynamics.csv",
-        markdown="results/tables/dynamics.md",
-        html=report(
-            "results/tables/dynamics.html",
-            caption="../report/dynamics.rst",
-            category="3 Data",
-            labels={"table": "Dynamics behind the surrogates"},
-        ),
-    log:
-        "results/logs/dynamics_table.log",
-    benchmark:
-        "results/benchmarks/dynamics_table.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
-    script:
-        "../scripts/dynamics_table.py"
-
-
-rule fig_dynamics:
-    """Bond, temperature, energy and excursions along every run of a surrogate."""
-    input:
-        facts="results/data/{dataset}/dynamics.csv",
-        code=code("fig_dynamics"),
-    output:
-        report(
-            "results/figures/{dataset}/dynamics.svg",
-            caption="../report/dynamics.rst",
-            category="2 Figures",
-            labels=figure_labels("Dynamics behind the surrogate"),
-        ),
-        figure_files("results/figures/{dataset}/dynamics"),
-    log:
-        "results/logs/fig_dynamics/{dataset}.log",
-    benchmark:
-        "results/benchmarks/fig_dynamics/{dataset}.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
-    params:
-        dataset=dataset_entry,
-        recipe=lookup(within=config, dpath="surrogates/{dataset}"),
-    script:
-        "../scripts/fig_dynamics.py"

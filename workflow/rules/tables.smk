@@ -1,216 +1,276 @@
-"""Predictions to tables of errors.
+"""Predictions and findings to tables.
 
-in:   results/fits/…/*.predictions.csv, *.choices.csv
+Each is what `mekrr.study.tables` writes under the name of its rule, and inherits from the first
+what it does not say itself.
+
+in:   results/fits/…/*.predictions.csv, *.choices.csv, results/data/…, results/benchmarks/…
 out:  results/tables/metrics.csv         every fit, layer and part
       results/tables/same_dataset.*      Table 1: test errors over seeds beside the published ones
       results/tables/transfer.*          Table 2: the same on other data sets than those of the fits
       results/tables/largest_errors.*    the frames that each fit gets most wrong
+      results/tables/calibration.csv     whether standard deviations are right; reliability.csv
+      results/tables/learning.csv        errors against the number of training frames
+      results/tables/ablation.*          errors with one part of the method changed
+      results/tables/clusters.*          how well clusters match the event
+      results/tables/timing.*            what the methods cost
       results/tables/data_checks.*       what the data sets and their splits are like
+      results/tables/dynamics.*          the dynamics behind the surrogates
       results/tables/provenance.*        versions, hardware, checksums behind the numbers
 """
 
 
-rule metrics:
-    """Errors of every fit, layer and part of the frames."""
+rule learning_table:
+    """All learning curves, with the fits of the study as their last points."""
     input:
-        predictions=collect(study_fits("predictions"), dataset=STUDY["datasets"]),
-        choices=collect(study_fits("choices"), dataset=STUDY["datasets"]),
-        code=code("metrics"),
-    output:
+        errors=targets.learning_curves(),
         metrics="results/tables/metrics.csv",
-    log:
-        "results/logs/metrics.log",
-    benchmark:
-        "results/benchmarks/metrics.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=10,
-    script:
-        "../scripts/metrics.py"
-
-
-rule same_dataset_table:
-    """Table 1: fit, choose and test within one data set."""
-    input:
-        metrics="results/tables/metrics.csv",
-        published="workflow/resources/published/same_dataset.csv",
-        code=code("same_dataset_table"),
+        code=table_code("learning"),
     output:
-        csv="results/tables/same_dataset.csv",
-        latex="results/tables/same_dataset.tex",
-        markdown="results/tables/same_dataset.md",
-        html=report(
-            "results/tables/same_dataset.html",
-            caption="../report/same_dataset.rst",
-            category="1 Tables",
-            labels={"table": "Table 1. Errors within one data set"},
-        ),
+        csv="results/tables/learning.csv",
     log:
-        "results/logs/same_dataset_table.log",
+        "results/logs/learning_table.log",
     benchmark:
-        "results/benchmarks/same_dataset_table.tsv"
+        "results/benchmarks/learning_table.tsv"
     conda:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=5,
-    params:
-        datasets=study_datasets(),
-        backbones=study_backbones(),
-        settings=study_settings(),
     script:
-        "../scripts/same_dataset_table.py"
+        "../scripts/table.py"
 
 
-rule transfer_table:
+use rule learning_table as metrics with:
+    """Errors of every fit, layer and part of the frames."""
+    input:
+        predictions=targets.all_fits("predictions"),
+        choices=targets.all_fits("choices"),
+        code=table_code("metrics"),
+    output:
+        csv="results/tables/metrics.csv",
+    log:
+        "results/logs/metrics.log",
+    benchmark:
+        "results/benchmarks/metrics.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=10,
+
+
+use rule learning_table as same_dataset_table with:
+    """Table 1: fit, choose and test within one data set."""
+    input:
+        metrics="results/tables/metrics.csv",
+        published="workflow/resources/published/same_dataset.csv",
+        code=table_code("same_dataset"),
+    output:
+        csv="results/tables/same_dataset.csv",
+        latex="results/tables/same_dataset.tex",
+        markdown="results/tables/same_dataset.md",
+        html=page("same_dataset", "Table 1. Errors within one data set"),
+    log:
+        "results/logs/same_dataset_table.log",
+    benchmark:
+        "results/benchmarks/same_dataset_table.tsv"
+    params:
+        datasets=entries.datasets(),
+        backbones=entries.backbones(),
+        settings=entries.effort(),
+
+
+use rule learning_table as transfer_table with:
     """Table 2: fit and choose on one data set, test on another."""
     input:
-        predictions=study_transfers(),
-        choices=transfer_choices(),
+        predictions=targets.transfer_predictions(),
+        choices=targets.transfer_choices(),
         published="workflow/resources/published/transfer.csv",
-        code=code("transfer_table"),
+        code=table_code("transfer"),
     output:
         metrics="results/tables/transfer_metrics.csv",
         csv="results/tables/transfer.csv",
         latex="results/tables/transfer.tex",
         markdown="results/tables/transfer.md",
-        html=report(
-            "results/tables/transfer.html",
-            caption="../report/transfer.rst",
-            category="1 Tables",
-            labels={"table": "Table 2. Transfer to another data set"},
-        ),
+        html=page("transfer", "Table 2. Transfer to another data set"),
     log:
         "results/logs/transfer_table.log",
     benchmark:
         "results/benchmarks/transfer_table.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=10,
     params:
-        pairs=STUDY_TRANSFERS,
-        datasets=study_datasets(),
-        backbones=study_backbones(),
-        settings=study_settings(),
-    script:
-        "../scripts/transfer_table.py"
+        pairs=targets.transfers,
+        datasets=entries.datasets(),
+        backbones=entries.backbones(),
+        settings=entries.effort(),
 
 
-rule largest_errors_table:
+use rule learning_table as largest_errors_table with:
     """The test frames that each fit gets most wrong, by number."""
     input:
-        predictions=collect(study_fits("predictions"), dataset=STUDY["datasets"]),
-        choices=collect(study_fits("choices"), dataset=STUDY["datasets"]),
-        code=code("largest_errors_table"),
+        predictions=targets.all_fits("predictions"),
+        choices=targets.all_fits("choices"),
+        code=table_code("largest_errors"),
     output:
         csv="results/tables/largest_errors.csv",
         markdown="results/tables/largest_errors.md",
-        html=report(
-            "results/tables/largest_errors.html",
-            caption="../report/largest_errors.rst",
-            category="1 Tables",
-            labels={"table": "Largest errors, by frame"},
-        ),
+        html=page("largest_errors", "Largest errors, by frame"),
     log:
         "results/logs/largest_errors_table.log",
     benchmark:
         "results/benchmarks/largest_errors_table.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=10,
     params:
-        n_frames=config["tables"]["largest_errors"],
-    script:
-        "../scripts/largest_errors_table.py"
+        n_frames=CONFIG.tables.largest_errors,
 
 
-rule data_checks_table:
+use rule learning_table as calibration_table with:
+    """Whether the predicted standard deviations are right, on test frames."""
+    input:
+        predictions=targets.all_fits("predictions"),
+        choices=targets.all_fits("choices"),
+        code=table_code("calibration"),
+    output:
+        calibration="results/tables/calibration.csv",
+        reliability="results/tables/reliability.csv",
+    log:
+        "results/logs/calibration_table.log",
+    benchmark:
+        "results/benchmarks/calibration_table.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=10,
+
+
+use rule learning_table as ablation_table with:
+    """All ablations, over seeds."""
+    input:
+        errors=collect(
+            "results/ablation/{dataset}/{backbone}.csv",
+            dataset=targets.ablated,
+            backbone=STUDY.backbones,
+        ),
+        code=table_code("ablation"),
+    output:
+        csv="results/tables/ablation.csv",
+        latex="results/tables/ablation.tex",
+        markdown="results/tables/ablation.md",
+        html=page("ablation", "Ablations"),
+    log:
+        "results/logs/ablation_table.log",
+    benchmark:
+        "results/benchmarks/ablation_table.tsv"
+    params:
+        split=CONFIG.ablation.split,
+        datasets=entries.datasets(),
+        backbones=entries.backbones(),
+
+
+use rule learning_table as clusters_table with:
+    """How well the two clusters of each stretch match the event."""
+    input:
+        scores=collect(
+            "results/stretches/{dataset}/{backbone}.scores.csv",
+            dataset=targets.eventful,
+            backbone=STUDY.backbones,
+        ),
+        code=table_code("clusters"),
+    output:
+        csv="results/tables/clusters.csv",
+        latex="results/tables/clusters.tex",
+        markdown="results/tables/clusters.md",
+        html=page("clusters", "Clusters along the reaction against the event"),
+    log:
+        "results/logs/clusters_table.log",
+    benchmark:
+        "results/benchmarks/clusters_table.tsv"
+    params:
+        datasets=entries.datasets(),
+        backbones=entries.backbones(),
+
+
+use rule learning_table as timing_table with:
+    """Training and prediction time of every method, beside its test error."""
+    input:
+        benchmarks=[benchmark.path for benchmark in targets.benchmarks()],
+        metrics="results/tables/metrics.csv",
+        predictions=targets.costs(),
+        code=table_code("timing"),
+    output:
+        csv="results/tables/timing.csv",
+        latex="results/tables/timing.tex",
+        markdown="results/tables/timing.md",
+        html=page("timing", "Cost of training and prediction"),
+    log:
+        "results/logs/timing_table.log",
+    benchmark:
+        "results/benchmarks/timing_table.tsv"
+    params:
+        jobs=[benchmark.job for benchmark in targets.benchmarks()],
+        datasets=entries.datasets(),
+        backbones=entries.backbones(),
+        networks=entries.networks(),
+
+
+use rule learning_table as data_checks_table with:
     """What the data sets and their splits are like."""
     input:
-        checks=collect("results/data/{dataset}/checks.csv", dataset=STUDY["datasets"]),
-        code=code("data_checks_table"),
+        checks=collect("results/data/{dataset}/checks.csv", dataset=STUDY.datasets),
+        code=table_code("data_checks"),
     output:
         markdown="results/tables/data_checks.md",
-        html=report(
-            "results/tables/data_checks.html",
-            caption="../report/data_checks.rst",
-            category="1 Tables",
-            labels={"table": "Data sets and their splits"},
-        ),
+        html=page("data_checks", "Data sets and their splits"),
     log:
         "results/logs/data_checks_table.log",
     benchmark:
         "results/benchmarks/data_checks_table.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
     params:
-        datasets=study_datasets(),
-    script:
-        "../scripts/data_checks_table.py"
+        datasets=entries.datasets(),
 
 
-rule provenance_table:
+use rule learning_table as dynamics_table with:
+    """The dynamics behind the surrogates of the study, run by run."""
+    input:
+        summaries=collect("results/data/{dataset}/dynamics-by-run.csv", dataset=targets.surrogates),
+        code=table_code("dynamics"),
+    output:
+        csv="results/tables/dynamics.csv",
+        markdown="results/tables/dynamics.md",
+        html=page("dynamics", "Dynamics behind the surrogates", "3 Data"),
+    log:
+        "results/logs/dynamics_table.log",
+    benchmark:
+        "results/benchmarks/dynamics_table.tsv"
+
+
+use rule learning_table as provenance_table with:
     """What the numbers were made with: written anew whenever they are."""
     input:
         metrics="results/tables/metrics.csv",
         features=collect(
             "results/features/{dataset}/{backbone}.safetensors",
-            dataset=STUDY["datasets"],
-            backbone=STUDY["backbones"],
+            dataset=STUDY.datasets,
+            backbone=STUDY.backbones,
         ),
-        frames=collect("results/data/{dataset}/frames.extxyz", dataset=STUDY["datasets"]),
-        code=code("provenance_table"),
+        frames=collect("results/data/{dataset}/frames.extxyz", dataset=STUDY.datasets),
+        code=table_code("provenance"),
     output:
         csv="results/tables/provenance.csv",
         markdown="results/tables/provenance.md",
-        html=report(
-            "results/tables/provenance.html",
-            caption="../report/provenance.rst",
-            category="4 Provenance",
-            labels={"table": "Versions, hardware and checksums"},
-        ),
+        html=page("provenance", "Versions, hardware and checksums", "4 Provenance"),
     log:
         "results/logs/provenance_table.log",
     benchmark:
         "results/benchmarks/provenance_table.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
     params:
-        study=STUDY,
-        datasets=study_datasets(),
-    script:
-        "../scripts/provenance_table.py"
+        study=STUDY.given(),
+        datasets=entries.datasets(),
 
 
 rule tables:
     """All tables of the study."""
     input:
-        "results/tables/metrics.csv",
-        "results/tables/same_dataset.csv",
-        ["results/tables/transfer.csv"] if STUDY_TRANSFERS else [],
-        ["results/tables/clusters.csv"] if EVENTFUL else [],
-        "results/tables/timing.csv",
-        ["results/tables/ablation.csv"] if HAS_ABLATION else [],
-        ["results/tables/learning.csv"] if HAS_LEARNING else [],
-        "results/tables/largest_errors.csv",
-        "results/tables/data_checks.md",
-        "results/tables/provenance.csv",
-        ["results/tables/dynamics.csv"] if STUDY_SURROGATES else [],
+        targets.tables(),

@@ -18,7 +18,7 @@ localrules:
 rule smoke:
     """Every method once: the first split of the first data set, to predictions."""
     input:
-        smoke_fits(),
+        targets.smoke(),
 
 
 rule fig1:
@@ -36,21 +36,13 @@ rule fig2:
 rule fig3:
     """Figure 3: K_0 and K_1 along a reaction."""
     input:
-        collect(
-            "results/figures/{dataset}/heatmap-{backbone}.svg",
-            dataset=STRETCHED,
-            backbone=STUDY["backbones"],
-        ),
+        targets.heatmaps("heatmap"),
 
 
 rule fig4:
     """Figure 4: the same for each layer."""
     input:
-        collect(
-            "results/figures/{dataset}/layers-{backbone}.svg",
-            dataset=STRETCHED,
-            backbone=STUDY["backbones"],
-        ),
+        targets.heatmaps("layers"),
 
 
 rule table1:
@@ -62,7 +54,7 @@ rule table1:
 rule table2:
     """Table 2: transfer to another data set."""
     input:
-        ["results/tables/transfer.csv"] if STUDY_TRANSFERS else [],
+        ["results/tables/transfer.csv"] if targets.transfers else [],
 
 
 rule report:

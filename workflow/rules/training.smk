@@ -7,9 +7,6 @@ checkpoint that is no output: Snakemake deletes those of jobs that fail.
 in:   results/data/{dataset}/frames.extxyz, the weights of the backbone that a network starts with
 out:  results/training/{dataset}/{network}.safetensors, the trunk's, for as long as it is needed
       results/fits/{dataset}/{strategy}-{seed}/{network}/*.csv, model.safetensors
-      results/learning/{dataset}/{strategy}-{seed}/{network}.csv
-      results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.predictions.csv
-      results/figures/{dataset}/history.{svg,pdf,png}
 """
 
 
@@ -17,8 +14,8 @@ rule trunk:
     """What the frozen layers of a network make of each frame."""
     input:
         frames="results/data/{dataset}/frames.extxyz",
-        weights=network_weights,
-        code=network_code("trunk"),
+        weights=targets.network_weights,
+        code=network_code("trunk", fitted=False),
     output:
         states=temp("results/training/{dataset}/{network}.safetensors"),
     log:
@@ -29,24 +26,24 @@ rule trunk:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=features_memory,
-        runtime=trunk_minutes,
+        mem_mb=resources.features_memory,
+        runtime=resources.trunk_minutes,
         gpu=1,
     params:
-        model=network_model,
+        model=entries.network,
     script:
         "../scripts/trunk.py"
 
 
-rule train_network:
+use rule fit_mean as train_network with:
     """Training until the validation error falls no more; the best epoch counts."""
     input:
         states="results/training/{dataset}/{network}.safetensors",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        frames=forces_file,
-        weights=network_weights,
-        code=network_code("train_network"),
+        frames=targets.forces_file,
+        weights=targets.network_weights,
+        code=network_code("fit"),
     output:
         predictions="results/fits/{dataset}/{strategy}-{seed}/{network}/predictions.csv",
         choices="results/fits/{dataset}/{strategy}-{seed}/{network}/choices.csv",
@@ -57,153 +54,15 @@ rule train_network:
         "results/logs/train_network/{dataset}/{strategy}-{seed}/{network}.log",
     benchmark:
         "results/benchmarks/train_network/{dataset}/{strategy}-{seed}/{network}.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
     threads: 1  # a second thread gains little on a CPU; a second job does
     resources:
-        mem_mb=training_memory,
-        runtime=training_minutes,
+        mem_mb=resources.training_memory,
+        runtime=resources.training_minutes,
         gpu=1,
     params:
-        model=network_model,
-        method=network_method,
-        training=network_training,
-        reference_energy=reference_energy,
-        checkpoint="results/training/{dataset}/{strategy}-{seed}/{network}.pt",
-    script:
-        "../scripts/train_network.py"
-
-
-rule learning_network:
-    """The same on nested subsets of the training frames, for the learning curves."""
-    input:
-        states="results/training/{dataset}/{network}.safetensors",
-        table="results/data/{dataset}/frames.csv",
-        split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        frames=forces_file,
-        weights=network_weights,
-        code=network_code("learning_network"),
-    output:
-        errors="results/learning/{dataset}/{strategy}-{seed}/{network}.csv",
-    log:
-        "results/logs/learning_network/{dataset}/{strategy}-{seed}/{network}.log",
-    benchmark:
-        "results/benchmarks/learning_network/{dataset}/{strategy}-{seed}/{network}.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=training_memory,
-        runtime=learning_minutes,
-        gpu=1,
-    params:
-        model=network_model,
-        method=network_method,
-        training=network_training,
-        n_train=config["learning"]["n_train"],
-        reference_energy=reference_energy,
+        kind="network",
+        model=entries.network,
+        method=entries.network_method,
+        training=entries.training,
+        reference_energy=entries.reference_energy,
         checkpoint="results/training/{dataset}/{strategy}-{seed}/{network}",
-    script:
-        "../scripts/learning_network.py"
-
-
-rule train_for_target:
-    """As published for transfer: the epoch is chosen on validation frames of the target."""
-    input:
-        states=[
-            "results/training/{source}/{network}.safetensors",
-            "results/training/{target}/{network}.safetensors",
-        ],
-        tables=["results/data/{source}/frames.csv", "results/data/{target}/frames.csv"],
-        splits=[
-            "results/data/{source}/splits/{strategy}-{seed}.csv",
-            "results/data/{target}/splits/{strategy}-{seed}.csv",
-        ],
-        frames=source_forces_file,
-        weights=network_weights,
-        code=network_code("train_for_target"),
-    output:
-        model="results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.safetensors",
-    log:
-        "results/logs/train_for_target/{source}-to-{target}/{strategy}-{seed}/{network}.log",
-    benchmark:
-        "results/benchmarks/train_for_target/{source}-to-{target}/{strategy}-{seed}/{network}.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=training_memory,
-        runtime=training_minutes,
-        gpu=1,
-    params:
-        model=network_model,
-        training=transfer_training,
-        reference_energy=source_reference_energy,
-        checkpoint="results/training/{source}-to-{target}/{strategy}-{seed}/{network}.pt",
-    script:
-        "../scripts/train_for_target.py"
-
-
-rule transfer_network:
-    """A network trained on the source, on the target's test frames."""
-    input:
-        model=transferred_model,
-        states=[
-            "results/training/{source}/{network}.safetensors",
-            "results/training/{target}/{network}.safetensors",
-        ],
-        tables=["results/data/{source}/frames.csv", "results/data/{target}/frames.csv"],
-        splits=[
-            "results/data/{source}/splits/{strategy}-{seed}.csv",
-            "results/data/{target}/splits/{strategy}-{seed}.csv",
-        ],
-        weights=network_weights,
-        code=network_code("transfer_network"),
-    output:
-        predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.predictions.csv",
-    log:
-        "results/logs/transfer_network/{source}-to-{target}/{strategy}-{seed}/{network}.log",
-    benchmark:
-        "results/benchmarks/transfer_network/{source}-to-{target}/{strategy}-{seed}/{network}.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=features_memory,
-        runtime=trunk_minutes,
-        gpu=1,
-    params:
-        model=network_model,
-        method=network_method,
-        reference_energy=source_reference_energy,
-    script:
-        "../scripts/transfer_network.py"
-
-
-rule fig_history:
-    """Errors by epoch of every training on a data set."""
-    input:
-        histories=study_network_tables("history"),
-        code=code("fig_history"),
-    output:
-        report(
-            "results/figures/{dataset}/history.svg",
-            caption="../report/history.rst",
-            category="2 Figures",
-            labels=figure_labels("Training of the networks"),
-        ),
-        figure_files("results/figures/{dataset}/history"),
-    log:
-        "results/logs/fig_history/{dataset}.log",
-    benchmark:
-        "results/benchmarks/fig_history/{dataset}.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
-    params:
-        datasets=study_datasets(),
-    script:
-        "../scripts/fig_history.py"

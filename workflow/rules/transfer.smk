@@ -1,71 +1,114 @@
 """Fits on one data set to predictions on another, zero-shot: nothing is chosen on the target.
 
-in:   results/features/…, choices of the fits on the source, splits of both data sets
-out:  results/transfer/{source}-to-{target}/{strategy}-{seed}/{backbone}.predictions.csv
-      results/transfer/{source}-to-{target}/{strategy}-{seed}/training-mean.predictions.csv
+All transfers run one script. Networks have a rule of their own, which may want a GPU, and one
+that trains them as published.
+
+in:   fits on the source; features, states or frames of both data sets; their splits
+out:  results/transfer/{source}-to-{target}/{strategy}-{seed}/{model}.predictions.csv
 """
 
 
-rule transfer_mekrr:
-    """Every method on frozen features, with the layer and hyper-parameters of the source."""
+rule transfer:
+    """A model of any kind, with the layer and hyper-parameters of the source."""
     input:
-        source_features="results/features/{source}/{backbone}.safetensors",
-        source_frames="results/data/{source}/frames.csv",
-        source_split="results/data/{source}/splits/{strategy}-{seed}.csv",
-        target_features="results/features/{target}/{backbone}.safetensors",
-        target_frames="results/data/{target}/frames.csv",
-        target_split="results/data/{target}/splits/{strategy}-{seed}.csv",
-        choices=[
-            "results/fits/{source}/{strategy}-{seed}/{backbone}/baselines.choices.csv",
-            "results/fits/{source}/{strategy}-{seed}/{backbone}/mekrr.choices.csv",
+        unpack(targets.transfer_files),
+        tables=["results/data/{source}/frames.csv", "results/data/{target}/frames.csv"],
+        splits=[
+            "results/data/{source}/splits/{strategy}-{seed}.csv",
+            "results/data/{target}/splits/{strategy}-{seed}.csv",
         ],
-        code=code("transfer_mekrr"),
+        code=transfer_code,
     output:
-        predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/{backbone}.predictions.csv",
+        predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/{model}.predictions.csv",
     log:
-        "results/logs/transfer_mekrr/{source}-to-{target}/{strategy}-{seed}/{backbone}.log",
+        "results/logs/transfer/{source}-to-{target}/{strategy}-{seed}/{model}.log",
     benchmark:
-        "results/benchmarks/transfer_mekrr/{source}-to-{target}/{strategy}-{seed}/{backbone}.tsv"
+        "results/benchmarks/transfer/{source}-to-{target}/{strategy}-{seed}/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(["training-mean", "gap-soap", *STUDY.backbones]),
     conda:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=baselines_memory,
-        runtime=fit_minutes,
+        mem_mb=resources.transfer_memory,
+        runtime=resources.transfer_minutes,
     params:
-        reference_energy=source_reference_energy,
+        kind=targets.transfer_kind,
+        reference_energy=entries.reference_energy,
     script:
-        "../scripts/transfer_mekrr.py"
+        "../scripts/transfer.py"
 
 
-rule transfer_mean:
-    """The source's mean training energy per atom, beyond its reference energies."""
+use rule transfer as transfer_network with:
+    """A network trained on the source, on the target's test frames."""
     input:
-        source_frames="results/data/{source}/frames.csv",
-        source_split="results/data/{source}/splits/{strategy}-{seed}.csv",
-        target_frames="results/data/{target}/frames.csv",
-        target_split="results/data/{target}/splits/{strategy}-{seed}.csv",
-        choices=["results/fits/{source}/{strategy}-{seed}/training-mean/choices.csv"],
-        code=code("transfer_mean"),
+        model=targets.transferred_model,
+        states=[
+            "results/training/{source}/{network}.safetensors",
+            "results/training/{target}/{network}.safetensors",
+        ],
+        tables=["results/data/{source}/frames.csv", "results/data/{target}/frames.csv"],
+        splits=[
+            "results/data/{source}/splits/{strategy}-{seed}.csv",
+            "results/data/{target}/splits/{strategy}-{seed}.csv",
+        ],
+        weights=targets.network_weights,
+        code=network_code("transfer"),
     output:
-        predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/training-mean.predictions.csv",
+        predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.predictions.csv",
     log:
-        "results/logs/transfer_mean/{source}-to-{target}/{strategy}-{seed}.log",
+        "results/logs/transfer_network/{source}-to-{target}/{strategy}-{seed}/{network}.log",
     benchmark:
-        "results/benchmarks/transfer_mean/{source}-to-{target}/{strategy}-{seed}.tsv"
+        "results/benchmarks/transfer_network/{source}-to-{target}/{strategy}-{seed}/{network}.tsv"
+    resources:
+        mem_mb=resources.features_memory,
+        runtime=resources.trunk_minutes,
+        gpu=1,
+    params:
+        kind="network",
+        model=entries.network,
+        method=entries.network_method,
+        reference_energy=entries.reference_energy,
+
+
+rule train_for_target:
+    """As published for transfer: the epoch is chosen on validation frames of the target."""
+    input:
+        states=[
+            "results/training/{source}/{network}.safetensors",
+            "results/training/{target}/{network}.safetensors",
+        ],
+        tables=["results/data/{source}/frames.csv", "results/data/{target}/frames.csv"],
+        splits=[
+            "results/data/{source}/splits/{strategy}-{seed}.csv",
+            "results/data/{target}/splits/{strategy}-{seed}.csv",
+        ],
+        frames=targets.forces_file,
+        weights=targets.network_weights,
+        code=network_code("train_for_target"),
+    output:
+        model="results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.safetensors",
+    log:
+        "results/logs/train_for_target/{source}-to-{target}/{strategy}-{seed}/{network}.log",
+    benchmark:
+        "results/benchmarks/train_for_target/{source}-to-{target}/{strategy}-{seed}/{network}.tsv"
     conda:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=resources.training_memory,
+        runtime=resources.training_minutes,
+        gpu=1,
     params:
-        reference_energy=source_reference_energy,
+        model=entries.network,
+        training=entries.transfer_training,
+        reference_energy=entries.reference_energy,
+        checkpoint="results/training/{source}-to-{target}/{strategy}-{seed}/{network}",
     script:
-        "../scripts/transfer_mean.py"
+        "../scripts/train_for_target.py"
 
 
 rule transfers:
     """All transfers of the study."""
     input:
-        study_transfers(),
+        targets.transfer_predictions(),

@@ -4,24 +4,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from mekrr.data.checks import GRAVE, check_dataset
+from mekrr.data.checks import check_dataset
 from mekrr.data.frames import load_frames
 from mekrr.files import write_csv
-from mekrr.study.job import TERMINAL, job
+from mekrr.study.job import job
+from mekrr.study.preparation import read_splits, told_findings
 
 with job(snakemake):
+    inputs = snakemake.input
     findings = check_dataset(
-        load_frames(snakemake.input.frames),
-        pd.read_csv(snakemake.input.table),
-        pd.read_csv(snakemake.input.leaks),
-        {Path(p).stem: pd.read_csv(p)["split"].to_numpy() for p in snakemake.input.splits},
-        targets={Path(p).parent.name: pd.read_csv(p) for p in snakemake.input.targets},
+        load_frames(inputs.frames),
+        pd.read_csv(inputs.table),
+        pd.read_csv(inputs.leaks),
+        read_splits(inputs.splits),
+        targets={Path(path).parent.name: pd.read_csv(path) for path in inputs.targets},
         **snakemake.params.dataset,
     )
-    for finding in findings:
-        if finding.check.startswith(GRAVE) and finding.status == "warning":
-            name = snakemake.wildcards.dataset
-            TERMINAL.warning("%s: %s: %s", name, finding.check, finding.result)
-    table = pd.DataFrame(findings)
-    table.insert(0, "dataset", snakemake.wildcards.dataset)
+    table = told_findings(snakemake.wildcards.dataset, findings)
     write_csv(snakemake.output.checks, table)

@@ -3,36 +3,23 @@
 import numpy as np
 import pandas as pd
 
-from mekrr.data.variables import label
 from mekrr.files import write_csv
 from mekrr.kernels.store import write_kernels
-from mekrr.study.experiments.clusters import COLUMNS, clusters, scores
-from mekrr.study.experiments.stretch import choose_stretch, cuts, part_of, stretch_kernels
+from mekrr.study.experiments.clusters import clusters, scores_of_cuts
+from mekrr.study.experiments.stretch import part_of, stretch_and_event, stretch_kernels
 from mekrr.study.job import job
 
 with job(snakemake):
-    given, output = snakemake.params.stretch, snakemake.output
-    table = pd.read_csv(snakemake.input.table).drop(columns="offset")
-    table = table.merge(pd.read_csv(snakemake.input.variables), on=["index", "frame", "run"])
-    stretch = choose_stretch(table, snakemake.wildcards.dataset, **given.get("stretch", {}))
-    truths, found = {"run": table["run"].to_numpy()}, {}
-    if "event" in given:
-        variable = table[label(given["collective_variables"][0])].to_numpy()
-        truths["event"] = variable > given["event"]["above"]
-        found = cuts(truths["run"], stretch, truths["event"])
-    frames = np.unique(np.concatenate([stretch, *found.values()]))
-    train = np.flatnonzero(pd.read_csv(snakemake.input.split)["split"] == "train")
-    kernels = stretch_kernels(
-        snakemake.input.features, frames, train, snakemake.params.lengthscale, snakemake.threads
-    )
-    tables = [pd.DataFrame(columns=COLUMNS)]
-    for cut, members in found.items():
-        grams = part_of(kernels, np.searchsorted(frames, members))
-        tables.append(scores(grams, cut, {name: of[members] for name, of in truths.items()}))
+    names, inputs, output = dict(snakemake.wildcards.items()), snakemake.input, snakemake.output
+    table = pd.read_csv(inputs.table).drop(columns="offset")
+    table = table.merge(pd.read_csv(inputs.variables), on=["index", "frame", "run"])
+    stretch, truths, cuts = stretch_and_event(table, names["dataset"], snakemake.params.stretch)
+    frames = np.unique(np.concatenate([stretch, *cuts.values()]))
+    train = np.flatnonzero(pd.read_csv(inputs.split)["split"] == "train")
+    rule, threads = snakemake.params.lengthscale, snakemake.threads
+    kernels = stretch_kernels(inputs.features, frames, train, rule, threads)
     grams = part_of(kernels, np.searchsorted(frames, stretch))
     write_kernels(output.kernels, kernels, frames)
     write_csv(output.series, table.loc[stretch])
-    write_csv(output.clusters, clusters(grams, snakemake.params.heatmap["seed"]))
-    scored = pd.concat([t for t in tables if len(t)] or tables)
-    names = {key: snakemake.wildcards[key] for key in ("dataset", "backbone")}
-    write_csv(output.scores, scored.assign(**names))
+    write_csv(output.clusters, clusters(grams, snakemake.params.seed))
+    write_csv(output.scores, scores_of_cuts(kernels, frames, cuts, truths).assign(**names))

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any
 
+from mekrr.choices import BY_SPECIES
 from mekrr.cli.arguments import (
     Commands,
     add_frames,
@@ -22,6 +23,7 @@ from mekrr.cli.arguments import (
 from mekrr.cli.printing import errors_per_atom, line, quality, summary
 from mekrr.data.strategies import STRATEGIES
 from mekrr.errors import OutputError
+from mekrr.kernels.atom import KERNELS
 from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION
 
 FRACTIONS = (0.6, 0.2, 0.2)
@@ -45,7 +47,17 @@ def add_command(commands: Commands) -> None:
         "--layer", type=integer(0, LARGEST_LAYER), metavar="L", help="layer of the network"
     )
     command.add_argument(
-        "--alpha", type=number(0, 1), metavar="A", help="weight of the kernel by species, 0 to 1"
+        "--alpha",
+        type=_alpha,
+        metavar="A",
+        help="weight of the kernel by species, 0 to 1, or by-species: a chosen one for each",
+    )
+    command.add_argument(
+        "--kernel",
+        choices=KERNELS,
+        default="gaussian",
+        help="kernel between atoms; linear is ridge regression on mean features, with --alpha 1 on "
+        "those of each species (default: %(default)s)",
     )
     command.add_argument(
         "--regularisation",
@@ -105,6 +117,7 @@ def run(options: argparse.Namespace) -> None:
         options.backbone,
         layer=options.layer,
         alpha=options.alpha,
+        kernel=options.kernel,
         regularisation=options.regularisation,
         target=options.target,
         reference_energy=options.reference_energy,
@@ -131,3 +144,10 @@ def run(options: argparse.Namespace) -> None:
         print(line("test", told), file=out)
     model.save(options.output)
     print(f"written: {options.output}", file=out)
+
+
+def _alpha(text: str) -> float | str:
+    return text if text == BY_SPECIES else number(0, 1)(text)
+
+
+_alpha.__name__ = "number"  # argparse: invalid number value

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mekrr.choices import BY_SPECIES
 from mekrr.errors import printable
 
 if TYPE_CHECKING:
@@ -30,15 +31,22 @@ def summary(model: MEKRR) -> str:
     for name in ("layer", "alpha", "regularisation"):
         value = getattr(model, f"{name}_")
         if value is not None:
-            chosen = model.parameters_[name] is None
+            chosen = model.parameters_[name] in (None, BY_SPECIES)
             how = f"chosen by {model.criterion_}" if chosen and model.criterion_ else "given"
-            lines.append(line(name, f"{value:.3g} ({how})"))
+            lines.append(line(name, f"{_number(value)} ({how})"))
     if model.lengthscale_ is not None:
         lines.append(
             line("lengthscale", f"{model.lengthscale_:.4g} ({model.parameters_['lengthscale']})")
         )
     lines.append(line("leave-one-out", quality(model.leave_one_out_)))
     return "\n".join(lines)
+
+
+def _number(value: float | Mapping[str, float]) -> str:
+    """A number, or one for each species, as a summary has it."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{symbol} {_number(number)}" for symbol, number in value.items())
+    return f"{value:.3g}"
 
 
 def line(label: str, value: object) -> str:

@@ -17,7 +17,7 @@ from mekrr.backbones.base import Backbone, frame_number
 from mekrr.environment import device_name
 from mekrr.errors import BackboneError
 from mekrr.features.atoms import selected
-from mekrr.features.store import feature_writer
+from mekrr.features.store import FrameFeatures, feature_writer
 from mekrr.progress import progress_bar
 from mekrr.torch_settings import own_torch_settings
 
@@ -124,28 +124,86 @@ def extract_to(
     To ``provenance`` comes the device that did the work.
     """
     device = device_for(backbone, device)
-    masks = [selected(frame, atoms, source) for frame in frames]
-    species = np.concatenate([f.numbers[m] for f, m in zip(frames, masks, strict=True)])
-    pointer = np.cumsum([0, *(int(mask.sum()) for mask in masks)])
-    batches = extract(backbone, frames, batch_size, device)
-    first = next(batches)  # tells the widths of the layers
+    gathered = _Gathered(backbone, frames, atoms, batch_size, device, source)
+    first = next(gathered)  # tells the widths of the layers
     with feature_writer(
         path,
         {layer: h.shape[1] for layer, h in first.layers.items()},
-        species,
-        pointer,
+        gathered.species,
+        gathered.pointer,
         has_energy=first.energy is not None,
         dtype=dtype,
         provenance={**provenance, "device": device_name(device)},
     ) as writer:
-        done = 0
-        for batch in chain([first], batches):
-            keep = np.concatenate(masks[done : done + batch.n_frames])
+        for batch in chain([first], gathered):
             for layer, features in batch.layers.items():
-                writer.append(f"layer{layer}", features[keep])
+                writer.append(f"layer{layer}", features)
             if batch.energy is not None:
                 writer.append("gnn_energy", batch.energy)
-            done += batch.n_frames
+
+
+def gather(
+    backbone: Backbone,
+    frames: Sequence[Atoms],
+    layers: Sequence[int],
+    *,
+    batch_size: Mapping[str, int | str],
+    device: torch.device,
+    atoms: str | Mapping,
+    source: str,
+) -> tuple[dict[int, FrameFeatures], np.ndarray | None]:
+    """Return features of the selected atoms in memory, as `extract_to` writes them to a file.
+
+    Parameters
+    ----------
+    layers : those that are kept; others as for `extract_to`.
+
+    Returns
+    -------
+    Features (float32) by layer, and the backbone's own energies (n,) in eV, None without any.
+    """
+    gathered = _Gathered(backbone, frames, atoms, batch_size, device, source)
+    kept, energies = {layer: [] for layer in layers}, []
+    for batch in gathered:
+        for layer, parts in kept.items():
+            parts.append(batch.layers[layer])
+        energies.append(batch.energy)
+    features = {
+        layer: FrameFeatures(np.concatenate(parts), gathered.species, gathered.pointer)
+        for layer, parts in kept.items()
+    }
+    return features, np.concatenate(energies) if backbone.has_energy else None
+
+
+class _Gathered(Iterator[Batch]):
+    """Batches with the features of selected atoms.
+
+    Attributes
+    ----------
+    species : atomic numbers of all selected atoms.
+    pointer : where each frame's begin, (n_frames + 1,).
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        frames: Sequence[Atoms],
+        rule: str | Mapping,
+        batch_size: Mapping[str, int | str],
+        device: torch.device,
+        source: str,
+    ):
+        masks = [selected(frame, rule, source) for frame in frames]
+        self.species = np.concatenate([f.numbers[m] for f, m in zip(frames, masks, strict=True)])
+        self.pointer = np.cumsum([0, *(int(mask.sum()) for mask in masks)])
+        self._masks = iter(masks)
+        self._batches = extract(backbone, frames, batch_size, device)
+
+    def __next__(self) -> Batch:
+        batch = next(self._batches)
+        keep = np.concatenate([next(self._masks) for _ in range(batch.n_frames)])
+        layers = {layer: features[keep] for layer, features in batch.layers.items()}
+        return Batch(batch.n_frames, layers, batch.energy)
 
 
 def fitting_batch(backbone: Backbone, largest: Atoms, device: torch.device) -> int:

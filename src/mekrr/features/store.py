@@ -145,6 +145,24 @@ def merge_shards(path: str | os.PathLike, shards: Sequence[str | os.PathLike]) -
                     writer.append(name, rows)
 
 
+def join_frames(first: FrameFeatures, second: FrameFeatures) -> FrameFeatures:
+    """Return the features of the frames of both, the first's first.
+
+    Raises a DataError if they are not of the same width.
+    """
+    widths = first.features.shape[1], second.features.shape[1]
+    if widths[0] != widths[1]:
+        raise DataError(
+            f"features of two data sets are {widths[0]} and {widths[1]} wide; list the species of "
+            "both in the backbone's options"
+        )
+    return FrameFeatures(
+        np.concatenate([first.features, second.features]),
+        np.concatenate([first.species, second.species]),
+        np.concatenate([first.pointer, first.pointer[-1] + second.pointer[1:]]),
+    )
+
+
 def read_layer(path: str | os.PathLike, layer: int) -> FrameFeatures:
     """Features of one layer as a memory map, float32 or float16.
 

@@ -17,7 +17,7 @@ import numpy as np
 from mekrr.errors import DataError
 from mekrr.features.store import read_layer
 from mekrr.kernels.cells import Cells, Pair, pairs_of_parts
-from mekrr.kernels.gram import SpeciesGram, species_gram
+from mekrr.kernels.gram import Gram, species_gram
 from mekrr.kernels.prepared import DTYPE, Prepared
 from mekrr.kernels.store import kernel_writer
 from mekrr.tensors import TensorFile, tensor_writer
@@ -96,7 +96,7 @@ def _computed(
     cells: Cells,
     parts: tuple[int, int],
     threads: int,
-) -> Iterator[tuple[int, Pair, SpeciesGram]]:
+) -> Iterator[tuple[int, Pair, Gram]]:
     for layer in prepared.layers:
         frames, coordinates = read_layer(features, layer), prepared.coordinates[layer]
         for pair in cells.block(*parts):
@@ -137,5 +137,5 @@ def _open_blocks(
     return files, n_parts
 
 
-def _by_share(gram: SpeciesGram) -> list[tuple[int | str, np.ndarray]]:
+def _by_share(gram: Gram) -> list[tuple[int | str, np.ndarray]]:
     return [("all", gram.k0), *gram.shares.items()]

@@ -15,9 +15,10 @@ prepared for the product panel by panel, so that the memory does not grow with t
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 
 import numpy as np
@@ -34,32 +35,61 @@ MEMORY = 2**26  # bytes for two panels of prepared features: larger ones gain li
 
 
 @dataclass(frozen=True)
-class SpeciesGram:
-    """Kernels between frames, before α is chosen; the shape is (n_rows, n_columns) in general.
+class Gram:
+    """Kernels between frames before α is chosen, in general of all with the training frames.
 
     Attributes
     ----------
-    k0 : float64, K_0.
-    shares : dict from species to float64 of the same shape, its term of K_1; may be empty
+    k0 : (n, T) float64, K_0.
+    shares : dict from species (atomic number) to (n, T) float64, its term of K_1; may be empty
         for a kernel that has K_0 only.
+    self_kernel : kernels (n,) of each frame with itself; None where nothing needs them.
+    lengthscale : σ of the atom kernel; NaN for one without.
     """
 
     k0: np.ndarray
     shares: dict[int, np.ndarray]
+    self_kernel: Gram | None = None
+    lengthscale: float = np.nan
 
-    @property
+    @cached_property
     def k1(self) -> np.ndarray:
         """K_1, the sum of all species' shares."""
         return sum(self.shares.values(), np.zeros(self.k0.shape))
 
-    def at(self, alpha: float) -> np.ndarray:
-        """K_α = (1 - α) K_0 + α K_1."""
-        return combine(self.k0, self.k1, alpha)
+    def at(self, alpha: float | Mapping[int, float]) -> np.ndarray:
+        """Return K_α = (1 - α) K_0 + α K_1; or, with an α_s for the share S_s of each species,
 
+            K = (1 - ᾱ) K_0 + Σ_s α_s S_s,    ᾱ the mean of the α_s over the species.
 
-def combine(k0: np.ndarray, k1: np.ndarray, alpha: float) -> np.ndarray:
-    """K_α = (1 - α) K_0 + α K_1."""
-    return (1.0 - alpha) * k0 + alpha * k1
+        As K_1 = Σ_s S_s, equal α_s = α give K_α. With 0 ≤ α_s ≤ 1 no weight is negative, so that
+        K is positive semi-definite as K_0 and every S_s are.
+
+        Parameters
+        ----------
+        alpha : α, or α_s by atomic number: these name the species that ᾱ is the mean over. One
+            that no frame has adds nothing.
+        """
+        if not isinstance(alpha, Mapping):
+            return (1.0 - alpha) * self.k0 + alpha * self.k1
+        total = (1.0 - np.mean(list(alpha.values()))) * self.k0
+        for species, weight in alpha.items():
+            if weight and species in self.shares:
+                total += weight * self.shares[species]
+        return total
+
+    def rows(self, which: np.ndarray) -> Gram:
+        """Return the kernels of some of the frames."""
+        own = None if self.self_kernel is None else self.self_kernel.rows(which)
+        return self._each(lambda values: values[which], own)
+
+    def columns(self, which: np.ndarray) -> Gram:
+        """Return the kernels with some of the training frames only."""
+        return self._each(lambda values: values[:, which], self.self_kernel)
+
+    def _each(self, change: Callable[[np.ndarray], np.ndarray], own: Gram | None) -> Gram:
+        shares = {species: change(share) for species, share in self.shares.items()}
+        return Gram(change(self.k0), shares, own, self.lengthscale)
 
 
 def species_gram(
@@ -73,7 +103,7 @@ def species_gram(
     memory: int = MEMORY,
     device: object = None,
     title: str = "kernel",
-) -> SpeciesGram:
+) -> Gram:
     """K_0 and every species' share of K_1 between two sets of frames.
 
     Parameters
@@ -102,7 +132,7 @@ def train_gram(
     *,
     dtype: type = np.float32,
     **options,
-) -> SpeciesGram:
+) -> Gram:
     """Kernel of all frames (rows) with the training frames (columns, in their order).
 
     The symmetric part, train with train, is computed once. ``options`` are those of
@@ -117,9 +147,7 @@ def train_gram(
         gram = species_gram(frames.select(rest), frames.select(train), kernel, **options)
         parts.append((rest, gram))
     shape = (len(frames), len(train))
-    whole = SpeciesGram(
-        np.zeros(shape), {int(s): np.zeros(shape) for s in np.unique(frames.species)}
-    )
+    whole = Gram(np.zeros(shape), {int(s): np.zeros(shape) for s in np.unique(frames.species)})
     for rows, part in parts:
         whole.k0[rows] = part.k0
         for species, share in part.shares.items():
@@ -127,7 +155,7 @@ def train_gram(
     return whole
 
 
-def own_gram(frames: FrameFeatures, kernel: AtomKernel) -> SpeciesGram:
+def self_gram(frames: FrameFeatures, kernel: AtomKernel) -> Gram:
     """Kernels of each frame with itself, (n_frames,), in float64, from its own atom pairs."""
     species = np.unique(frames.species)
     k0, shares = np.zeros(len(frames)), np.zeros((len(species), len(frames)))
@@ -144,15 +172,15 @@ def own_gram(frames: FrameFeatures, kernel: AtomKernel) -> SpeciesGram:
         sums = np.einsum("si,ij,sj->s", one_hot, pairs, one_hot, optimize=True)
         k0[index] = pairs.mean()
         shares[:, index] = sums / np.maximum(one_hot.sum(axis=1), 1) ** 2
-    return SpeciesGram(k0, dict(zip(species.tolist(), shares, strict=True)))
+    return Gram(k0, dict(zip(species.tolist(), shares, strict=True)))
 
 
-def _linear_gram(rows: FrameFeatures, columns: FrameFeatures) -> SpeciesGram:
+def _linear_gram(rows: FrameFeatures, columns: FrameFeatures) -> Gram:
     """Sums of h·h' over pairs are products of sums: no pass over pairs is needed."""
     present = np.intersect1d(rows.species, columns.species)
     left, left_by_species = _means(rows, present)
     right, right_by_species = _means(columns, present)
-    return SpeciesGram(
+    return Gram(
         left @ right.T,
         {int(s): left_by_species[k] @ right_by_species[k].T for k, s in enumerate(present)},
     )
@@ -183,7 +211,7 @@ def _pairwise_gram(
     memory: int,
     device: object,
     title: str,
-) -> SpeciesGram:
+) -> Gram:
     symmetric = columns is None
     other = rows if symmetric else columns
     if coordinates is None:
@@ -241,4 +269,4 @@ def _pairwise_gram(
                 right = make(other, right_panels[b], right=True)
             for _ in pool.map(partial(work, left, right), part):
                 bar.update()
-    return SpeciesGram(k0, {int(s): shares[k] for k, s in enumerate(species)})
+    return Gram(k0, {int(s): shares[k] for k, s in enumerate(species)})

@@ -14,7 +14,7 @@ from mekrr.features.store import read_layer
 from mekrr.kernels.atom import KERNELS, Radial
 from mekrr.kernels.cells import Cells
 from mekrr.kernels.engine.coordinates import Coordinates
-from mekrr.kernels.gram import SpeciesGram, own_gram
+from mekrr.kernels.gram import Gram, self_gram
 from mekrr.kernels.lengthscale import find_lengthscale
 from mekrr.kernels.store import named_shares, read_shares
 from mekrr.tensors import TensorFile, write_tensors
@@ -39,7 +39,7 @@ class Prepared:
     train: np.ndarray
     n_atoms: np.ndarray
     coordinates: dict[int, Coordinates]
-    own: dict[int, SpeciesGram]
+    own: dict[int, Gram]
 
     @classmethod
     def of(
@@ -60,7 +60,7 @@ class Prepared:
             logging.info("layer %d: lengthscale %.6g", layer, sigma)
             # As if read back: the order of an array in memory may decide its last digits.
             coordinates[layer] = _coordinates(_arrays(Coordinates.of([frames], sigma, DTYPE)))
-            own[layer] = own_gram(frames, KERNELS[atom](sigma))
+            own[layer] = self_gram(frames, KERNELS[atom](sigma))
         return cls(atom, np.asarray(train, dtype=np.int64), frames.n_atoms, coordinates, own)
 
     def cells(self, n_parts: int) -> Cells:

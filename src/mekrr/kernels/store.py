@@ -14,28 +14,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from mekrr.kernels.gram import SpeciesGram
+from mekrr.kernels.gram import Gram
 from mekrr.tensors import TensorFile, TensorWriter, tensor_writer, write_tensors
-
-
-@dataclass(frozen=True)
-class LayerKernel:
-    """Kernels of one layer.
-
-    Attributes
-    ----------
-    gram : (n_frames, n_train), all frames with the training frames.
-    own : (n_frames,), each frame with itself.
-    lengthscale : σ; NaN for a kernel without.
-    """
-
-    gram: SpeciesGram
-    own: SpeciesGram
-    lengthscale: float
 
 
 class KernelWriter:
@@ -65,7 +49,7 @@ class KernelWriter:
 def kernel_writer(
     path: str | os.PathLike,
     train: np.ndarray,
-    own: Mapping[int, SpeciesGram],
+    own: Mapping[int, Gram],
     lengthscales: Mapping[int, float],
 ) -> Iterator[KernelWriter]:
     """Open a kernel file to write its Gram matrices part by part.
@@ -91,19 +75,17 @@ def kernel_writer(
         yield KernelWriter(writer)
 
 
-def write_kernels(
-    path: str | os.PathLike, kernels: Mapping[int, LayerKernel], train: np.ndarray
-) -> None:
+def write_kernels(path: str | os.PathLike, kernels: Mapping[int, Gram], train: np.ndarray) -> None:
     """Write all layers; ``train`` holds the frame of each column."""
     tensors = {"train": np.asarray(train, dtype=np.int64)}
     for layer, kernel in kernels.items():
-        tensors |= named_shares(f"gram.layer{layer}", kernel.gram)
-        tensors |= named_shares(f"own.layer{layer}", kernel.own)
+        tensors |= named_shares(f"gram.layer{layer}", kernel)
+        tensors |= named_shares(f"own.layer{layer}", kernel.self_kernel)
         tensors[f"lengthscale.layer{layer}"] = np.float64(kernel.lengthscale)
     write_tensors(path, tensors, {})
 
 
-def read_kernels(path: str | os.PathLike) -> tuple[Mapping[int, LayerKernel], np.ndarray]:
+def read_kernels(path: str | os.PathLike) -> tuple[Mapping[int, Gram], np.ndarray]:
     """Kernels by layer, and the training frames.
 
     A layer is opened when it is asked for; its arrays are read-only memory maps.
@@ -120,13 +102,13 @@ class _StoredKernels(Mapping):
         found = (re.fullmatch(r"gram\.layer(\d+)\.all", name) for name in file.names)
         self._layers = sorted(int(match[1]) for match in found if match)
 
-    def __getitem__(self, layer: int) -> LayerKernel:
+    def __getitem__(self, layer: int) -> Gram:
         if layer not in self._layers:
             raise KeyError(layer)
-        return LayerKernel(
+        return replace(
             read_shares(self._file, f"gram.layer{layer}"),
-            read_shares(self._file, f"own.layer{layer}"),
-            float(self._file.read(f"lengthscale.layer{layer}")),
+            self_kernel=read_shares(self._file, f"own.layer{layer}"),
+            lengthscale=float(self._file.read(f"lengthscale.layer{layer}")),
         )
 
     def __iter__(self) -> Iterator[int]:
@@ -136,7 +118,7 @@ class _StoredKernels(Mapping):
         return len(self._layers)
 
 
-def named_shares(prefix: str, gram: SpeciesGram) -> dict[str, np.ndarray]:
+def named_shares(prefix: str, gram: Gram) -> dict[str, np.ndarray]:
     """The arrays of a Gram matrix by their names on disk."""
     return {
         f"{prefix}.all": gram.k0,
@@ -144,10 +126,10 @@ def named_shares(prefix: str, gram: SpeciesGram) -> dict[str, np.ndarray]:
     }
 
 
-def read_shares(file: TensorFile, prefix: str) -> SpeciesGram:
+def read_shares(file: TensorFile, prefix: str) -> Gram:
     """The reverse of `named_shares`, as memory maps."""
     found = [
         name.removeprefix(f"{prefix}.") for name in file.names if name.startswith(f"{prefix}.")
     ]
     species = sorted(int(share) for share in found if share != "all")
-    return SpeciesGram(file.read(f"{prefix}.all"), {s: file.read(f"{prefix}.{s}") for s in species})
+    return Gram(file.read(f"{prefix}.all"), {s: file.read(f"{prefix}.{s}") for s in species})

@@ -25,7 +25,7 @@ from mekrr.errors import ModelFileError, first_fault, first_line, printable
 from mekrr.files import atomic_path
 from mekrr.tensors import CODES, DTYPES
 
-FORMAT = 2
+FORMAT = 3
 CHECKED_SINCE = 2  # the format that brought the checksum
 LARGEST_RECORD = 1 << 24  # characters; that of the largest model known has some 10⁴
 UNSEALED = "0" * 64  # stands for the checksum where the record itself is summed up

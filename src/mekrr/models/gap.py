@@ -20,36 +20,35 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import ase.io
 import numpy as np
-import pandas as pd
 from ase import Atoms
 from ase.data import chemical_symbols
 
 from mekrr.errors import DataError, MekrrError, first_line
 from mekrr.files import atomic_path
-from mekrr.models.fits import Fit, Problem
+from mekrr.models.problem import Problem
 from mekrr.progress import progress_bar
 
 METHOD = "GAP-SOAP"
 POTENTIAL = "gap.xml"
 UNUSED_SIGMAS = "1.0 1.0 1.0"  # of forces, virials, Hessians: not fitted, but 0 stops gap_fit
-INSTALL = (
-    "install the package quippy-ase (make setup does, where there are wheels: x86-64 Linux and "
-    "macOS) or leave GAP-SOAP out (study.gap: false)"
-)
+INSTALL = "pip install 'mekrr[gap]', for which there are wheels for x86-64 Linux and macOS"
 
 
 class GapError(MekrrError):
-    """gap_fit or quippy is missing, or failed."""
+    """gap_fit or quippy failed."""
+
+
+class GapMissing(GapError):
+    """gap_fit or quippy is not installed."""
 
 
 def fit_gap(
@@ -123,7 +122,9 @@ def predict_gap(model: str | os.PathLike, frames: Sequence[Atoms]) -> np.ndarray
         try:
             from quippy.potential import Potential
         except ImportError as error:
-            raise GapError(f"quippy cannot be imported ({first_line(error)}); {INSTALL}") from error
+            raise GapMissing(
+                f"quippy cannot be imported ({first_line(error)}); {INSTALL}"
+            ) from error
         species = {int(z) for z in re.search(r"species_Z=\{([\d ]+)\}", text)[1].split()}
         cutoff = float(re.search(r"cutoff=([\d.]+)", text)[1])
         for index, atoms in enumerate(frames):
@@ -149,46 +150,66 @@ def predict_gap(model: str | os.PathLike, frames: Sequence[Atoms]) -> np.ndarray
     return energy
 
 
-@dataclass(frozen=True)
-class GapFit(Fit):
-    """The tables of a fit, `mekrr.models.fits`, and one more.
-
-    Attributes
-    ----------
-    costs : method, backbone, prediction_seconds (of the processor) for each frame.
-    """
-
-    costs: pd.DataFrame
-
-
-def gap_soap(problem: Problem, frames: Sequence[Atoms], model: str | os.PathLike) -> GapFit:
-    """Predictions on all frames of a problem by the potential fitted on its training frames."""
-    begin = time.process_time()
-    energy = predict_gap(model, frames)
-    seconds = (time.process_time() - begin) / len(frames)
-    fit = problem.unfitted(METHOD, "none", problem.reference + energy)
-    cost = {"method": METHOD, "backbone": "none", "prediction_seconds": seconds}
-    return GapFit(fit.predictions, fit.choices, fit.sweep, pd.DataFrame([cost]))
-
-
-def transfer_gap(
-    problem: Problem, frames: Sequence[Atoms], model: str | os.PathLike
-) -> pd.DataFrame:
-    """Predictions on a target's test frames by the potential fitted on a source.
+@dataclass
+class Gap:
+    """A GAP-SOAP potential of residual energies.
 
     Parameters
     ----------
-    problem : as from `mekrr.study.experiments.transfer.transfer_problem`.
-    frames : the target's test frames.
-
-    Returns
-    -------
-    DataFrame with the columns of `mekrr.study.experiments.transfer.transfer`.
+    settings, seed, threads : see `fit_gap`.
+    log : file for gap_fit's output.
     """
-    energy = problem.reference.copy()
-    energy[problem.members("test")] += predict_gap(model, frames)
-    table = problem.predictions(METHOD, "none", None, energy)
-    return table[table["split"] == "test"].drop(columns="split")
+
+    settings: Mapping[str, float | str] = field(default_factory=dict)
+    seed: int = 0
+    log: str | os.PathLike = "gap_fit.log"
+    threads: int = 1
+    _packed: bytes | None = field(init=False, default=None)  # once fitted
+    _path: Path | None = field(init=False, default=None)  # once loaded
+
+    def fit(self, problem: Problem, inputs: Sequence[Atoms]) -> Gap:
+        """Fit by gap_fit; ``inputs`` are all frames of the problem. Raises a GapError."""
+        train = problem.members("train")
+        with tempfile.TemporaryDirectory(prefix="gap-") as folder:
+            file = Path(folder) / "model.tar.gz"
+            fit_gap(
+                file,
+                [inputs[index] for index in train],
+                problem.residual[train],
+                self.settings,
+                seed=self.seed,
+                log=self.log,
+                threads=self.threads,
+            )
+            self._packed, self._path = file.read_bytes(), None
+        return self
+
+    def predict(self, problem: Problem, inputs: Sequence[Atoms]) -> tuple[np.ndarray, None]:
+        """Return residual energies (n_frames,) in eV; raises the errors of `predict_gap`."""
+        with self._file() as file:
+            return predict_gap(file, inputs), None
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the archive of `fit_gap`."""
+        with self._file() as file, atomic_path(path) as temporary:
+            shutil.copyfile(file, temporary)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Gap:
+        """Take a potential from its file, which the first prediction opens."""
+        model = cls()
+        model._path = Path(path)
+        return model
+
+    @contextmanager
+    def _file(self) -> Iterator[Path]:
+        if self._path is not None:
+            yield self._path
+            return
+        with tempfile.TemporaryDirectory(prefix="gap-") as folder:
+            file = Path(folder) / "model.tar.gz"
+            file.write_bytes(self._packed)
+            yield file
 
 
 def _gap_fit() -> str:
@@ -198,7 +219,7 @@ def _gap_fit() -> str:
     path = os.pathsep.join([*folders, os.environ.get("PATH", "")])
     program = shutil.which("gap_fit", path=path)
     if program is None:
-        raise GapError(f"gap_fit not found; {INSTALL}")
+        raise GapMissing(f"gap_fit not found; {INSTALL}")
     return program
 
 
@@ -252,7 +273,7 @@ def _run(command: Sequence[str], folder: str, log: Path, threads: int) -> None:
     if done.returncode < 0:
         raise GapError(
             f"gap_fit was ended by signal {-done.returncode}, as if memory ran out; see {log}, "
-            "and lower gap.n_sparse or gap.n_max"
+            "and lower n_sparse or n_max"
         )
     if done.returncode or not (Path(folder) / POTENTIAL).is_file():
         raise GapError(f"gap_fit failed: {_last_message(done.stderr, log)}; see {log}")

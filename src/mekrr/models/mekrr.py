@@ -11,35 +11,37 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from ase import Atoms
+from ase.data import atomic_numbers, chemical_symbols
 from ase.symbols import Symbols
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from mekrr import environment
+from mekrr.choices import BY_SPECIES
 from mekrr.data.references import (
-    ALONE,
+    GIVEN,
     References,
     Rule,
     require_usable,
     separate_isolated,
     warn_of_isolated,
+    with_isolated,
 )
 from mekrr.data.units import unit_doubt
 from mekrr.errors import (
     BackboneError,
     CompositionWarning,
-    ConstantTargetWarning,
     DataError,
     DataWarning,
     InputError,
     printable,
 )
-from mekrr.features.atoms import selected
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import KERNELS, AtomKernel
-from mekrr.kernels.gram import combine, own_gram, species_gram, train_gram
+from mekrr.kernels.gram import Gram
 from mekrr.kernels.lengthscale import find_lengthscale
+from mekrr.kernels.training import Normalisation, new_gram, training_gram
 from mekrr.models.file import read_model, write_model
 from mekrr.models.inputs import (
     Given,
@@ -49,22 +51,24 @@ from mekrr.models.inputs import (
     take_validation,
     take_weights,
 )
+from mekrr.models.kernel import KernelModel
 from mekrr.models.parameters import check_parameters
+from mekrr.models.problem import Problem
 from mekrr.models.record import ModelRecord
-from mekrr.models.ridge import KernelRidge, RidgePath, is_constant
+from mekrr.models.ridge import KernelRidge, RidgePath
 from mekrr.models.select import (
+    LEAVE_ONE_OUT,
+    VALIDATION,
     Choice,
+    Search,
     alpha_grid,
-    choose,
-    leave_one_out_sweep,
     regularisation_grid,
-    sweep,
+    select,
 )
 
 # What config/config.yaml has.
 ALPHAS = alpha_grid(smallest=1e-4, count=21)
 REGULARISATIONS = regularisation_grid(smallest=1e-11, largest=1e-3, count=9)
-SAME_KERNEL = 1e-7  # relative; closer than its rounding, float32, a kernel tells nothing apart
 BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
 
 
@@ -87,18 +91,20 @@ class MEKRR(RegressorMixin, BaseEstimator):
     backbone : name of the network; see `mekrr.backbones.registry`.
     layer : layer of the network whose features enter; None: chosen among those that the
         registry names.
-    alpha : α, 0 to 1; None: chosen among 0 and 20 values from 1e-4 to 1.
+    alpha : α, 0 to 1; None: chosen among 0 and 20 values from 1e-4 to 1; "by-species": each
+        species has its own, chosen among the same.
     regularisation : λ ≥ 0; None: chosen among nine values from 1e-11 to 1e-3.
     lengthscale : σ of the atom kernel, or "median" for the median distance of training atoms,
         or "sampled-median" for that of some drawn at random.
-    kernel : atom kernel "gaussian", "matern3", "matern5" or "linear" (which has no σ); or
+    kernel : atom kernel, one of `mekrr.kernels.atom.KERNELS`; "linear", which has no σ, is ridge
+        regression on mean features, those of each species side by side if α is 1. Or
         "precomputed", if kernels between frames are given in place of frames. These have no
         backbone, layer, α, σ or reference energies; as for the criterion, a frame counts as
         one atom.
     target : "energy", or "delta": what the untouched network leaves, E - E_GNN. Far from all
         training frames the prediction then falls back to the network's own.
     reference_energy : rule of `mekrr.data.references.References.fit`; of the energy, or of what
-        the network leaves, for which least squares stand in for "isolated-atoms". Frames with
+        the network leaves, see `mekrr.models.problem.Problem.beyond`. Frames with
         ``info["config_type"]`` IsolatedAtom serve as references and are not fitted.
     atoms : rule of `mekrr.features.atoms.selected`: which atoms enter the kernel.
     registry : file that names more backbones, see `mekrr.backbones.registry`.
@@ -107,9 +113,10 @@ class MEKRR(RegressorMixin, BaseEstimator):
     Attributes
     ----------
     layer_, alpha_, regularisation_, lengthscale_ : as fitted; None where they do not apply.
+        α by species is a dict.
     criterion_ : what chose those left None: "leave-one-out errors", "n validation frames".
-    sweep_ : DataFrame of layer, alpha, regularisation, rmse, mae (meV/atom) of all that was
-        chosen from; None if nothing was, or the model was loaded.
+    sweep_ : DataFrame of layer, alpha, regularisation and errors (meV/atom) of all that was
+        chosen from, see `mekrr.models.select.sweep`; None if nothing was, or the model was loaded.
     leave_one_out_ : (T,) signed leave-one-out errors of the training frames in meV/atom, of
         the fitted parameters; see `RidgePath.leave_one_out`. Frames of one trajectory
         resemble each other, which flatters them.
@@ -216,13 +223,16 @@ class MEKRR(RegressorMixin, BaseEstimator):
         if self.input_ == "frames":
             X, y, validation, isolated = _without_isolated(X, y, validation)
             species = Symbols(np.unique(np.concatenate(_numbers(X))))
-            require_usable(self._rule_of_references(), species, "frames", isolated)
-        train = np.setdiff1d(np.arange(len(y)), [] if validation is None else validation)
+            needed = [] if self.target == "delta" else species
+            require_usable(self.reference_energy, needed, "frames", isolated)
+        split = np.full(len(y), "train", dtype=object)
+        split[[] if validation is None else validation] = "val"
+        train = np.flatnonzero(split == "train")
         if len(train) == 0:
             raise InputError("no frame is left to be fitted; name fewer for validation")
 
         layers, self.backbone_, self.references_ = [None], None, None
-        self._backbone = self._references = None
+        self._backbone = self._references = self._normalisation = None
         with self._own_settings():
             if self.input_ == "frames":
                 from mekrr.backbones.registry import open_backbone
@@ -231,24 +241,21 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 if self.layer is not None:
                     layers = [self.layer]
             if self.input_ == "kernel":
-                n_atoms, target = np.ones(len(y)), y
-                columns = X[:, train]
-                grams = [_Gram(None, None, None, columns, columns)]
+                table = pd.DataFrame({"formula": "", "n_atoms": 1, "energy": y})
+                problem = Problem(table, split, np.zeros(len(y)))
+                grams = [_Candidate(None, Gram(X[:, train], {}), None, None)]
             else:
-                numbers = _numbers(X)
-                n_atoms = np.array([len(frame) for frame in numbers])
                 features, network = self._features(X, layers)
                 _warn_of_unit(X, y, network)
-                rest = y - network if self.target == "delta" else y
-                self._fit_references(numbers, rest, train, isolated)
-                target = rest - self._reference(numbers)
+                problem = self._problem(_numbers(X), y, split, network, isolated)
                 grams = self._grams(features, train)
-            kernel = self._choose(grams, len(layers), target, n_atoms, train, validation)
-            _require_learnable(kernel, target[train])
-            self.ridge_ = KernelRidge(self.regularisation_).fit(kernel, target[train])
-            path = RidgePath(kernel, target[train])
+            chosen = self._choose(grams, len(layers), problem)
+            model = KernelModel(self._alpha(), self.regularisation_).fit(problem, chosen)
+            self.ridge_ = model.ridge_
+            path = RidgePath(chosen.rows(train).at(model.alpha), problem.residual[train])
         predicted = path.leave_one_out(np.array([self.regularisation_]))[0]
-        self.leave_one_out_ = 1000.0 * (predicted - target[train]) / n_atoms[train]
+        errors = predicted - problem.residual[train]
+        self.leave_one_out_ = 1000.0 * errors / problem.n_atoms[train]
         self.provenance_ = environment.collect()
 
     def predict(
@@ -287,24 +294,30 @@ class MEKRR(RegressorMixin, BaseEstimator):
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         X, self_kernel = self._take_new(X, return_std, self_kernel)
         with self._own_settings():
+            known, undetermined = 0.0, 0.0
             if self.input_ == "kernel":
-                known, undetermined, kernel = 0.0, 0.0, X
+                gram = Gram(X, {}, None if self_kernel is None else Gram(self_kernel, {}))
             else:
                 numbers = _numbers(X)
-                reference = self._reference(numbers)
+                known = self._reference(numbers)
                 undetermined = self._undetermined(numbers)
                 layers, network = self._features(X, [self.layer_])
-                offset = network if self.target == "delta" else 0.0
-                known, features = offset + reference, layers[self.layer_]
-                atom_kernel = self._atom_kernel(self.lengthscale_)
-                gram = species_gram(features, self.train_, atom_kernel, threads=self.threads)
-                kernel = combine(gram.k0, gram.k1, self.alpha_)
-                if return_std:
-                    self_kernel = own_gram(features, atom_kernel).at(self.alpha_)
+                if self.target == "delta":
+                    known = network + known
+                gram = new_gram(
+                    layers[self.layer_],
+                    self.train_,
+                    self._atom_kernel(self.lengthscale_),
+                    self._normalisation,
+                    own=return_std,
+                    threads=self.threads,
+                )
+            kernel = gram.at(self._alpha())
             energy = known + self.ridge_.predict(kernel)
             if not return_std:
                 return energy
-            return energy, np.hypot(self.ridge_.std(kernel, self_kernel), undetermined)
+            std = self.ridge_.std(kernel, gram.self_kernel.at(self._alpha()))
+            return energy, np.hypot(std, undetermined)
 
     def score(
         self,
@@ -328,21 +341,18 @@ class MEKRR(RegressorMixin, BaseEstimator):
     def save(self, path: str | os.PathLike) -> None:
         """Write the fitted model to one file, see `mekrr.models.file`."""
         check_is_fitted(self, "ridge_")
-        tensors = {
-            "coefficients": self.ridge_.coefficients_,
-            "factor": self.ridge_.factor_,
-            "leave_one_out": self.leave_one_out_,
-        }
+        tensors = self.ridge_.tensors() | {"leave_one_out": self.leave_one_out_}
         if self.train_ is not None:
             tensors |= {"features": self.train_.features} | {
                 name: getattr(self.train_, name).astype(np.int64) for name in ("species", "pointer")
             }
-        ridge = {name: getattr(self.ridge_, name) for name in ("mean_", "scale_", "variance_")}
+        if self._normalisation is not None:
+            tensors |= self._normalisation.tensors()
         fitted = {name: getattr(self, name) for name in self._fitted}
         if self._references is not None:
             fitted["reference_record"] = self._references.record()
         parameters = {k: v for k, v in self.parameters_.items() if k != "registry"}
-        record = {"parameters": parameters, "fitted": fitted, "ridge": ridge}
+        record = {"parameters": parameters, "fitted": fitted, "ridge": self.ridge_.record()}
         write_model(path, tensors, record, ModelRecord)
 
     @classmethod
@@ -361,16 +371,13 @@ class MEKRR(RegressorMixin, BaseEstimator):
         model.threads = min(model.threads, len(os.sched_getaffinity(0)))
         for name in cls._fitted:
             setattr(model, name, record["fitted"][name])
-        model.ridge_ = KernelRidge(model.regularisation_)
-        for name, value in record["ridge"].items():
-            setattr(model.ridge_, name, value)
-        model.ridge_.coefficients_ = tensors["coefficients"]
-        model.ridge_.factor_ = tensors["factor"]
+        model.ridge_ = KernelRidge.recalled(model.regularisation_, record["ridge"], tensors)
         model.leave_one_out_ = tensors["leave_one_out"]
         model.sweep_ = model.train_ = None
         if model.input_ != "kernel":
             names = ("features", "species", "pointer")
             model.train_ = FrameFeatures(*(tensors[name] for name in names))
+        model._normalisation = Normalisation.of_tensors(tensors)
         model._recall_references(record["fitted"]["reference_record"])
         model.parameters_ = model.get_params(deep=False)
         return model
@@ -451,7 +458,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         if name not in registered(self.registry):
             raise BackboneError(
                 f"the model's backbone {name!r} is none of the package's and in no registry "
-                "given; give that of the fit (registry=FILE, --registry FILE)"
+                "given; give that of the fit as `registry`"
             )
         backbone, _, found = open_backbone(name, self.registry)
         for key, expected in self.backbone_.items():
@@ -468,7 +475,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         """Features by layer, and the network's own energies (n,) in eV, None without any."""
         if isinstance(X, FrameFeatures):
             return {None: X}, None
-        from mekrr.features.extract import choose_device, extract
+        from mekrr.features.extract import choose_device, gather
 
         backbone = self._backbone
         for layer in layers:
@@ -483,44 +490,44 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 "another backbone"
             )
         backbone.check_species(X, "frames")
-        masks = [selected(atoms, self.atoms, "frames") for atoms in X]
-        parts, energies = {layer: [] for layer in layers}, []
-        for batch in extract(backbone, X, BATCH_SIZE, choose_device()):
-            for layer, done in parts.items():
-                done.append(batch.layers[layer])
-            energies.append(batch.energy)
-        keep = np.concatenate(masks)
-        species = np.concatenate([atoms.numbers for atoms in X])[keep]
-        pointer = np.cumsum([0, *(mask.sum() for mask in masks)])
-        features = {
-            layer: FrameFeatures(np.concatenate(done)[keep], species, pointer)
-            for layer, done in parts.items()
-        }
-        return features, np.concatenate(energies) if backbone.has_energy else None
+        return gather(
+            backbone,
+            X,
+            layers,
+            batch_size=BATCH_SIZE,
+            device=choose_device(),
+            atoms=self.atoms,
+            source="frames",
+        )
 
-    def _fit_references(
+    def _problem(
         self,
         numbers: list[np.ndarray],
         energy: np.ndarray,
-        train: np.ndarray,
+        split: np.ndarray,
+        network: np.ndarray | None,
         isolated: Mapping[str, float],
-    ) -> None:
-        """Set ``references_`` from the training frames, energies (n,) in eV."""
-        formulas, rule = _formulas([numbers[index] for index in train]), self._rule_of_references()
+    ) -> Problem:
+        """What is learnt of energies (n,) in eV; sets ``references_``."""
+        train = np.flatnonzero(split == "train")
         species = Symbols(np.unique(np.concatenate([numbers[index] for index in train])))
-        warn_of_isolated(isolated, list(species), rule, self.target == "delta")
-        if self.target == "delta":
-            isolated = {}
-        self._references = References.fit(
-            formulas, energy[train], rule, "training frames", isolated
+        warn_of_isolated(isolated, list(species), self.reference_energy, self.target == "delta")
+        _require_known(numbers, species)
+        table = pd.DataFrame(
+            {
+                "formula": _formulas(numbers),
+                "n_atoms": [len(frame) for frame in numbers],
+                "energy": energy,
+            }
         )
+        problem = Problem(with_isolated(table, isolated), split, np.zeros(len(table)))
+        if self.target == "delta":
+            problem = problem.beyond(network, self.reference_energy, "training frames")
+        else:
+            problem = problem.with_references(self.reference_energy, "training frames")
+        self._references = problem.references
         self.references_ = {s: self._references.per_species[s] for s in species}
-
-    def _rule_of_references(self) -> Rule:
-        """That of isolated atoms, of another zero than what a network leaves, is not for that."""
-        if self.target == "delta" and self.reference_energy == ALONE:
-            return "least-squares"
-        return self.reference_energy
+        return problem
 
     def _recall_references(self, record: Mapping[str, object] | None) -> None:
         """Set what a loaded model knows of its references beside ``references_``."""
@@ -542,14 +549,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
 
     def _reference(self, numbers: list[np.ndarray]) -> np.ndarray:
         """(n,) reference energies in eV; a DataError for an element without."""
-        for index, frame in enumerate(numbers):
-            unknown = set(Symbols(frame)) - set(self.references_)
-            if unknown:
-                raise DataError(
-                    f"frame {index}: no training frame has {', '.join(sorted(unknown))}; fit with "
-                    "frames that do, or leave it out"
-                )
-        return np.array([sum(map(self.references_.get, Symbols(frame))) for frame in numbers])
+        _require_known(numbers, self.references_)
+        known = References(GIVEN, self.references_, (), 0.0)
+        return known.of(_formulas(numbers), "frames")
 
     def _undetermined(self, numbers: list[np.ndarray]) -> np.ndarray | float:
         """(n,) eV, see `References.undetermined`; warns where it is not 0."""
@@ -562,89 +564,82 @@ class MEKRR(RegressorMixin, BaseEstimator):
             warnings.warn(doubt, CompositionWarning, stacklevel=4)
         return std
 
+    def _alpha(self) -> float | dict[int, float]:
+        """α as kernels take it: 0 if there is none, by atomic number if each species has one."""
+        if isinstance(self.alpha_, Mapping):
+            return {atomic_numbers[symbol]: alpha for symbol, alpha in self.alpha_.items()}
+        return self.alpha_ or 0.0
+
     def _atom_kernel(self, lengthscale: float | None) -> AtomKernel:
         return KERNELS[self.kernel](np.nan if lengthscale is None else lengthscale)
 
     def _grams(
         self, layers: Mapping[int | None, FrameFeatures], train: np.ndarray
-    ) -> Iterator[_Gram]:
+    ) -> Iterator[_Candidate]:
         """Kernels of all frames with the training frames, layer after layer."""
         for layer, features in layers.items():
-            of_training = features.select(train)
             lengthscale = None if self.kernel == "linear" else self.lengthscale
             if lengthscale is not None:
                 lengthscale = find_lengthscale(features, train, lengthscale, threads=self.threads)
-            gram = train_gram(
+            gram, normalisation = training_gram(
                 features,
                 train,
                 self._atom_kernel(lengthscale),
+                own=False,
                 threads=self.threads,
                 title="kernel" if layer is None else f"kernel, layer {layer}",
             )
-            yield _Gram(layer, lengthscale, of_training, gram.k0, gram.k1)
+            yield _Candidate(layer, gram, features.select(train), normalisation)
 
-    def _choose(
-        self,
-        grams: Iterable[_Gram],
-        n_layers: int,
-        target: np.ndarray,
-        n_atoms: np.ndarray,
-        train: np.ndarray,
-        validation: np.ndarray | None,
-    ) -> np.ndarray:
-        """Set what is left open to its best; returns K_α (T, T) of the training frames."""
-        alphas = ALPHAS if self.alpha is None else np.array([self.alpha], dtype=np.float64)
+    def _choose(self, candidates: Iterable[_Candidate], n_layers: int, problem: Problem) -> Gram:
+        """Set what is left open to its best; returns the kernels of the layer."""
+        by_species = self.alpha == BY_SPECIES
+        alphas = ALPHAS
         if self.input_ == "kernel":
             alphas = np.zeros(1)
+        elif self.alpha is not None and not by_species:
+            alphas = np.array([self.alpha], dtype=np.float64)
         lambdas = REGULARISATIONS
         if self.regularisation is not None:
             lambdas = np.array([self.regularisation], dtype=np.float64)
+        n_validation = len(problem.members("val"))
+        criterion = VALIDATION if n_validation else LEAVE_ONE_OUT
+        search = Search(problem, alphas, criterion, by_species)
+        is_open = n_layers * len(alphas) * len(lambdas) > 1
         best, least, tables = None, None, []
-        for gram in grams:
-            if n_layers * len(alphas) * len(lambdas) == 1:
-                best, least = gram, Choice(alphas[0], lambdas[0], np.nan)
+        for candidate in candidates:
+            if not is_open:
+                best, least = candidate, Choice(float(alphas[0]), float(lambdas[0]))
                 break
-            if validation is None:
-                table = leave_one_out_sweep(
-                    gram.k0, gram.k1, target, n_atoms, alphas, lambdas, self.threads
-                )
-            else:
-                table = sweep(
-                    gram.k0,
-                    gram.k1,
-                    target,
-                    n_atoms,
-                    train,
-                    validation,
-                    alphas,
-                    lambdas,
-                    self.threads,
-                )
-            tables.append(table.assign(layer=gram.layer))
-            choice = choose(table)
-            if least is None or choice.validation_rmse < least.validation_rmse:
-                best, least = gram, choice
+            (choice,), (table,) = select(candidate.gram, [search], lambdas, self.threads)
+            tables.append(table.assign(layer=candidate.layer))
+            if least is None or choice.error(criterion) < least.error(criterion):
+                best, least = candidate, choice
         self.sweep_ = self.criterion_ = None
-        if tables:
+        if is_open:
             self.sweep_ = pd.concat(tables, ignore_index=True)
             self.criterion_ = "leave-one-out errors"
-            if validation is not None:
-                self.criterion_ = f"{len(validation)} validation frames"
-        self.layer_, self.lengthscale_, self.train_ = best.layer, best.lengthscale, best.features
+            if n_validation:
+                self.criterion_ = f"{n_validation} validation frames"
+        self.layer_, self.train_ = best.layer, best.features
+        self._normalisation = best.normalisation
+        sigma = best.gram.lengthscale
+        self.lengthscale_ = None if np.isnan(sigma) else sigma
         self.regularisation_ = least.regularisation
         self.alpha_ = None if self.input_ == "kernel" else least.alpha
-        return combine(best.k0[train], best.k1[train], least.alpha)
+        if by_species:
+            self.alpha_ = {chemical_symbols[z]: alpha for z, alpha in least.alpha.items()}
+        return best.gram
 
 
 @dataclass(frozen=True)
-class _Gram:
-    """Kernels ``k0``, ``k1`` (n_frames, T) of one layer, the features of the T frames."""
+class _Candidate:
+    """Kernels of all frames with the T training frames on one layer, and what made them."""
 
     layer: int | None
-    lengthscale: float | None
+    gram: Gram
     features: FrameFeatures | None
-    k0: np.ndarray
-    k1: np.ndarray
+    normalisation: Normalisation | None
 
 
 def _warn_of_unit(X: Given, energy: np.ndarray, network: np.ndarray | None) -> None:
@@ -661,6 +656,17 @@ def _numbers(X: list[Atoms] | FrameFeatures) -> list[np.ndarray]:
     if isinstance(X, FrameFeatures):
         return np.split(X.species, X.pointer[1:-1])
     return [atoms.numbers for atoms in X]
+
+
+def _require_known(numbers: list[np.ndarray], species: Iterable[str]) -> None:
+    """Raise a DataError for the first frame with an element that no training frame has."""
+    for index, frame in enumerate(numbers):
+        unknown = set(Symbols(frame)) - set(species)
+        if unknown:
+            raise DataError(
+                f"frame {index}: no training frame has {', '.join(sorted(unknown))}; fit with "
+                "frames that do, or leave it out"
+            )
 
 
 def _formulas(numbers: list[np.ndarray]) -> list[str]:
@@ -682,23 +688,3 @@ def _without_isolated(
         if len(validation) == 0:
             raise InputError("validation names isolated atoms only; name other frames")
     return [frames[index] for index in kept], energy[kept], validation, isolated
-
-
-def _require_learnable(kernel: np.ndarray, target: np.ndarray) -> None:
-    """Raise a DataError if a kernel (T, T) tells no two training frames apart.
-
-    Warns if all targets (T,) are the same.
-    """
-    if np.ptp(kernel) <= SAME_KERNEL * np.abs(kernel).max():
-        what = f"all {len(target)} training frames are alike"
-        if len(target) == 1:
-            what = "one training frame"
-        raise DataError(f"{what}: nothing can be learnt; give at least two that differ")
-    if is_constant(target):
-        warnings.warn(
-            f"all {len(target)} training energies are the same beyond their references: nothing "
-            "was learnt, errors of 0 mean nothing, and standard deviations are infinite; check "
-            "the energies",
-            ConstantTargetWarning,
-            stacklevel=4,
-        )

@@ -8,7 +8,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from mekrr.choices import MEDIANS
+from mekrr.choices import BY_SPECIES, MEDIANS
 from mekrr.errors import ConfigError
 from mekrr.features.atoms import check_rule
 from mekrr.kernels.atom import KERNELS
@@ -22,7 +22,7 @@ OPEN = ("layer", "alpha", "regularisation")  # None where the fit has to choose
 TYPES = {
     "backbone": (str, "the name of a network"),
     "registry": (str | os.PathLike | None, "the path of a file"),
-    "reference_energy": (str | Mapping, "the name of a rule, or energies in eV by species"),
+    "reference_energy": (str | Mapping, "a name, as least-squares, or energies in eV by species"),
 }
 FLOAT32 = np.finfo(np.float32)
 NUMBERS = {
@@ -46,6 +46,8 @@ def check_parameters(parameters: Mapping[str, object]) -> None:
     for name, (kind, least, largest) in NUMBERS.items():
         value = parameters[name]
         if value is None and name in OPEN:
+            continue
+        if name == "alpha" and isinstance(value, str) and value == BY_SPECIES:
             continue
         if name == "lengthscale" and isinstance(value, str) and value in MEDIANS:
             continue

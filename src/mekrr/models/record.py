@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
@@ -13,16 +14,22 @@ from pydantic import (
     JsonValue,
     NonNegativeFloat,
     PositiveFloat,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
     model_validator,
 )
 
+from mekrr.choices import BY_SPECIES, MEDIANS
 from mekrr.data.references import GIVEN, RULES
+from mekrr.errors import first_fault
 from mekrr.features.rule import AtomRule
 from mekrr.models.file import Closed, Record, Tensors, Text
 from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION, MOST_THREADS
-from mekrr.models.parameters import CHOICES, MEDIANS
+from mekrr.models.parameters import CHOICES
 
 FORMULA = re.compile(r"(?:[A-Z][a-z]?(?:[1-9][0-9]{0,7})?)+")
+NORMALISED_SINCE = 3  # the format that brought the normalisation of linear kernels
 FLOAT, FLOATS, INTEGERS = ("float64",), ("float16", "float32", "float64"), ("int32", "int64")
 OF_FRAMES = {  # from tensor to possible types and the names of its lengths
     "coefficients": (FLOAT, ["frames"]),
@@ -33,6 +40,12 @@ OF_ATOMS = {
     "features": (FLOATS, ["atoms", "width"]),
     "species": (INTEGERS, ["atoms"]),
     "pointer": (INTEGERS, ["bounds"]),
+}
+OF_NORMALISATION = {  # of a linear kernel; older files hold kernels that were taken as they are
+    "normalisation_species": (INTEGERS, ["shares"]),
+    "normalisation_means": (FLOAT, ["parts", "frames"]),
+    "normalisation_overall": (FLOAT, ["parts"]),
+    "normalisation_scales": (FLOAT, ["kernels"]),
 }
 FARTHEST = 1e18  # lengthscales: kernels take squares of it, in float32
 # What a model has according to that to which it was fitted; it has nothing else of them all.
@@ -67,6 +80,25 @@ Energies = Annotated[dict[Species, float], Field(min_length=1)]  # in eV
 Layer = Annotated[int, Field(ge=0, le=LARGEST_LAYER)]
 Regularisation = Annotated[float, Field(ge=0, le=LARGEST_REGULARISATION)]
 Share = Annotated[float, Field(ge=0, le=1)]
+OfSpecies = TypeAdapter(
+    Annotated[dict[Species, Share], Field(min_length=1)], config=Closed.model_config
+)
+
+
+def _or_by_species(value: object, share: Callable[[object], float]) -> float | str:
+    return value if value == BY_SPECIES else share(value)
+
+
+def _or_of_species(value: object, share: Callable[[object], float]) -> float | dict[str, float]:
+    if not isinstance(value, dict):
+        return share(value)
+    try:
+        return OfSpecies.validate_python(value)
+    except ValidationError as error:
+        raise ValueError(first_fault(error)) from error
+
+
+Alpha = Annotated[Share, WrapValidator(_or_of_species)]
 
 
 class _Parameters(Closed):
@@ -74,7 +106,7 @@ class _Parameters(Closed):
 
     backbone: Text
     layer: Layer | None
-    alpha: Share | None
+    alpha: Annotated[Share, WrapValidator(_or_by_species)] | None
     regularisation: Regularisation | None
     lengthscale: Literal[*MEDIANS] | PositiveFloat
     kernel: Literal[*CHOICES["kernel"]]
@@ -106,7 +138,7 @@ class _Fitted(Closed):
 
     input_: Literal["frames", "features", "kernel"]
     layer_: Layer | None
-    alpha_: Share | None
+    alpha_: Alpha | None
     regularisation_: Regularisation
     lengthscale_: PositiveFloat | None
     criterion_: Text | None
@@ -116,7 +148,7 @@ class _Fitted(Closed):
     provenance_: dict[Text, Text]
 
 
-class _Ridge(Closed):
+class RidgeRecord(Closed):
     """Attributes of `mekrr.models.ridge.KernelRidge`."""
 
     mean_: float
@@ -129,7 +161,7 @@ class ModelRecord(Record):
 
     parameters: _Parameters
     fitted: _Fitted
-    ridge: _Ridge
+    ridge: RidgeRecord
 
     @model_validator(mode="after")
     def _one_kind_of_model(self) -> ModelRecord:
@@ -153,7 +185,10 @@ class ModelRecord(Record):
     def check(self, tensors: Tensors) -> None:
         """Types and shapes first, on which the checks of values rely."""
         has_atoms = self.fitted.input_ != "kernel"
-        _check_layout(tensors, OF_FRAMES | OF_ATOMS if has_atoms else OF_FRAMES)
+        layout = OF_FRAMES | OF_ATOMS if has_atoms else OF_FRAMES
+        if self.parameters.kernel == "linear" and self.format >= NORMALISED_SINCE:
+            layout = layout | OF_NORMALISATION
+        check_layout(tensors, layout)
         errors = tensors["leave_one_out"]  # all NaN where rounding hid them from the fit
         if not np.isfinite(errors).all() and not np.isnan(errors).all():
             raise ValueError("tensor leave_one_out has values that are not finite")
@@ -161,6 +196,8 @@ class ModelRecord(Record):
             raise ValueError("tensor factor has a diagonal that is not positive")
         if has_atoms:
             self._check_atoms(tensors)
+        if "normalisation_species" in tensors:
+            _check_normalisation(tensors)
 
     def _check_atoms(self, tensors: Tensors) -> None:
         species, pointer = tensors["species"], tensors["pointer"]
@@ -178,13 +215,33 @@ class ModelRecord(Record):
         _require_references(symbols, self.fitted.references_)
 
 
+def _check_normalisation(tensors: Tensors) -> None:
+    n_shares, n_parts = (len(tensors[f"normalisation_{name}"]) for name in ("species", "overall"))
+    if n_parts != n_shares + 1:
+        raise ValueError(f"tensor normalisation_overall has {n_parts} values of {n_shares} shares")
+    scales = tensors["normalisation_scales"]
+    if len(scales) != 2 or scales.min() <= 0.0:
+        raise ValueError("tensor normalisation_scales is not two positive numbers")
+
+
 def _require_references(symbols: set[str], references: dict[str, float] | None) -> None:
     unknown = symbols - set(references or {})
     if unknown:
         raise ValueError(f"fitted.references_ lacks {', '.join(sorted(unknown))}")
 
 
-def _check_layout(tensors: Tensors, layout: dict[str, tuple[tuple[str, ...], list[str]]]) -> None:
+class KernelRecord(Record):
+    """Record of a `mekrr.models.kernel.KernelModel`."""
+
+    alpha: Alpha
+    regularisation: Regularisation
+    ridge: RidgeRecord
+
+    def check(self, tensors: Tensors) -> None:
+        check_layout(tensors, {name: OF_FRAMES[name] for name in ("coefficients", "factor")})
+
+
+def check_layout(tensors: Tensors, layout: dict[str, tuple[tuple[str, ...], list[str]]]) -> None:
     """Raise a ValueError unless there are these tensors alone, of one size and finite."""
     odd = sorted(set(tensors) ^ set(layout))
     if odd:

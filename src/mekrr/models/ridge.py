@@ -6,6 +6,7 @@ The system is (K + λ T I) c = y with T training frames, as published: λ is mul
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from copy import copy
 
 import numpy as np
@@ -95,6 +96,24 @@ class KernelRidge:
         if is_constant(target):
             self.variance_ = 0.0
         return self
+
+    def record(self) -> dict[str, float]:
+        """Return the numbers of a fit, for a model file; `tensors` has the arrays."""
+        return {name: getattr(self, name) for name in ("mean_", "scale_", "variance_")}
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return the arrays of a fit by name, for a model file."""
+        return {"coefficients": self.coefficients_, "factor": self.factor_}
+
+    @classmethod
+    def recalled(
+        cls, regularisation: float, record: Mapping[str, float], tensors: Mapping[str, np.ndarray]
+    ) -> KernelRidge:
+        """Return the fit that `record` and `tensors` are of."""
+        ridge = cls(regularisation)
+        vars(ridge).update(record)
+        ridge.coefficients_, ridge.factor_ = tensors["coefficients"], tensors["factor"]
+        return ridge
 
     def predict(self, kernel: np.ndarray) -> np.ndarray:
         """Targets of new frames from their (n, T) kernel with the training frames."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -13,99 +13,148 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from mekrr.errors import SolveError
-from mekrr.kernels.gram import SpeciesGram, combine
+from mekrr.kernels.gram import Gram
 from mekrr.metrics import mae, rmse
+from mekrr.models.problem import Problem
 from mekrr.models.ridge import RidgePath
 from mekrr.progress import progress_bar
 
 T, R = TypeVar("T"), TypeVar("R")
+VALIDATION, LEAVE_ONE_OUT = "validation", "leave-one-out"
+COLUMNS = {VALIDATION: "rmse", LEAVE_ONE_OUT: "leave_one_out_rmse"}  # of a sweep, by criterion
 COARSE = 4  # every fourth α of the grid is tried at first for each species
 NEAR = 2  # then so many neighbours on either side
 
 
 @dataclass(frozen=True)
+class Search:
+    """What a model of one problem may choose from, and what decides.
+
+    Attributes
+    ----------
+    problem : what is learnt.
+    alphas : (n,) values of α, ascending.
+    criterion : the RMSE in meV/atom that is least: "validation", on validation frames, or
+        "leave-one-out", on training frames.
+    by_species : whether each species has its own α, see `Gram.at`.
+    """
+
+    problem: Problem
+    alphas: np.ndarray
+    criterion: str = VALIDATION
+    by_species: bool = False
+
+
+@dataclass(frozen=True)
 class Choice:
-    """Hyper-parameters with the least error, and their errors (RMSE, meV/atom).
+    """Parameters of a model, and their errors (RMSE, meV/atom) as far as these are known.
 
     ``alpha`` is α, or a dict of the α of each species (atomic number).
     """
 
     alpha: float | dict[int, float]
     regularisation: float
-    validation_rmse: float
+    validation_rmse: float = np.nan
     leave_one_out_rmse: float = np.nan
+
+    def error(self, criterion: str) -> float:
+        """Return the error that a criterion goes by."""
+        return self.validation_rmse if criterion == VALIDATION else self.leave_one_out_rmse
 
 
 def alpha_grid(smallest: float, count: int) -> np.ndarray:
-    """0 and ``count - 1`` geometric steps from ``smallest`` to 1."""
+    """Return 0 and ``count - 1`` geometric steps from ``smallest`` to 1."""
     return np.concatenate([[0.0], np.geomspace(smallest, 1.0, count - 1)])
 
 
 def regularisation_grid(smallest: float, largest: float, count: int) -> np.ndarray:
-    """``count`` geometric steps."""
+    """Return ``count`` geometric steps."""
     return np.geomspace(smallest, largest, count)
 
 
+def select(
+    gram: Gram, searches: Sequence[Search], regularisations: np.ndarray, threads: int = 1
+) -> tuple[list[Choice], list[pd.DataFrame]]:
+    """Choose α and λ of each search on one kernel; each reduction of K_α serves them all.
+
+    Parameters
+    ----------
+    gram : (n_frames, T), all frames with the training frames in their order.
+    searches : of problems that differ in their baselines only, not in frames or split.
+    regularisations : values of λ.
+    threads : values of α worked on at once, each by one thread.
+
+    Returns
+    -------
+    The choice of each search, and its sweep, as of `sweep`.
+
+    Raises
+    ------
+    SolveError
+        If the kernel matrix is indefinite at all λ.
+    """
+    problems = {id(search.problem): search.problem for search in searches}
+    by_errors = {id(s.problem) for s in searches if s.criterion == LEAVE_ONE_OUT}
+    alphas = np.unique(np.concatenate([search.alphas for search in searches]))
+    tables = sweep(
+        gram,
+        list(problems.values()),
+        alphas,
+        regularisations,
+        threads,
+        leave_one_out=[key in by_errors for key in problems],
+    )
+    of_problem = dict(zip(problems, tables, strict=True))
+    choices = []
+    for search in searches:
+        table = of_problem[id(search.problem)]
+        choice = choose(table[table["alpha"].isin(search.alphas)], search.criterion)
+        if search.by_species:
+            choice = descend(gram, search, choice, regularisations, threads)
+        choices.append(choice)
+    return choices, [of_problem[id(search.problem)] for search in searches]
+
+
 def sweep(
-    k0: np.ndarray,
-    k1: np.ndarray,
-    target: np.ndarray,
-    n_atoms: np.ndarray,
-    train: np.ndarray,
-    val: np.ndarray,
-    alphas: np.ndarray,
-    regularisations: np.ndarray,
-    threads: int = 1,
-) -> pd.DataFrame:
-    """Validation errors over the α × λ grid; see `sweeps`."""
-    (table,) = sweeps(k0, k1, [target], n_atoms, train, val, alphas, regularisations, threads)
-    return table
-
-
-def sweeps(
-    k0: np.ndarray,
-    k1: np.ndarray,
-    targets: Sequence[np.ndarray],
-    n_atoms: np.ndarray,
-    train: np.ndarray,
-    val: np.ndarray,
+    gram: Gram,
+    problems: Sequence[Problem],
     alphas: np.ndarray,
     regularisations: np.ndarray,
     threads: int = 1,
     *,
-    leave_one_out: bool = False,
+    leave_one_out: Sequence[bool] | None = None,
 ) -> list[pd.DataFrame]:
-    """Validation errors of several targets over the α × λ grid, one reduction per α for all.
+    """Return the errors of several problems over the α × λ grid, one reduction per α for all.
 
     Parameters
     ----------
-    k0, k1 : (n_frames, n_train) kernels of all frames with the training frames, whose
-        columns are in the order of ``train``.
-    targets : (n_frames,) each, eV, references subtracted. n_atoms : (n_frames,).
-    train, val : indices of frames.
-    threads : values of α worked on at once, each by one thread.
-    leave_one_out : add the leave-one-out errors of the training frames for the first target.
+    gram, problems, alphas, regularisations, threads : as for `select`.
+    leave_one_out : of which problems the leave-one-out errors are wanted too; by default of none.
 
     Returns
     -------
-    Per target, a DataFrame with alpha, regularisation, rmse, mae and, on demand,
-    leave_one_out_rmse and leave_one_out_mae (meV/atom), NaN where the kernel matrix is
-    numerically indefinite at that λ.
+    Per problem, a DataFrame with alpha, regularisation and, where there are validation frames,
+    rmse and mae on these; on demand leave_one_out_rmse and leave_one_out_mae (meV/atom). NaN
+    where the kernel matrix is numerically indefinite at that λ.
     """
-    rows, new = (k0[train], k1[train]), (k0[val], k1[val])
+    wanted = [False] * len(problems) if leave_one_out is None else leave_one_out
+    train, val = (problems[0].members(part) for part in ("train", "val"))
+    rows, new = gram.rows(train), gram.rows(val)
 
     def tables(alpha: float) -> list[pd.DataFrame]:
-        first = RidgePath(combine(*rows, alpha), targets[0][train])
-        kernel = combine(*new, alpha)
+        first = RidgePath(rows.at(alpha), problems[0].residual[train])
+        kernel = new.at(alpha)
         parts = []
-        for target in targets:
-            found = first.with_target(target[train]).predict(kernel, regularisations)
-            parts.append(_of_alpha(alpha, regularisations, _errors(found, target, n_atoms, val)))
-        if leave_one_out:
-            found = first.leave_one_out(regularisations)
-            errors = _errors(found, targets[0], n_atoms, train)
-            parts[0]["leave_one_out_rmse"] = [rmse(e) for e in errors]
-            parts[0]["leave_one_out_mae"] = [mae(e) for e in errors]
+        for problem, by_errors in zip(problems, wanted, strict=True):
+            path = first.with_target(problem.residual[train])
+            columns = {"alpha": alpha, "regularisation": regularisations}
+            if len(val):
+                found = path.predict(kernel, regularisations)
+                columns |= _summary(_errors(found, problem, val))
+            if by_errors:
+                found = _errors(path.leave_one_out(regularisations), problem, train)
+                columns |= {f"leave_one_out_{name}": v for name, v in _summary(found).items()}
+            parts.append(pd.DataFrame(columns))
         return parts
 
     with progress_bar(len(alphas), "choosing α and λ", "α") as bar:
@@ -113,64 +162,28 @@ def sweeps(
     return [pd.concat(parts, ignore_index=True) for parts in zip(*done, strict=True)]
 
 
-def leave_one_out_sweep(
-    k0: np.ndarray,
-    k1: np.ndarray,
-    target: np.ndarray,
-    n_atoms: np.ndarray,
-    alphas: np.ndarray,
-    regularisations: np.ndarray,
-    threads: int,
-) -> pd.DataFrame:
-    """Leave-one-out errors over the α × λ grid: as `sweep`, without validation frames.
-
-    Parameters
-    ----------
-    k0, k1 : (T, T). target : (T,) eV. n_atoms : (T,).
-    threads : values of α worked on at once, each by one thread.
-    """
-
-    def table(alpha: float) -> pd.DataFrame:
-        found = RidgePath(combine(k0, k1, alpha), target).leave_one_out(regularisations)
-        return _of_alpha(alpha, regularisations, 1000.0 * (found - target) / n_atoms)
-
-    with progress_bar(len(alphas), "leave-one-out", "α") as bar:
-        return pd.concat(_each(table, alphas, threads, bar), ignore_index=True)
-
-
-def mixture(gram: SpeciesGram, alpha: float | Mapping[int, float]) -> np.ndarray:
-    """K_α = (1 - α) K_0 + α K_1; or, with an α_s for the share S_s of each species in K_1,
-
-        K = (1 - ᾱ) K_0 + Σ_s α_s S_s,    ᾱ the mean of the α_s over the species.
-
-    As K_1 = Σ_s S_s, equal α_s = α give K_α. With 0 ≤ α_s ≤ 1 no weight is negative, so that
-    K is positive semi-definite as K_0 and every S_s are.
-
-    Parameters
-    ----------
-    alpha : α, or α_s by atomic number: these name the species that ᾱ is the mean over.
-    """
-    if not isinstance(alpha, Mapping):
-        return gram.at(alpha)
-    total = (1.0 - np.mean(list(alpha.values()))) * gram.k0
-    for species, weight in alpha.items():
-        if weight:
-            total += weight * gram.shares[species]
-    return total
+def choose(table: pd.DataFrame, criterion: str = VALIDATION) -> Choice:
+    """Return the row of a sweep that has the least error by a criterion."""
+    column = COLUMNS[criterion]
+    if table[column].isna().all():
+        raise SolveError("no λ of the grid makes the kernel matrix definite; extend it upwards")
+    best = table.loc[table[column].idxmin()]
+    return Choice(
+        float(best["alpha"]),
+        float(best["regularisation"]),
+        float(best.get("rmse", np.nan)),
+        float(best["leave_one_out_rmse"]) if criterion == LEAVE_ONE_OUT else np.nan,
+    )
 
 
 def descend(
-    gram: SpeciesGram,
-    target: np.ndarray,
-    n_atoms: np.ndarray,
-    train: np.ndarray,
-    val: np.ndarray,
+    gram: Gram,
+    search: Search,
     start: Choice,
-    alphas: np.ndarray,
     regularisations: np.ndarray,
     threads: int = 1,
 ) -> Choice:
-    """α of each species by two rounds of coordinate descent on the validation RMSE, λ free.
+    """Choose the α of each species by two rounds of coordinate descent, λ free.
 
     From the best single α, one species after the other takes the value that lowers the
     error most: in the first round of every fourth value of the grid, in the second of the
@@ -178,23 +191,26 @@ def descend(
 
     Parameters
     ----------
-    gram : (n_frames, n_train). Others as in `sweeps`.
-    start : the best single α, of the grid ``alphas``.
+    start : the best single α, of the search's own; others as for `select`.
     """
+    problem, alphas, criterion = search.problem, search.alphas, search.criterion
+    train, val = (problem.members(part) for part in ("train", "val"))
     present = [s for s, share in gram.shares.items() if share[train].any()]
-    rows, new = (
-        SpeciesGram(gram.k0[part], {s: gram.shares[s][part] for s in present})
-        for part in (train, val)
-    )
-    best = replace(start, alpha=dict.fromkeys(present, start.alpha))
+    kept = Gram(gram.k0, {species: gram.shares[species] for species in present})
+    rows, new = kept.rows(train), kept.rows(val)
+    best = _with_error(dict.fromkeys(present, start.alpha), start, criterion)
 
     def attempt(trial: dict[int, float]) -> Choice:
-        path = RidgePath(mixture(rows, trial), target[train])
-        found = path.predict(mixture(new, trial), regularisations)
-        errors = np.array([rmse(e) for e in _errors(found, target, n_atoms, val)])
-        errors[np.isnan(errors)] = np.inf
-        least = int(errors.argmin())
-        return Choice(trial, float(regularisations[least]), float(errors[least]))
+        path = RidgePath(rows.at(trial), problem.residual[train])
+        if criterion == VALIDATION:
+            errors = _errors(path.predict(new.at(trial), regularisations), problem, val)
+        else:
+            errors = _errors(path.leave_one_out(regularisations), problem, train)
+        of_lambda = np.array([rmse(e) for e in errors])
+        of_lambda[np.isnan(of_lambda)] = np.inf
+        least = int(of_lambda.argmin())
+        found = Choice(trial, float(regularisations[least]), *[float(of_lambda[least])] * 2)
+        return _with_error(trial, found, criterion)
 
     with progress_bar(None, "α per species", "kernels") as bar:
         for coarse in (True, False):
@@ -207,8 +223,14 @@ def descend(
                     if alpha != alphas[place]
                 ]
                 found = _each(attempt, trials, threads, bar)
-                best = min([best, *found], key=lambda choice: choice.validation_rmse)
+                best = min([best, *found], key=lambda choice: choice.error(criterion))
     return best
+
+
+def _with_error(alpha: dict[int, float], choice: Choice, criterion: str) -> Choice:
+    """A choice by species, of whose errors only that of the criterion is known."""
+    name = "validation_rmse" if criterion == VALIDATION else "leave_one_out_rmse"
+    return Choice(alpha, choice.regularisation, **{name: choice.error(criterion)})
 
 
 def _each(work: Callable[[T], R], items: Iterable[T], threads: int, bar: tqdm) -> list[R]:
@@ -221,33 +243,11 @@ def _each(work: Callable[[T], R], items: Iterable[T], threads: int, bar: tqdm) -
     return done
 
 
-def _errors(
-    predicted: np.ndarray, target: np.ndarray, n_atoms: np.ndarray, frames: np.ndarray
-) -> np.ndarray:
-    """(n_λ, n) errors in meV/atom of predictions for some frames."""
-    return 1000.0 * (predicted - target[frames]) / n_atoms[frames]
+def _errors(predicted: np.ndarray, problem: Problem, frames: np.ndarray) -> np.ndarray:
+    """(n_λ, n) errors in meV/atom of predicted residuals of some frames."""
+    return 1000.0 * (predicted - problem.residual[frames]) / problem.n_atoms[frames]
 
 
-def _of_alpha(alpha: float, regularisations: np.ndarray, errors: np.ndarray) -> pd.DataFrame:
-    """Rows of a sweep at one α from errors (n_λ, n) in meV/atom."""
-    return pd.DataFrame(
-        {
-            "alpha": alpha,
-            "regularisation": regularisations,
-            "rmse": [rmse(e) for e in errors],
-            "mae": [mae(e) for e in errors],
-        }
-    )
-
-
-def choose(table: pd.DataFrame, criterion: str = "rmse") -> Choice:
-    """The row of a sweep that has the least of the column ``criterion``."""
-    if table[criterion].isna().all():
-        raise SolveError("no λ of the grid makes the kernel matrix definite; extend it upwards")
-    best = table.loc[table[criterion].idxmin()]
-    return Choice(
-        float(best["alpha"]),
-        float(best["regularisation"]),
-        float(best["rmse"]),
-        float(best.get("leave_one_out_rmse", np.nan)),
-    )
+def _summary(errors: np.ndarray) -> dict[str, list[float]]:
+    """RMSE and MAE of errors (n_λ, n) at each λ."""
+    return {"rmse": [rmse(e) for e in errors], "mae": [mae(e) for e in errors]}

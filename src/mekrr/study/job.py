@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
@@ -33,12 +34,24 @@ REMEDIES = {  # of faults of the place that a step writes to
 }
 
 
+class Step(Protocol):
+    """What Snakemake tells a script of its rule and job."""
+
+    rule: str
+    input: Any
+    output: Any
+    params: Any
+    wildcards: Any
+    log: Any
+    threads: int
+
+
 class _Stopped(BaseException):
     """The step's process was asked to end."""
 
 
 @contextmanager
-def job(step) -> Iterator[None]:
+def job(step: Step) -> Iterator[None]:
     """Run a step's body with output in its log and its threads of linear algebra.
 
     A MekrrError, which the user can mend, becomes one line on the terminal's stderr and
@@ -47,8 +60,7 @@ def job(step) -> Iterator[None]:
 
     Parameters
     ----------
-    step : what Snakemake tells a script of its rule: input, output, params, wildcards, …
-        Inputs are refused that are not as they were written, or that change while the step
+    step : inputs are refused that are not as they were written, or that change while the step
         runs; outputs are recorded.
     """
     log = step.log[0]

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from mekrr.environment import collect, gpu_model
 from mekrr.errors import DataError
 from mekrr.files import sha256, write_text
@@ -24,8 +22,6 @@ RECORDS = RESULTS / "provenance"
 LOGS = RESULTS / "logs"
 BENCHMARKS = RESULTS / "benchmarks"  # written by Snakemake once a step has ended
 SEAL = "checksum_of_record"
-
-RECORDED = ("theory", "licence", "citation", "surrogate_for", "published_as")
 
 
 def versions() -> dict[str, str]:
@@ -205,34 +201,3 @@ def without_places(value: object) -> object:
     if isinstance(value, (str, os.PathLike)) and os.path.isabs(value):
         return os.path.basename(value)
     return value
-
-
-def study_table(
-    study: Mapping,
-    datasets: Mapping[str, Mapping],
-    frames: Mapping[str, str],
-    features: Mapping[str, Mapping[str, str]],
-) -> pd.DataFrame:
-    """Table of what, item, value: this run, the study, its data, its feature files.
-
-    Parameters
-    ----------
-    study : the configuration's section of that name.
-    datasets : the registry's entries of the study's data sets.
-    frames : the checked frames of each data set, whose record knows what they were read from.
-    features : from a feature file to the record kept in it.
-    """
-    current = versions()
-    rows = [("fits and tables", item, value) for item, value in current.items()]
-    rows += [("study", item, _text(value)) for item, value in study.items()]
-    for name, entry in datasets.items():
-        rows += [(f"data set {name}", "sha256", value) for value in source_sha256(frames[name])]
-        rows += [(f"data set {name}", k, entry[k]) for k in RECORDED if k in entry]
-    for path, record in features.items():
-        changed = {k: v for k, v in record.items() if current.get(k) != v}
-        rows += [(path, item, value) for item, value in changed.items()]
-    return pd.DataFrame(rows, columns=["what", "item", "value"])
-
-
-def _text(value: object) -> str:
-    return ", ".join(map(_text, value)) if isinstance(value, list) else str(value)

@@ -293,8 +293,7 @@ class _Run:
         if not np.isfinite(value):
             name = self._network.name
             raise TrainingError(
-                f"{name}: {what} is {value} in epoch {self.epoch}; lower "
-                f"networks.{name}.training.lr"
+                f"{name}: {what} is {value} in epoch {self.epoch}; lower the learning rate, lr"
             )
 
     @contextmanager

@@ -11,8 +11,8 @@ import torch
 from ase import Atoms
 
 from mekrr.backbones.network import Network
-from mekrr.models.fits import Problem
 from mekrr.models.network.states import States
+from mekrr.models.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,18 @@ class Sample:
         cls,
         states: States,
         problem: Problem,
-        part: str,
+        part: str | None = None,
         frames: Sequence[Atoms] | None = None,
     ) -> Sample:
-        """The frames of one part of a problem; ``frames`` are those of the whole data set."""
-        members = problem.members(part)
+        """Take the frames of one part of a problem, or all.
+
+        ``states`` and ``frames`` are those of the whole data set, which a problem's table numbers
+        as ``index``.
+        """
+        members = np.arange(len(problem.split)) if part is None else problem.members(part)
         index = problem.frames["index"].to_numpy()[members]
         own = None if frames is None else [frames[k] for k in index]
-        return cls(states, index, problem.target[members], problem.n_atoms[members], own)
+        return cls(states, index, problem.residual[members], problem.n_atoms[members], own)
 
     def __len__(self) -> int:
         return len(self.index)

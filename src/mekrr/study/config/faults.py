@@ -23,10 +23,10 @@ KINDS = {
 }
 # Of values that are not valid: why.
 REASONS = {
-    "greater_than": "is less than or equal to the minimum of {gt}",
-    "greater_than_equal": "is less than the minimum of {ge}",
-    "less_than": "is greater than or equal to the maximum of {lt}",
-    "less_than_equal": "is greater than the maximum of {le}",
+    "greater_than": "is less than or equal to the minimum of {gt:g}",
+    "greater_than_equal": "is less than the minimum of {ge:g}",
+    "less_than": "is greater than or equal to the maximum of {lt:g}",
+    "less_than_equal": "is greater than the maximum of {le:g}",
     "string_pattern_mismatch": "does not match {pattern}",
     "string_too_short": "should be non-empty",
     "too_long": "should have {max_length} elements",

@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, creat
 
 from mekrr.closed import Closed, Maybe, Text, maybe
 from mekrr.study.config.types import Positive
+from mekrr.study.methods import NETWORKS
 
 SCRATCH = "scratch"
 
@@ -91,9 +92,7 @@ class PublishedTransfer(Closed):
 class Network(Closed):
     """A network that is trained on the frames, apart from its name."""
 
-    method: Literal["SchNet", "SchNet-FT", "SevenNet-FT", "CHGNet-FT"] = Field(
-        description="name in tables"
-    )
+    method: Literal[*NETWORKS] = Field(description="name in tables")
     start: Text = Field(
         description="`scratch`: a SchNet with random weights; or the backbone whose weights it "
         "begins with, of family `schnet`, `sevennet` or `chgnet`"

@@ -16,8 +16,8 @@ import pandas as pd
 from sklearn.cluster import SpectralClustering
 from sklearn.metrics import adjusted_rand_score, balanced_accuracy_score
 
-from mekrr.kernels.gram import SpeciesGram
-from mekrr.study.experiments.stretch import kernels_of
+from mekrr.kernels.gram import Gram
+from mekrr.study.experiments.stretch import kernels_of, part_of
 
 SEEDS = range(10)  # of the clustering, for the spread of the scores
 SCORES = ["balanced_accuracy", "adjusted_rand_index"]
@@ -46,7 +46,7 @@ def agreement(clusters: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     }
 
 
-def clusters(grams: Mapping[int, SpeciesGram], seed: int) -> pd.DataFrame:
+def clusters(grams: Mapping[int, Gram], seed: int) -> pd.DataFrame:
     """Two clusters under every layer and kernel: position, layer, kernel, cluster."""
     tables = [
         pd.DataFrame({"layer": layer, "kernel": name, "cluster": two_clusters(values, seed)})
@@ -56,9 +56,7 @@ def clusters(grams: Mapping[int, SpeciesGram], seed: int) -> pd.DataFrame:
     return pd.concat([t.rename_axis("position").reset_index() for t in tables])
 
 
-def scores(
-    grams: Mapping[int, SpeciesGram], cut: str, truths: Mapping[str, np.ndarray]
-) -> pd.DataFrame:
+def scores(grams: Mapping[int, Gram], cut: str, truths: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Agreement of clusters with divisions under every layer, kernel and seed.
 
     Parameters
@@ -80,3 +78,25 @@ def scores(
                     for against, truth in truths.items()
                 ]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def scores_of_cuts(
+    kernels: Mapping[int, Gram],
+    frames: np.ndarray,
+    found: Mapping[str, np.ndarray],
+    truths: Mapping[str, np.ndarray],
+) -> pd.DataFrame:
+    """Return the scores of the clusters of every cut of a stretch; no rows without an event.
+
+    Parameters
+    ----------
+    kernels : among ``frames``, indices in rising order.
+    found : indices of the frames of each cut, see `mekrr.study.experiments.stretch.cuts`.
+    truths : divisions (n_frames,) of all frames of the data set.
+    """
+    tables = []
+    for cut, members in found.items():
+        grams = part_of(kernels, np.searchsorted(frames, members))
+        table = scores(grams, cut, {name: of[members] for name, of in truths.items()})
+        tables += [table] if len(table) else []
+    return pd.concat(tables) if tables else pd.DataFrame(columns=COLUMNS)

@@ -1,4 +1,4 @@
-"""Test error against the number of training frames, by kernels that are already there.
+"""Test error against the number of training frames, of models of any kind.
 
 The subsets are nested and drawn by the seed of the split, among training frames at random.
 Validation frames cost labels too: their number falls with that of the training frames, in
@@ -10,27 +10,23 @@ energy, stays that of all training frames.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from mekrr.data.references import Rule
-from mekrr.features.store import FrameFeatures
-from mekrr.kernels.gram import SpeciesGram
-from mekrr.kernels.store import LayerKernel
 from mekrr.metrics import metrics
-from mekrr.models.baselines import linear_ridge, untouched_gnn
-from mekrr.models.fits import Fit, Problem, fit_kernels, join
+from mekrr.models.problem import Problem
+from mekrr.study.experiments.fits import Fit
 from mekrr.study.tables.tidy import FIT, NO_LAYER
 
 LEAST_VALIDATION = 10
 COLUMNS = ["method", "backbone", "n_train", "n_val", "rmse", "mae"]
-METHODS = ("untouched GNN", "linear ridge", "MEKRR", "MEKRR-alpha", "Delta-MEKRR")
 
 
 def subset(split: np.ndarray, n_train: int, seed: int) -> np.ndarray:
-    """A split with fewer training and validation frames, the others "unused".
+    """Return a split with fewer training and validation frames, the others "unused".
 
     Parameters
     ----------
@@ -48,85 +44,55 @@ def subset(split: np.ndarray, n_train: int, seed: int) -> np.ndarray:
     return smaller
 
 
-def frame_means(frames: FrameFeatures) -> FrameFeatures:
-    """One atom per frame, the mean of its atoms: for a linear atom kernel, K_0 is the same."""
-    sums = np.add.reduceat(frames.features, frames.pointer[:-1], axis=0, dtype=np.float64)
-    n_frames = len(frames)
-    return FrameFeatures(
-        sums / frames.n_atoms[:, None], np.zeros(n_frames, dtype=int), np.arange(n_frames + 1)
-    )
+def fewer_frames(
+    problem: Problem, n_train: Sequence[int], seed: int, rule: Rule, source: str
+) -> Iterator[Problem]:
+    """Yield the problem with each of ``n_train`` training frames, where it has more than these.
+
+    ``rule`` is that of the references, ``source`` the name of the data set.
+    """
+    for n in sorted(n for n in n_train if n < len(problem.members("train"))):
+        yield Problem.of(problem.frames, subset(problem.split, n, seed), rule, source)
 
 
 def learning_curve(
+    fit: Callable[[Problem], Fit],
     problem: Problem,
-    reference_energy: Rule,
-    source: str,
     n_train: Sequence[int],
     seed: int,
-    kernels: Mapping[int, LayerKernel],
-    features: Mapping[int, FrameFeatures],
-    gnn_energy: np.ndarray | None,
-    alphas: np.ndarray,
-    regularisations: np.ndarray,
-    backbone: str,
-    threads: int = 1,
+    rule: Rule,
+    source: str,
 ) -> pd.DataFrame:
-    """Test errors of ``METHODS`` on nested subsets of the training frames.
+    """Return the test errors of methods on nested subsets of the training frames.
 
     Parameters
     ----------
+    fit : what fits them to a problem, see `mekrr.study.experiments.kinds.Kind`.
     problem : all frames under their split; its references are not used.
-    reference_energy, source : rule of the references and name of the data set.
     n_train : numbers of training frames; those that are not below all are left out.
-    seed : of the subsets.
-    kernels : per layer, all frames with all training frames.
-    features : per layer, as from `frame_means`.
-    gnn_energy : (n_frames,) eV, the network's own; None if it has none.
-    alphas, regularisations : grids of MEKRR-α and Δ-MEKRR, and of all.
+    seed, rule, source : as for `fewer_frames`.
 
     Returns
     -------
     DataFrame with ``COLUMNS``, errors in meV/atom.
     """
-    train = problem.members("train")
-    methods = {"MEKRR": np.zeros(1), "MEKRR-alpha": alphas, "Delta-MEKRR": alphas}
-    tables = [pd.DataFrame(columns=COLUMNS)]
-    for size in sorted(n for n in n_train if n < len(train)):
-        part = Problem.of(
-            problem.frames, subset(problem.split, size, seed), reference_energy, source
-        )
-        columns = np.flatnonzero(part.split[train] == "train")
-        fits = [linear_ridge(part, features, regularisations, backbone)]
-        delta = None
-        if gnn_energy is not None:
-            fits.append(untouched_gnn(part, gnn_energy, backbone))
-            delta = part.beyond(gnn_energy, reference_energy, source)
-        fits.append(
-            fit_kernels(
-                part,
-                {layer: _columns(kernel, columns) for layer, kernel in kernels.items()},
-                methods,
-                regularisations,
-                backbone,
-                delta=delta,
-                threads=threads,
-            )
-        )
-        counts = {"n_train": size, "n_val": len(part.members("val"))}
-        tables.append(chosen_errors(join(fits)).assign(**counts)[COLUMNS])
-    return pd.concat([t for t in tables if len(t)] or tables, ignore_index=True)
+    tables = []
+    for part in fewer_frames(problem, n_train, seed, rule, source):
+        counts = {f"n_{name}": len(part.members(name)) for name in ("train", "val")}
+        tables.append(chosen_errors(fit(part)).assign(**counts)[COLUMNS])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 
 
 def chosen_errors(fit: Fit) -> pd.DataFrame:
-    """Errors (meV/atom) of each method on test frames, on the layer it chose."""
+    """Return the errors (meV/atom) of each method on test frames, on the layer it chose."""
     by = ["method", "backbone", "layer"]
     test = fit.predictions[fit.predictions["split"] == "test"]
-    chosen = fit.choices.loc[fit.choices["chosen"], by]
+    chosen = fit.choices[fit.choices["chosen"]].reindex(columns=by)  # some have no layer
     return metrics(test.fillna({"layer": NO_LAYER}), by).merge(chosen.fillna({"layer": NO_LAYER}))
 
 
 def with_whole_set(table: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
-    """Learning curves that end in the fits of the study, on all training frames.
+    """Return learning curves that end in the fits of the study, on all training frames.
 
     Parameters
     ----------
@@ -139,11 +105,3 @@ def with_whole_set(table: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
     )
     curves = table[FIT].drop_duplicates()
     return pd.concat([table, curves.merge(whole.reset_index(), on=FIT)], ignore_index=True)
-
-
-def _columns(kernel: LayerKernel, which: np.ndarray) -> LayerKernel:
-    """The kernel with some of the training frames only."""
-    gram = SpeciesGram(
-        kernel.gram.k0[:, which], {s: share[:, which] for s, share in kernel.gram.shares.items()}
-    )
-    return LayerKernel(gram, kernel.own, kernel.lengthscale)

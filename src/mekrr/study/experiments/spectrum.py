@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import eigh, eigvalsh
 
-from mekrr.kernels.store import LayerKernel
+from mekrr.kernels.gram import Gram
 
 ALPHAS = (0.0, 1.0)
 COMPONENTS = 2
 
 
-def eigenvalues(kernel: LayerKernel, train: np.ndarray) -> pd.DataFrame:
+def eigenvalues(kernel: Gram, train: np.ndarray) -> pd.DataFrame:
     """Eigenvalues of K_0 and K_1 among training frames, largest first.
 
     Parameters
@@ -29,7 +29,7 @@ def eigenvalues(kernel: LayerKernel, train: np.ndarray) -> pd.DataFrame:
             {
                 "alpha": alpha,
                 "rank": np.arange(1, len(train) + 1),
-                "eigenvalue": eigvalsh(kernel.gram.at(alpha)[train])[::-1],
+                "eigenvalue": eigvalsh(kernel.at(alpha)[train])[::-1],
             }
         )
         for alpha in ALPHAS
@@ -62,14 +62,14 @@ def principal_components(kernel: np.ndarray, train: np.ndarray) -> tuple[np.ndar
     return scores, values / np.trace(centred)
 
 
-def components(kernel: LayerKernel, train: np.ndarray) -> pd.DataFrame:
+def components(kernel: Gram, train: np.ndarray) -> pd.DataFrame:
     """All frames along the components of K_0 and K_1 of one layer.
 
     Returns a DataFrame with index, alpha, component_1, component_2, share_1, share_2.
     """
     tables = []
     for alpha in ALPHAS:
-        scores, shares = principal_components(kernel.gram.at(alpha), train)
+        scores, shares = principal_components(kernel.at(alpha), train)
         columns = {"index": np.arange(len(scores)), "alpha": alpha}
         for k in range(COMPONENTS):
             columns |= {f"component_{k + 1}": scores[:, k], f"share_{k + 1}": shares[k]}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from ase.data import chemical_symbols
 
+from mekrr.data.variables import label
 from mekrr.errors import DataError
 from mekrr.features.store import read_layer, stored_layers
 from mekrr.kernels.atom import Gaussian
-from mekrr.kernels.gram import SpeciesGram, own_gram, species_gram
+from mekrr.kernels.gram import Gram, self_gram, species_gram
 from mekrr.kernels.lengthscale import find_lengthscale
-from mekrr.kernels.store import LayerKernel
 
 DEFAULT_COUNT = 120  # frames; the paper shows 112
 
@@ -53,6 +54,30 @@ def choose_stretch(
             f"registry of data sets ({known})"
         )
     return members
+
+
+def stretch_and_event(
+    table: pd.DataFrame, dataset: str, entry: Mapping
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the stretch that the registry asks for, what divides frames, and its `cuts`.
+
+    Parameters
+    ----------
+    table : of all frames: frame, run and the collective variable.
+    entry : of the registry: ``stretch``, ``event`` and ``collective_variables``.
+
+    Returns
+    -------
+    Indices of the stretch; the run of each frame and, where there is an event, whether it has
+    happened there; the cuts, none without an event.
+    """
+    stretch = choose_stretch(table, dataset, **entry.get("stretch", {}))
+    truths = {"run": table["run"].to_numpy()}
+    if "event" not in entry:
+        return stretch, truths, {}
+    variable = table[label(entry["collective_variables"][0])].to_numpy()
+    truths["event"] = variable > entry["event"]["above"]
+    return stretch, truths, cuts(truths["run"], stretch, truths["event"])
 
 
 def boundaries(run: np.ndarray) -> np.ndarray:
@@ -98,7 +123,7 @@ def cuts(run: np.ndarray, stretch: np.ndarray, happened: np.ndarray) -> dict[str
 
 def stretch_kernels(
     path: str, frames: np.ndarray, train: np.ndarray, rule: str | float, threads: int
-) -> dict[int, LayerKernel]:
+) -> dict[int, Gram]:
     """Kernels among some frames, of every layer in a feature file.
 
     Parameters
@@ -114,11 +139,13 @@ def stretch_kernels(
         kernel = Gaussian(find_lengthscale(features, train, rule, threads=threads))
         chosen = features.select(frames)
         gram = species_gram(chosen, None, kernel, threads=threads)
-        kernels[layer] = LayerKernel(gram, own_gram(chosen, kernel), kernel.lengthscale)
+        kernels[layer] = replace(
+            gram, self_kernel=self_gram(chosen, kernel), lengthscale=kernel.lengthscale
+        )
     return kernels
 
 
-def kernels_of(gram: SpeciesGram) -> Iterator[tuple[str, np.ndarray]]:
+def kernels_of(gram: Gram) -> Iterator[tuple[str, np.ndarray]]:
     """K_0, K_1 and every species' share of K_1, by name: "K0", "K1", then symbols."""
     yield "K0", gram.k0
     yield "K1", gram.k1
@@ -126,12 +153,6 @@ def kernels_of(gram: SpeciesGram) -> Iterator[tuple[str, np.ndarray]]:
         yield chemical_symbols[species], share
 
 
-def part_of(kernels: Mapping[int, LayerKernel], members: np.ndarray) -> dict[int, SpeciesGram]:
+def part_of(kernels: Mapping[int, Gram], members: np.ndarray) -> dict[int, Gram]:
     """The kernels among some of the frames, by position."""
-    square = np.ix_(members, members)
-    return {
-        layer: SpeciesGram(
-            kernel.gram.k0[square], {s: share[square] for s, share in kernel.gram.shares.items()}
-        )
-        for layer, kernel in kernels.items()
-    }
+    return {layer: gram.rows(members).columns(members) for layer, gram in kernels.items()}

@@ -8,16 +8,12 @@ methods that are fitted in one job carry that job in full.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 
 from mekrr.errors import DataError
-from mekrr.study.methods import NETWORKS, ORDER, label
-from mekrr.study.tables.comparison import backbone_title
-from mekrr.study.tables.printing.grid import Cell, Grid, Row
+from mekrr.study.methods import METHODS
 from mekrr.study.tables.tidy import FIT
 
 STEPS = {
@@ -28,61 +24,25 @@ STEPS = {
     "gram_block": "kernels",
     "merge_gram": "kernels",
 }
-FEATURES, KERNELS = ("features",), ("features", "kernels")
-# Of each method: what a frame needs, and the job of the fit.
-METHOD_STEPS = {
-    "training mean": ((), "fit_mean"),
-    "untouched GNN": (FEATURES, None),
-    "GAP-SOAP": ((), "fit_gap"),
-    "linear ridge": (FEATURES, "fit_baselines"),
-    "species ridge": (FEATURES, "fit_baselines"),
-    "MEKRR": (KERNELS, "fit_mekrr"),
-    "MEKRR-alpha": (KERNELS, "fit_mekrr"),
-    "MEKRR-alpha-loo": (KERNELS, "fit_mekrr"),
-    "MEKRR-species": (KERNELS, "fit_mekrr"),
-    "Delta-MEKRR": (KERNELS, "fit_mekrr"),
-    **dict.fromkeys(NETWORKS, (FEATURES, "train_network")),
-}
 KEYS = ["step", "dataset", "split", "backbone"]
-NOTES = (
-    "Wall time of whole jobs as they ran, their start-up (seconds) included, mean over splits "
-    "and seeds. Training: features and kernels of the training and validation frames, and the "
-    "fit; the methods of one family are fitted in one job, which each of them carries in full. "
-    "Prediction: features and kernels of one frame. Trained networks: their frozen layers are "
-    "features, computed once; prediction is these and the trained layers. The time of trained "
-    "layers and of GAP-SOAP's predictions is the processor's, and not counted as training. "
-    "Memory: the largest of any of these jobs.",
-)
 
 
-def read_steps(paths: Sequence[str]) -> pd.DataFrame:
-    """Seconds and peak memory (MB) of each step of each data set, split and backbone.
+def read_steps(paths: Sequence[str], jobs: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    """Return seconds and peak memory (MB) of each step of each data set, split and backbone.
 
     Parameters
     ----------
-    paths : benchmark files, RULE/DATASET[/SPLIT][/BACKBONE][/PART].tsv below `benchmarks`.
+    paths : benchmark files.
+    jobs : rule, dataset, split ("" for none) and backbone ("none" for none) of each of them.
         The parts of one step add up.
 
     Raises a DataError for a file that cannot be what Snakemake wrote.
     """
     rows = []
-    for path in paths:
-        rule, dataset, *rest = Path(path).with_suffix("").parts[-_depth(path) :]
-        split = [
-            name for name in rest if re.fullmatch(r"(random|run|sequential|published)-\d+", name)
-        ]
-        other = [name for name in rest if name not in split and not re.search(r"-of-\d+$", name)]
+    for path, job in zip(paths, jobs, strict=True):
         measured = read_benchmark(path)
-        rows.append(
-            {
-                "step": STEPS.get(rule, rule),
-                "dataset": dataset,
-                "split": "".join(split),
-                "backbone": "".join(other) or "none",
-                "seconds": measured["s"],
-                "memory": measured["max_rss"],
-            }
-        )
+        step = STEPS.get(job["rule"], job["rule"])
+        rows.append({**job, "step": step, "seconds": measured["s"], "memory": measured["max_rss"]})
     return pd.DataFrame(rows).groupby(KEYS).agg({"seconds": "sum", "memory": "max"}).reset_index()
 
 
@@ -101,12 +61,6 @@ def read_benchmark(path: str) -> dict[str, float]:
     if not whole or measured["max_rss"] < 0:
         raise DataError(f"{path}: damaged benchmark; delete it and run again: its job is repeated")
     return measured
-
-
-def _depth(path: str) -> int:
-    """Names in a path below the folder `benchmarks`."""
-    parts = Path(path).parts
-    return len(parts) - parts.index("benchmarks") - 1
 
 
 def costs(
@@ -135,11 +89,11 @@ def costs(
     rows = []
     for key, parts in errors[errors["chosen"]].groupby(FIT, sort=False):
         fit = dict(zip(FIT, key, strict=True))
-        if fit["method"] not in METHOD_STEPS:
+        if fit["method"] not in METHODS:
             continue
         parts = parts.set_index("split")
         n = parts["n_frames"]
-        shared, job = METHOD_STEPS[fit["method"]]
+        shared, job = METHODS[fit["method"]].steps
         split = f"{fit['strategy']}-{fit['seed']}"
         name = networks.get(fit["method"], fit["backbone"])
         place = {
@@ -171,35 +125,3 @@ def costs(
             }
         )
     return pd.DataFrame(rows)
-
-
-def grid(table: pd.DataFrame, datasets: Mapping[str, str], backbones: Mapping[str, str]) -> Grid:
-    """Costs as printed: means over splits and seeds.
-
-    Parameters
-    ----------
-    table : as from `costs`.
-    datasets, backbones : titles, in order.
-    """
-    means = table.groupby(["dataset", "method", "backbone"])[["training", "prediction", "memory"]]
-    means = means.mean().to_dict("index")
-    heads = ("training (s)", "prediction (ms/frame)", "memory (MB)")
-    rows = []
-    for method in ORDER:
-        found = set(table.loc[table["method"] == method, "backbone"])
-        for backbone in (*(b for b in backbones if b in found), *sorted(found - set(backbones))):
-            cells = []
-            for dataset in datasets:
-                mean = means.get((dataset, method, backbone))
-                cells += [Cell()] * len(heads) if mean is None else _cells(mean)
-            rows.append(Row((label(method), backbone_title(backbone, backbones)), tuple(cells)))
-    groups = tuple((title, heads) for title in datasets.values())
-    return Grid("", ("Method", "Backbone"), groups, tuple(rows))
-
-
-def _cells(mean: Mapping[str, float]) -> list[Cell]:
-    values = (mean["training"], 1000.0 * mean["prediction"], mean["memory"])
-    return [
-        Cell() if pd.isna(value) else Cell(f"{value:.3g}" if value < 100 else f"{value:.0f}")
-        for value in values
-    ]

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from mekrr.study.job import Step
 from mekrr.study.methods import STRATEGY_LABELS
 from mekrr.study.plots.style import (
     PAGE,
@@ -24,6 +25,7 @@ from mekrr.study.plots.style import (
     titles_of,
     use_house_style,
 )
+from mekrr.study.tables.tidy import read_tables
 
 METRICS = {"rmse": ("RMSE", "-"), "mae": ("MAE", "--")}
 
@@ -35,6 +37,12 @@ def best_of_grid(sweep: pd.DataFrame) -> pd.DataFrame:
     best = sweep.loc[sweep.groupby(fit)["rmse"].idxmin(), [*fit, "layer"]]
     chosen = sweep.merge(best, on=[*fit, "layer"])
     return chosen.loc[chosen.groupby([*fit, "alpha"])["rmse"].idxmin()]
+
+
+def figures(step: Step) -> dict[str, Figure]:
+    """Return the figure of a step of the study."""
+    sweep = read_tables(step.input.sweeps)
+    return {"figure": draw(sweep, step.params.datasets, step.params.backbones)}
 
 
 def draw(

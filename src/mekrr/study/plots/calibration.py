@@ -9,11 +9,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from mekrr.study.job import Step
 from mekrr.study.methods import label
 from mekrr.study.plots.grids import columns_of, panel_grid
 from mekrr.study.plots.style import METHOD_COLOURS, legend_below, use_house_style
+from mekrr.study.tables.tidy import read_tables
 
 METHODS = ("linear ridge", "MEKRR-alpha", "Delta-MEKRR")
+
+
+def figures(step: Step) -> dict[str, Figure]:
+    """Return the figure of a step of the study."""
+    curves, table = (
+        read_tables([path]) for path in (step.input.reliability, step.input.calibration)
+    )
+    return {"figure": draw(curves, table, step.params.datasets, step.params.backbones)}
 
 
 def draw(

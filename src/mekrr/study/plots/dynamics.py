@@ -9,7 +9,20 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mekrr.data.variables import axis_label
-from mekrr.study.plots.style import PALETTE, TEXT, title_figure, use_house_style
+from mekrr.study.job import Step
+from mekrr.study.plots.style import PALETTE, TEXT, title_figure, title_of, use_house_style
+
+
+def figures(step: Step) -> dict[str, Figure]:
+    """Return the figure of a step of the study."""
+    name, datasets = step.wildcards.dataset, step.params.datasets
+    figure = draw(
+        pd.read_csv(step.input.facts),
+        datasets[name]["collective_variables"][0],
+        [run["temperature"] for run in step.params.recipe["runs"]],
+        title_of(datasets, name),
+    )
+    return {"figure": figure}
 
 
 def draw(facts: pd.DataFrame, bond: Mapping, targets: Iterable[float], title: str) -> Figure:

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from mekrr.study.job import Step
 from mekrr.study.methods import ORDER, STRATEGY_LABELS
 from mekrr.study.plots.style import (
     METHOD_COLOURS,
@@ -19,11 +20,18 @@ from mekrr.study.plots.style import (
     title_panel,
     use_house_style,
 )
+from mekrr.study.tables.tidy import read_tables
 
 LINE = 0.155  # inches
 LABELS = 2.4  # inches of the methods' names
 MOST_WIDE = 3  # columns that have room for a data set's title on one line
 MOST_LINES = 2  # spaces in a title that is broken at each of them
+
+
+def figures(step: Step) -> dict[str, Figure]:
+    """Return the figure of a step of the study."""
+    metrics = read_tables([step.input.metrics])
+    return {"figure": draw(metrics, step.params.datasets, step.params.backbones)}
 
 
 def draw(

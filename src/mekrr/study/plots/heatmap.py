@@ -16,13 +16,18 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from mekrr.data.variables import axis_label, label
-from mekrr.study.experiments.stretch import boundaries
+from mekrr.kernels.store import read_kernels
+from mekrr.study.experiments.stretch import boundaries, part_of
+from mekrr.study.job import Step
+from mekrr.study.plots.panels import MIXTURES, Panel, by_layer, of_layer, shares
 from mekrr.study.plots.style import (
     CLUSTER_COLOURS,
     RED,
     TEXT,
+    cut,
     legend_below,
     title_figure,
+    title_of,
     title_panel,
     use_house_style,
 )
@@ -32,24 +37,6 @@ WIDEST = 2.75  # inches of a panel
 STRIP = 0.42  # height of the collective variable, in that of a map, at least
 STRIP_INCHES = 0.62
 SCORES = "clusters against the event: balanced accuracy | adjusted Rand index"
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One kernel between the frames of a stretch.
-
-    Attributes
-    ----------
-    title : what it is.
-    kernel : (n, n) in time order.
-    clusters : (n,) 0 or 1.
-    scores : balanced accuracy and adjusted Rand index of these, None without an event.
-    """
-
-    title: str
-    kernel: np.ndarray
-    clusters: np.ndarray
-    scores: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -79,6 +66,26 @@ class Clock:
                 title, frames = name, found
         half = (frames[1] - frames[0]) / 2
         return cls(title, frames[0] - half, frames[-1] + half, frames)
+
+
+def figures(step: Step) -> dict[str, Figure]:
+    """Return the figures of a step of the study: of one layer, of all, by species."""
+    name, backbone, layer = step.wildcards.dataset, step.wildcards.backbone, step.params.layer
+    entry = step.params.datasets[name]
+    series, scores = pd.read_csv(step.input.series), pd.read_csv(step.input.scores)
+    clusters = pd.read_csv(step.input.clusters)
+    kernels, frames = read_kernels(step.input.kernels)
+    grams = part_of(kernels, np.searchsorted(frames, series["index"]))
+    about = (series, entry.get("collective_variables", [None])[0], entry.get("event"))
+    title = f"{title_of(step.params.datasets, name)}, {cut(step.params.backbones[backbone])}"
+    of_one = f"{title}, layer {layer}"
+    mixtures = [of_layer(grams, clusters, scores, layer, MIXTURES)]
+    species = [of_layer(grams, clusters, scores, layer, shares(grams))]
+    return {
+        "heatmap": draw(mixtures, *about, of_one),
+        "layers": draw(by_layer(grams, clusters, scores), *about, title),
+        "contributions": draw(species, *about, of_one),
+    }
 
 
 def draw(

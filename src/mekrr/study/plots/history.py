@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from mekrr.study.job import Step
 from mekrr.study.methods import ORDER, STRATEGY_LABELS, label
 from mekrr.study.plots.style import (
     METHOD_COLOURS,
@@ -21,6 +22,13 @@ from mekrr.study.plots.style import (
     title_panel,
     use_house_style,
 )
+from mekrr.study.tables.tidy import read_tables
+
+
+def figures(step: Step) -> dict[str, Figure]:
+    """Return the figure of a step of the study."""
+    history = read_tables(step.input.histories)
+    return {"figure": draw(history, step.wildcards.dataset, step.params.datasets)}
 
 
 def draw(history: pd.DataFrame, dataset: str, datasets: Mapping[str, Mapping]) -> Figure:

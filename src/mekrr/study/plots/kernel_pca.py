@@ -9,6 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from mekrr.data.variables import axis_label, label
+from mekrr.study.job import Step
 from mekrr.study.plots.style import (
     PAGE,
     TEXT,
@@ -18,8 +20,22 @@ from mekrr.study.plots.style import (
     titles_of,
     use_house_style,
 )
+from mekrr.study.tables.tidy import read_tables
 
 TITLES = {0.0: "K₀", 1.0: "K₁"}
+
+
+def figures(step: Step) -> dict[str, Figure]:
+    """Return the figure of a step of the study."""
+    name, params = step.wildcards.dataset, step.params
+    table = pd.read_csv(step.input.table)
+    energy = 1000 * table["energy"] / table["n_atoms"]
+    colourings = {"Energy from the mean (meV/atom)": energy - energy.mean()}
+    variables = pd.read_csv(step.input.variables)
+    for variable in params.datasets[name].get("collective_variables", [])[:1]:
+        colourings[axis_label(variable)] = variables[label(variable)]
+    components = read_tables(step.input.components)
+    return {"figure": draw(components, colourings, name, params.datasets, params.backbones)}
 
 
 def draw(

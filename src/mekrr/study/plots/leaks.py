@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mekrr.data.closeness import NEAR_REPEAT
+from mekrr.study.job import Step
 from mekrr.study.methods import STRATEGY_LABELS
 from mekrr.study.plots.style import (
     COLUMN,
@@ -21,9 +22,15 @@ from mekrr.study.plots.style import (
     title_panel,
     use_house_style,
 )
+from mekrr.study.tables.tidy import read_tables
 
 COLOURS = other_colours(list(STRATEGY_LABELS))
 SMALLEST = 1e-3  # Å, where exact repeats are drawn
+
+
+def figures(step: Step) -> dict[str, Figure]:
+    """Return the figure of a step of the study."""
+    return {"figure": draw(read_tables(step.input.leaks), step.params.datasets)}
 
 
 def draw(leaks: pd.DataFrame, datasets: Mapping[str, Mapping]) -> Figure:

@@ -9,11 +9,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from mekrr.study.job import Step
 from mekrr.study.methods import ORDER, TRAINED, label
 from mekrr.study.plots.grids import columns_of, panel_grid
 from mekrr.study.plots.style import METHOD_COLOURS, plain_log, use_house_style
+from mekrr.study.tables.tidy import read_tables
 
 LEGEND_COLUMNS = 5
+
+
+def figures(step: Step) -> dict[str, Figure]:
+    """Return the figure of a step of the study."""
+    table = read_tables([step.input.table])
+    return {"figure": draw(table, step.params.datasets, step.params.backbones)}
 
 
 def draw(

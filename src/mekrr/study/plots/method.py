@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
 from ase.data.colors import jmol_colors
@@ -14,6 +15,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
+from mekrr.data.frames import load_frames
+from mekrr.kernels.store import read_kernels
+from mekrr.study.job import Step
 from mekrr.study.plots.style import METHOD_COLOURS, TEXT, use_house_style
 
 WIDTH, HEIGHT = 6.9, 2.3  # of the canvas, in inches, which are its units
@@ -23,6 +27,15 @@ GREY = "0.35"
 SHOWN = 4  # atoms drawn of a species
 CELL = 0.085
 NOTES = (0.3, 0.15)  # heights of the lines below
+
+
+def figures(step: Step) -> dict[str, Figure]:
+    """Return the figure of a step of the study."""
+    offsets = pd.read_csv(step.input.table)["offset"]
+    (atoms,) = load_frames(step.input.frames, 0, offsets[1])
+    kernels, _ = read_kernels(step.input.kernels)
+    gram = kernels[step.params.layer].gram
+    return {"figure": draw(atoms, gram.k0, gram.k1)}
 
 
 def draw(atoms: Atoms, k0: np.ndarray, k1: np.ndarray) -> Figure:

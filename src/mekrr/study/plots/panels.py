@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from mekrr.kernels.gram import SpeciesGram
+from mekrr.kernels.gram import Gram
 from mekrr.study.experiments.stretch import kernels_of
-from mekrr.study.plots.heatmap import Panel
 
 MIXTURES = {"K0": "K₀ (α = 0)", "K1": "K₁ (α = 1)"}
 
 
+@dataclass(frozen=True)
+class Panel:
+    """One kernel between the frames of a stretch.
+
+    Attributes
+    ----------
+    title : what it is.
+    kernel : (n, n) in time order.
+    clusters : (n,) 0 or 1.
+    scores : balanced accuracy and adjusted Rand index of these, None without an event.
+    """
+
+    title: str
+    kernel: np.ndarray
+    clusters: np.ndarray
+    scores: tuple[float, float] | None
+
+
 def of_layer(
-    grams: Mapping[int, SpeciesGram],
+    grams: Mapping[int, Gram],
     clusters: pd.DataFrame,
     scores: pd.DataFrame,
     layer: int,
@@ -47,7 +66,7 @@ def of_layer(
 
 
 def by_layer(
-    grams: Mapping[int, SpeciesGram], clusters: pd.DataFrame, scores: pd.DataFrame
+    grams: Mapping[int, Gram], clusters: pd.DataFrame, scores: pd.DataFrame
 ) -> list[tuple[Panel, ...]]:
     """K_0 of all layers in the first row, K_1 in the second."""
     columns = []
@@ -57,7 +76,7 @@ def by_layer(
     return list(zip(*columns, strict=True))
 
 
-def shares(grams: Mapping[int, SpeciesGram]) -> dict[str, str]:
+def shares(grams: Mapping[int, Gram]) -> dict[str, str]:
     """Titles of K_1 and of every species' share of it."""
     names = [name for name, _ in kernels_of(next(iter(grams.values()))) if name not in MIXTURES]
     return {"K1": "K₁"} | {name: f"share of {name}" for name in names}

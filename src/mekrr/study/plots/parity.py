@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from mekrr.study.job import Step
 from mekrr.study.methods import STRATEGY_LABELS, TRAINED, label
 from mekrr.study.plots.style import (
     METHOD_COLOURS,
@@ -23,12 +24,22 @@ from mekrr.study.plots.style import (
     titles_of,
     use_house_style,
 )
+from mekrr.study.tables.tidy import chosen_test_predictions, read_tables
 
 LEARNT = (*TRAINED, "linear ridge", "MEKRR-alpha")  # also those whose residuals are shown
 METHODS = ("untouched GNN", *LEARNT)
 LABELLED = 2  # worst frames named in each panel
 TALLEST = 2.7  # inches of a parity plot
 SHARE = 0.42  # height of the residuals in that of the parity plot
+
+
+def figures(step: Step) -> dict[str, Figure]:
+    """Return the figure of a step of the study."""
+    table = chosen_test_predictions(
+        read_tables(step.input.predictions), read_tables(step.input.choices)
+    )
+    params = step.params
+    return {"figure": draw(table, step.wildcards.dataset, params.datasets, params.backbones)}
 
 
 def draw(

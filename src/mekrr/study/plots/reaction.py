@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mekrr.data.variables import axis_label
+from mekrr.study.job import Step
 from mekrr.study.methods import ORDER, STRATEGY_LABELS, TRAINED, label
 from mekrr.study.plots.style import (
     METHOD_COLOURS,
@@ -25,8 +26,24 @@ from mekrr.study.plots.style import (
     titles_of,
     use_house_style,
 )
+from mekrr.study.tables.tidy import read_tables
 
 METHODS = ("untouched GNN", *TRAINED, "linear ridge", "MEKRR", "MEKRR-alpha", "Delta-MEKRR")
+
+
+def figures(step: Step) -> dict[str, Figure]:
+    """Return the figure of a step of the study."""
+    name, params = step.wildcards.dataset, step.params
+    entry = params.datasets[name]
+    figure = draw(
+        read_tables([step.input.errors]),
+        entry["collective_variables"][0],
+        entry.get("event"),
+        name,
+        params.datasets,
+        params.backbones,
+    )
+    return {"figure": figure}
 
 
 def draw(

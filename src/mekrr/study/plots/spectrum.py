@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
+from mekrr.study.job import Step
 from mekrr.study.methods import label
 from mekrr.study.plots.style import (
     METHOD_COLOURS,
@@ -23,10 +24,17 @@ from mekrr.study.plots.style import (
     titles_of,
     use_house_style,
 )
+from mekrr.study.tables.tidy import read_tables
 
 # A kernel has the colour of the method that uses it alone, or besides K₀.
 KERNELS = {0.0: ("K₀", "MEKRR"), 1.0: ("K₁", "MEKRR-alpha")}
 DASHES = {"MEKRR": (0, (5, 5)), "MEKRR-alpha": (5, (5, 5))}  # both show where they coincide
+
+
+def figures(step: Step) -> dict[str, Figure]:
+    """Return the figure of a step of the study."""
+    values, noise = (read_tables(paths) for paths in (step.input.eigenvalues, step.input.noise))
+    return {"figure": draw(values, noise, step.params.datasets, step.params.backbones)}
 
 
 def draw(

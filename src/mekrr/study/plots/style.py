@@ -26,7 +26,7 @@ from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from mekrr.files import atomic_path
-from mekrr.study.methods import TRAINED, label
+from mekrr.study.methods import METHODS, TRAINED, label
 
 COLUMN = 3.3  # inches: one column of a two-column page
 TEXT = 6.9  # inches: both columns
@@ -49,24 +49,7 @@ BLUE, ORANGE, GREEN, RED, PINK, BROWN, ROSE, GREY, YELLOW, SKY = PALETTE = (
     "#ece133",
     "#56b4e9",
 )  # seaborn's "colorblind"
-# Kernels on frozen features are blue and green, ridge regression orange, trained networks
-# red and brown: methods of one kind resemble each other.
-METHOD_COLOURS = {
-    "training mean": GREY,
-    "untouched GNN": PINK,
-    "SchNet": RED,
-    "GAP-SOAP": "#9a9200",
-    "SchNet-FT": "#8c2d04",
-    "SevenNet-FT": BROWN,
-    "CHGNet-FT": "#5e3c1c",
-    "linear ridge": ORANGE,
-    "species ridge": "#7a4f03",
-    "MEKRR": BLUE,
-    "MEKRR-alpha": GREEN,
-    "MEKRR-alpha-loo": "#015640",
-    "MEKRR-species": "#7fcdb6",
-    "Delta-MEKRR": SKY,
-}
+METHOD_COLOURS = {name: method.colour for name, method in METHODS.items()}
 # Backbones, ways of splitting and clusters have colours that no method has.
 _OTHERS = ("#332288", "#cc6677", "#999933", "#882255", "#44aa99", "#661100")
 CLUSTER_COLOURS = ("#bbd5f0", "#f3d3a2")

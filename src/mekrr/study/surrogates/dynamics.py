@@ -14,6 +14,26 @@ from ase.optimize import FIRE
 
 from mekrr.data.variables import variable
 from mekrr.study.surrogates.biases import Biased, Metadynamics, Restraint, Wall
+from mekrr.study.surrogates.systems import build
+
+
+def simulate_run(
+    recipe: Mapping, number: int, calculator, progress: Callable[[int], None]
+) -> list[Atoms]:
+    """Return the frames of one run of a recipe, with its number; see `simulate`."""
+    run = {**recipe["dynamics"], **recipe["runs"][number]}
+    start = recipe["starts"][run.pop("start")]
+    acting = recipe.get("biases", {}) if run.pop("biased", True) else {}
+    frames = simulate(
+        build(**recipe["system"], offsets=start),
+        calculator,
+        biases(acting, run["temperature"]),
+        **run,
+        progress=progress,
+    )
+    for frame in frames:
+        frame.info["run"] = number
+    return frames
 
 
 def biases(recipe: Mapping, temperature: float) -> list[Restraint | Wall | Metadynamics]:

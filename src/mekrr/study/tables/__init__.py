@@ -1,1 +1,4 @@
-"""Tables of the study, and how they are printed."""
+"""Tables of the study, and how they are printed.
+
+A rule ``NAME_table`` of the workflow runs ``write(step)`` of the module NAME.
+"""

@@ -6,9 +6,14 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from mekrr.files import write_csv
 from mekrr.study.experiments.ablation import BASE
+from mekrr.study.job import Step
+from mekrr.study.methods import STRATEGY_LABELS, label
 from mekrr.study.tables.printing.grid import FEWER, Cell, Grid, Row
 from mekrr.study.tables.printing.numbers import best, digits
+from mekrr.study.tables.printing.write import write_printed
+from mekrr.study.tables.tidy import read_tables
 
 FACTORS = ("layer", "atom kernel", "lengthscale", "aggregation", "λ")
 PUBLISHED = ("λ", "1e-07")
@@ -26,6 +31,22 @@ NOTES = (
     "share in K₁ by the numbers of its atoms. Where all frames have as many atoms this changes "
     "nothing in K₀, and MEKRR is the same by construction.",
 )
+
+
+def write(step: Step) -> None:
+    """Write the ablations of all data sets and backbones."""
+    params, table = step.params, over_seeds(read_tables(step.input.errors))
+    titles = {name: entry.get("title", name) for name, entry in params.datasets.items()}
+    labels = {method: label(method) for method in ("MEKRR", "MEKRR-alpha")}
+    write_csv(step.output.csv, table)
+    write_printed(
+        step.output,
+        "",
+        f"Ablations, {STRATEGY_LABELS[params.split]}, RMSE in meV/atom",
+        grids(table, titles, params.backbones, labels),
+        [],
+        NOTES,
+    )
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from mekrr.files import write_csv
+from mekrr.study.job import Step
 from mekrr.study.tables.printing.grid import Cell, Grid, Row
+from mekrr.study.tables.printing.write import write_printed
 
 PLACES = {  # of a score: title of its columns
     ("one run", "event"): "Event, one run",
@@ -26,6 +29,21 @@ NOTES = (
     "score is the higher one, the clusters found the boundary and not the event; where a run "
     "ends after the event and the next begins before it, the two are nearly the same thing.",
 )
+
+
+def write(step: Step) -> None:
+    """Write the scores of the clusters of all stretches."""
+    datasets, backbones = step.params.datasets, step.params.backbones
+    table = over_seeds(pd.concat(map(pd.read_csv, step.input.scores)))
+    write_csv(step.output.csv, table)
+    write_printed(
+        step.output,
+        "",
+        "Clusters along the reaction against the event",
+        grids(table, datasets, backbones, list(MIXTURES)),
+        grids(table, datasets, backbones),
+        NOTES,
+    )
 
 
 def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:

@@ -307,8 +307,14 @@ def _alphas(group: pd.DataFrame) -> str:
     """α seed by seed, or that of each species."""
     by_species = group.get("alphas_by_species", pd.Series(dtype=object))
     if len(by_species) and by_species.notna().all():
-        return " | ".join(by_species)
+        return " | ".join(map(_shorter, by_species))
     return _listing(group["alpha"], "{:.2g}")
+
+
+def _shorter(alphas: str) -> str:
+    """α of each species with fewer digits than the table of choices has."""
+    pairs = (pair.split() for pair in alphas.split(", "))
+    return ", ".join(f"{symbol} {float(alpha):.6g}" for symbol, alpha in pairs)
 
 
 def _listing(values: pd.Series, form: str) -> str:

@@ -1,4 +1,4 @@
-"""Tables of every fit: its errors with its choices, and the frames that are worst."""
+"""Tables of every fit: its errors with its choices, and its predictions."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from mekrr.metrics import largest_errors, metrics
-from mekrr.study.methods import REFERENCES, label
-from mekrr.study.tables.printing.grid import flat
-from mekrr.study.tables.printing.markdown import markdown
-from mekrr.study.tables.printing.page import page
+from mekrr.metrics import metrics
 
 FIT = ["dataset", "strategy", "seed", "method", "backbone"]
 NO_LAYER = -1  # stands for a missing layer while tables are joined
@@ -57,42 +53,3 @@ def chosen_test_predictions(predictions: pd.DataFrame, choices: pd.DataFrame) ->
     chosen = choices.loc[choices["chosen"], [*FIT, "layer"]].fillna({"layer": NO_LAYER})
     test = predictions[predictions["split"] == "test"].fillna({"layer": NO_LAYER})
     return test.merge(chosen, on=[*FIT, "layer"])
-
-
-def worst_frames(predictions: pd.DataFrame, choices: pd.DataFrame, count: int) -> pd.DataFrame:
-    """The ``count`` worst test frames of each fitted method, on the layer it chose."""
-    table = chosen_test_predictions(predictions, choices)
-    table = largest_errors(table[~table["method"].isin(REFERENCES)], FIT, count)
-    layer = table["layer"].astype("Int64")
-    table = table.assign(layer=layer.where(layer != NO_LAYER))
-    return table[[*FIT, "layer", "index", "frame", "n_atoms", "energy_ref", "energy_pred", "error"]]
-
-
-def readable_worst(table: pd.DataFrame) -> pd.DataFrame:
-    """One line per fit: its worst frames and their signed errors."""
-    rows = []
-    for key, group in table.groupby(FIT, sort=False):
-        dataset, strategy, seed, method, backbone = key
-        rows.append(
-            {
-                "Data set": dataset,
-                "Split": strategy,
-                "Seed": str(seed),
-                "Method": label(method),
-                "Backbone": "" if backbone == "none" else backbone,
-                "Frame (error in meV/atom)": ", ".join(
-                    f"{f} ({e:+.1f})" for f, e in zip(group["frame"], group["error"], strict=True)
-                ),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def to_markdown(table: pd.DataFrame, title: str, notes: Sequence[str]) -> str:
-    """A heading, a table of texts, and its notes."""
-    return markdown(title, [flat(table)], notes)
-
-
-def to_html(table: pd.DataFrame, title: str, notes: Sequence[str]) -> str:
-    """The same as a page of its own that loads nothing from elsewhere."""
-    return page(title, [flat(table)], notes)

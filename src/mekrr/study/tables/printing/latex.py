@@ -40,7 +40,7 @@ def _float(title: str, grid: Grid, notes: Sequence[str], label: str) -> str:
         for _, group in grid.groups
         for head in group
     ]
-    lines = []
+    lines: list[str] = []
     for row, stub, opens in printed_rows(grid):
         if opens and lines:
             lines.append(r"\addlinespace[2pt]")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
+
 from mekrr.files import write_text
-from mekrr.study.tables.printing.grid import Grid
+from mekrr.study.tables.printing.grid import Grid, flat
 from mekrr.study.tables.printing.latex import latex
 from mekrr.study.tables.printing.markdown import markdown
 from mekrr.study.tables.printing.page import page
@@ -31,3 +33,11 @@ def write_printed(
     write_text(paths["latex"], latex(title, grids, notes, label))
     write_text(paths["markdown"], markdown(heading, [*grids, *details], notes))
     write_text(paths["html"], page(heading, [*grids, *details], notes))
+
+
+def write_listing(
+    paths: Mapping[str, str], table: pd.DataFrame, title: str, notes: Sequence[str] = ()
+) -> None:
+    """Write a table of texts with its notes to ``paths`` markdown and html."""
+    write_text(paths["markdown"], markdown(title, [flat(table)], notes))
+    write_text(paths["html"], page(title, [flat(table)], notes))

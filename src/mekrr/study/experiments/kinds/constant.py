@@ -1,0 +1,39 @@
+"""Models of the energies alone, such as the training mean."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pandas as pd
+
+from mekrr.models.base import Model
+from mekrr.models.problem import Problem
+from mekrr.study.experiments.fits import Fit, join, unchosen
+from mekrr.study.experiments.kinds import Kind
+from mekrr.study.experiments.transfer import Transfer, on_destination
+from mekrr.study.methods import constants
+
+
+class Models(Kind):
+    """All of them in one job: they cost nothing."""
+
+    @classmethod
+    def open(cls, step) -> Models:
+        return cls()
+
+    def fit(self, problem: Problem) -> Fit:
+        fits = []
+        for method in constants():
+            residual, _ = _model(method.model).fit(problem, None).predict(problem, None)
+            fits.append(unchosen(problem, method.name, "none", residual))
+        return join(fits)
+
+    @classmethod
+    def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
+        return on_destination(cls().fit(transfer.problem()).predictions)
+
+
+def _model(name: str) -> Model:
+    """Make a model by the name of its class."""
+    module, _, kind = name.rpartition(".")
+    return getattr(import_module(module), kind)()

@@ -1,0 +1,185 @@
+"""Kernel ridge regression on features of a frozen backbone, and its own energies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from mekrr.data.references import Rule
+from mekrr.data.units import unit_doubt
+from mekrr.features.store import FrameFeatures, join_frames, read_gnn_energy, read_layer
+from mekrr.kernels.atom import KERNELS
+from mekrr.kernels.gram import Gram
+from mekrr.kernels.store import read_kernels
+from mekrr.kernels.training import training_gram
+from mekrr.models.constant import Constant
+from mekrr.models.kernel import KernelModel
+from mekrr.models.problem import Problem
+from mekrr.study.experiments.fits import (
+    Fit,
+    Grid,
+    fit_kernels,
+    join,
+    predictions,
+    read_alpha,
+    unchosen,
+)
+from mekrr.study.experiments.kinds import Kind
+from mekrr.study.experiments.transfer import Transfer, on_destination
+from mekrr.study.job import TERMINAL
+from mekrr.study.methods import METHODS
+
+
+class Models(Kind):
+    """Kernel ridge regression on features of one backbone, and its own energies.
+
+    Parameters
+    ----------
+    methods : names of those to be fitted.
+    features : per layer, of all frames.
+    energy : (n_frames,) the backbone's own energies in eV; None if it has none.
+    stored : per layer, Gaussian kernels of all frames with all training frames of the split.
+    """
+
+    def __init__(
+        self,
+        methods: Sequence[str],
+        features: Mapping[int, FrameFeatures],
+        energy: np.ndarray | None,
+        stored: Mapping[int, Gram],
+        columns: np.ndarray | None,
+        grid: Grid,
+        rule: Rule,
+        names: tuple[str, str],
+        threads: int = 1,
+    ):
+        self._methods, self._features, self._energy = methods, features, energy
+        self._stored, self._columns, self._grid = stored, columns, grid
+        self._rule, (self._dataset, self._backbone) = rule, names
+        self._threads = threads
+
+    @classmethod
+    def open(cls, step) -> Models:
+        params = step.params
+        stored, columns = {}, None
+        if "kernels" in step.input.keys():  # noqa: SIM118, as Snakemake's inputs are no dict
+            stored, columns = read_kernels(step.input.kernels)
+        return cls(
+            params.methods,
+            {layer: read_layer(step.input.features, layer) for layer in params.layers},
+            read_gnn_energy(step.input.features),
+            stored,
+            columns,
+            Grid.of(**params.grid),
+            params.reference_energy,
+            (step.wildcards.dataset, _backbone(step)),
+            step.threads,
+        )
+
+    def fit(self, problem: Problem) -> Fit:
+        problems = {"references": problem}
+        if self._energy is not None:
+            problems["network"] = problem.beyond_network(self._energy)
+            problems["delta"] = problem.beyond(self._energy, self._rule, self._dataset)
+        methods = [METHODS[name] for name in self._methods]
+        linear = [method.name for method in methods if method.kernel == "linear"]
+        others = [method.name for method in methods if method.kernel == "gaussian"]
+        train, fits = problem.members("train"), []
+        if linear:
+            grams = {
+                k: training_gram(f, train, KERNELS["linear"]())[0]
+                for k, f in self._features.items()
+            }
+        for name in linear:  # one after another: their order in the tables
+            fits.append(self._fit(problems, grams, [name]))
+        for method in methods:
+            if method.kind == "constant" and method.baseline in problems:
+                if not self._stored:  # once for all fits of a split
+                    self._warn_of_unit(problem)
+                own = problems[method.baseline]
+                residual, _ = Constant().fit(own).predict(own)
+                fits.append(unchosen(own, method.name, self._backbone, residual))
+        if others:
+            fits.append(self._fit(problems, self._gaussian(train), others))
+        return join(fits)
+
+    def _warn_of_unit(self, problem: Problem) -> None:
+        """Tell the user if the energies seem to have another unit than the backbone's."""
+        if self._energy is None:
+            return
+        doubt = unit_doubt(problem.energy, self._energy, problem.frames["formula"])
+        if doubt:
+            TERMINAL.warning("%s: %s: %s", self._dataset, self._backbone, doubt)
+
+    @classmethod
+    def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
+        """Fit anew with the origin's choices, kernels being those among frames of both."""
+        choices = pd.concat([pd.read_csv(path) for path in step.input.choices], ignore_index=True)
+        problem, rule = transfer.problem(), transfer.rule
+        files = step.input.features
+        layers = choices.loc[choices["chosen"], "layer"].dropna().astype(int).unique()
+        train, test = transfer.origin.members("train"), transfer.destination.members("test")
+        features = {
+            layer: join_frames(
+                read_layer(files[0], layer).select(train), read_layer(files[1], layer).select(test)
+            )
+            for layer in layers
+        }
+        energies, problems = [read_gnn_energy(file) for file in files], {"references": problem}
+        if energies[0] is not None:
+            energy = transfer.of_both(*energies)
+            problems["network"] = problem.beyond_network(energy)
+            problems["delta"] = problem.beyond(energy, rule, transfer.names[0])
+        return on_destination(fit_again(problems, choices, features, step.threads))
+
+    def _fit(
+        self, problems: Mapping[str, Problem], grams: Mapping[int, Gram], methods: Sequence[str]
+    ) -> Fit:
+        return fit_kernels(problems, grams, methods, self._grid, self._backbone, self._threads)
+
+    def _gaussian(self, train: np.ndarray) -> dict[int, Gram]:
+        """The stored kernels, with some of the training frames."""
+        kept = np.flatnonzero(np.isin(self._columns, train))
+        if len(kept) == len(self._columns):
+            return self._stored
+        return {layer: gram.columns(kept) for layer, gram in self._stored.items()}
+
+
+def fit_again(
+    problems: Mapping[str, Problem],
+    choices: pd.DataFrame,
+    features: Mapping[int, FrameFeatures],
+    threads: int = 1,
+) -> pd.DataFrame:
+    """Return the predictions of methods on frozen features that are fitted with given choices.
+
+    Parameters
+    ----------
+    problems : by baseline, see `mekrr.study.methods.Method`.
+    choices : table of choices, `mekrr.study.experiments.fits`; those chosen count.
+    features : of the problems' frames, by layer.
+    """
+    train, grams, tables = problems["references"].members("train"), {}, []
+    for choice in choices[choices["chosen"]].to_dict("records"):
+        method, backbone = METHODS[choice["method"]], choice["backbone"]
+        problem = problems[method.baseline]
+        if method.kind == "constant":
+            values, layer = Constant().fit(problem).predict(problem)[:1], None
+        else:
+            layer = int(choice["layer"])
+            if (layer, method.kernel) not in grams:
+                sigma = choice["lengthscale"]
+                kernel = KERNELS[method.kernel](sigma)
+                gram, _ = training_gram(features[layer], train, kernel, threads=threads)
+                grams[layer, method.kernel] = gram
+            gram = grams[layer, method.kernel]
+            model = KernelModel(read_alpha(choice), choice["regularisation"]).fit(problem, gram)
+            values = model.predict(problem, gram)
+        tables.append(predictions(problem, method.name, backbone, layer, *values))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _backbone(step) -> str:
+    return step.wildcards.get("backbone", step.wildcards.get("model"))

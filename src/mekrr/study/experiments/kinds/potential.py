@@ -1,0 +1,51 @@
+"""Potentials, from the frames themselves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import ClassVar
+
+import pandas as pd
+from ase import Atoms
+
+from mekrr.data.frames import load_frames
+from mekrr.models.gap import Gap, GapMissing
+from mekrr.models.problem import Problem
+from mekrr.study.experiments.fits import Fit, predictions, unchosen
+from mekrr.study.experiments.kinds import Kind
+from mekrr.study.experiments.transfer import Transfer, on_destination
+
+
+class Models(Kind):
+    """GAP-SOAP, fitted to the frames themselves."""
+
+    METHOD: ClassVar = "GAP-SOAP"
+
+    def __init__(self, frames: Sequence[Atoms], model: Gap):
+        self._frames, self.model = frames, model
+
+    @classmethod
+    def open(cls, step) -> Models:
+        settings, seed = step.params.settings, int(step.wildcards.seed)
+        model = Gap(settings, seed, step.log.gap_fit, step.threads)
+        return cls(load_frames(step.input.frames), model)
+
+    def fit(self, problem: Problem) -> Fit:
+        try:
+            self.model.fit(problem, self._frames)
+        except GapMissing as error:
+            raise GapMissing(f"{error}; or leave {self.METHOD} out (study.gap: false)") from error
+        begin = time.process_time()
+        residual, _ = self.model.predict(problem, self._frames)
+        seconds = (time.process_time() - begin) / len(self._frames)
+        fit = unchosen(problem, self.METHOD, "none", residual)
+        cost = {"method": self.METHOD, "backbone": "none", "prediction_seconds": seconds}
+        return Fit(fit.predictions, fit.choices, costs=pd.DataFrame([cost]))
+
+    @classmethod
+    def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
+        frames, problem = load_frames(step.input.frames), transfer.problem().part("test")
+        own = [frames[index] for index in problem.frames["index"]]
+        residual, _ = Gap.load(step.input.model).predict(problem, own)
+        return on_destination(predictions(problem, cls.METHOD, "none", None, residual))

@@ -1,0 +1,59 @@
+"""One job's share of a data set's frames to their features."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from mekrr import environment
+from mekrr.backbones.load import load_backbone
+from mekrr.data.frames import load_frames
+from mekrr.data.references import species_of
+from mekrr.features.extract import choose_device, extract_to
+from mekrr.features.store import shard_bytes
+
+
+def extract_shard(
+    output: str | os.PathLike,
+    frames: str | os.PathLike,
+    table: str | os.PathLike,
+    shard: tuple[int, int],
+    backbone: Mapping[str, Any],
+    features: Mapping[str, Any],
+    source: str,
+) -> None:
+    """Write the features of some of a data set's frames.
+
+    Parameters
+    ----------
+    output : file of features.
+    frames, table : the frames, and the table that tells where each begins.
+    shard : which of how many.
+    backbone : parameters of `load_backbone` but for the species, which are those of the table.
+    features : settings of `extract_to`: atoms, batch_size, dtype.
+    source : name of the data set.
+
+    Raises
+    ------
+    BackboneError
+        If the backbone cannot be loaded, or does not know a species.
+    """
+    known = pd.read_csv(table)
+    network = load_backbone(**backbone, species=species_of(known))
+    chosen = load_frames(frames, *shard_bytes(known["offset"], *shard))
+    network.check_species(chosen, source)
+    record = {
+        "backbone": network.name,
+        "weights_sha256": network.weights_sha256,
+        "dtype": features["dtype"],
+        "atoms": json.dumps(features["atoms"]),
+    }
+    provenance = environment.collect() | record
+    device = choose_device()
+    extract_to(
+        output, network, chosen, device=device, source=source, provenance=provenance, **features
+    )

@@ -1,0 +1,83 @@
+"""From a trajectory to the frames of the study, and from its parts to findings on them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from ase import Atoms
+
+from mekrr.choices import PARTS
+from mekrr.data.checks import GRAVE, Finding
+from mekrr.data.expectations import energy_doubt, meet
+from mekrr.data.frames import (
+    MINIMUM_FRAMES,
+    frame_table,
+    read_frames,
+    require_different,
+    thin_out,
+    verify_checksum,
+)
+from mekrr.data.references import separate_isolated, with_isolated
+from mekrr.study.job import TERMINAL
+
+
+def checked_frames(
+    files: Sequence[str],
+    expected: Mapping,
+    reading: Mapping,
+    every: int,
+    sha256: str | None = None,
+) -> tuple[list[Atoms], pd.DataFrame]:
+    """Return the frames of a trajectory that the study uses, and their table.
+
+    Parameters
+    ----------
+    files : the trajectory, or those of train, val and test.
+    expected : what the registry says of it, for `mekrr.data.expectations.meet`.
+    reading : how to read it, for `mekrr.data.frames.read_frames`.
+    every : one frame in so many is used.
+    sha256 : checksum that the file must have, None for any.
+
+    Raises a DataError if the trajectory is not what it is said to be. Isolated atoms are
+    kept for references alone: in the table, but no frames.
+    """
+    source = ", ".join(files)
+    if sha256:
+        verify_checksum(files[0], sha256)
+    frames = read_frames(
+        dict(zip(PARTS, files, strict=True)) if len(files) > 1 else files[0],
+        least=MINIMUM_FRAMES,
+        **reading,
+    )
+    meet(frames, expected, source)
+    logging.info("%s: %d frames checked", source, len(frames))
+    energies = [atoms.get_potential_energy() for atoms in frames]
+    kept, isolated = separate_isolated(frames, energies, source)
+    frames = thin_out([frames[index] for index in kept], every, source)
+    require_different(frames, source)
+    if isolated:
+        logging.info("isolated atoms, kept for references alone: %s", isolated)
+    table = with_isolated(frame_table(frames), isolated)
+    doubt = energy_doubt(table, expected.get("energy_range"))
+    if doubt:
+        TERMINAL.warning("%s: %s", source, doubt)
+    return frames, table
+
+
+def read_splits(paths: Iterable[str]) -> dict[str, np.ndarray]:
+    """Return the part that each frame belongs to, by the names of splits."""
+    return {Path(path).stem: pd.read_csv(path)["split"].to_numpy() for path in paths}
+
+
+def told_findings(name: str, findings: Sequence[Finding]) -> pd.DataFrame:
+    """Return findings on a data set as a table; the grave ones are told on the terminal."""
+    for finding in findings:
+        if finding.check.startswith(GRAVE) and finding.status == "warning":
+            TERMINAL.warning("%s: %s: %s", name, finding.check, finding.result)
+    table = pd.DataFrame(findings)
+    table.insert(0, "dataset", name)
+    return table

@@ -1,0 +1,182 @@
+"""What jobs ask for: minutes, MB and threads, from the size of their data.
+
+Rates are those measured on one core of an AMD EPYC (two for kernels and fits), each with the
+safety that its method states. A profile that sends failed jobs again makes ``attempt`` count up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mekrr.study.targets import Targets
+
+USUAL_ATOMS = 100  # of a frame, where the registry is silent
+
+
+@dataclass(frozen=True)
+class JobResources:
+    """Needs of the jobs of one study, each a function of a rule's resources or threads."""
+
+    targets: Targets
+
+    def data_size(self, wildcards: Any) -> tuple[int, int]:
+        """Return frames of a job's data sets and atoms of a frame, generous if unknown."""
+        config = self.targets.config
+        places = (getattr(wildcards, key, None) for key in ("dataset", "source", "target"))
+        names = [name for name in places if name is not None]
+        most = config.kernels.block_frames
+        return (
+            max(self.targets.frames_used(name, most) for name in names),
+            max(config.datasets[name].atoms or USUAL_ATOMS for name in names),
+        )
+
+    def _train_frames(self, wildcards: Any) -> float:
+        return self.data_size(wildcards)[0] * self.targets.config.split.fractions.train
+
+    def _n_layers(self, wildcards: Any) -> int:
+        name = getattr(wildcards, "backbone", None) or wildcards.model
+        return len(self.targets.config.backbones[name].layers)
+
+    def frames_memory(self, wildcards: Any, attempt: int) -> int:
+        """All frames in memory at once: 1 kB an atom measured, four times as much asked for."""
+        n_frames, n_atoms = self.data_size(wildcards)
+        return attempt * (1000 + round(4e-3 * n_frames * n_atoms))
+
+    def frames_minutes(self, wildcards: Any, attempt: int) -> int:
+        """A pass over frames, 3 ms each, and over their pairs, 0.03 µs each; ten times that."""
+        n_frames, _ = self.data_size(wildcards)
+        return attempt * (5 + round((0.03 * n_frames + 3e-7 * n_frames**2) / 60))
+
+    def features_memory(self, wildcards: Any, attempt: int) -> int:
+        """Batches and the network: 0.5 GB measured with frames of 50 atoms, eight times that."""
+        _, n_atoms = self.data_size(wildcards)
+        return attempt * (4000 + 4 * n_atoms)
+
+    def features_minutes(self, wildcards: Any, attempt: int) -> int:
+        """A shard on one core: 1.6 ms an atom with SevenNet-0, for larger networks ten times."""
+        n_frames, n_atoms = self.data_size(wildcards)
+        n_shard = min(n_frames, self.targets.config.features.shard_frames)
+        return attempt * (10 + round(0.016 * n_shard * n_atoms / 60))
+
+    def trunk_minutes(self, wildcards: Any, attempt: int) -> int:
+        """As features, but of all frames."""
+        n_frames, n_atoms = self.data_size(wildcards)
+        return attempt * (10 + round(0.016 * n_frames * n_atoms / 60))
+
+    def gram_threads(self, wildcards: Any) -> int:
+        """Two for kernels that take minutes.
+
+        Shorter jobs come in numbers, and two of one thread each end before one of two threads
+        and then the other.
+        """
+        n_frames, n_atoms = self.data_size(wildcards)
+        return 1 if self._n_layers(wildcards) * (n_frames * n_atoms) ** 2 < 1e11 else 2
+
+    def fit_threads(self, wildcards: Any) -> int:
+        """The same for fits."""
+        return 1 if self._n_layers(wildcards) * self._train_frames(wildcards) ** 3 < 1e10 else 2
+
+    def gram_minutes(self, wildcards: Any, attempt: int) -> int:
+        """All kernels, or one block: 8e7 atom pairs a second at width 1024, 2.6 times that."""
+        n_frames, n_atoms = self.data_size(wildcards)
+        part = n_frames / self.targets.gram_parts(wildcards.dataset) * n_atoms
+        return attempt * (10 + round(self._n_layers(wildcards) * part**2 / 3e7 / 60))
+
+    def lengthscale_minutes(self, wildcards: Any, attempt: int) -> int:
+        """The median distance costs as much as the kernels between training frames."""
+        n_atoms = self._train_frames(wildcards) * self.data_size(wildcards)[1]
+        pairs = n_atoms**2 if self.targets.config.kernels.lengthscale == "median" else 0
+        return attempt * (10 + round(self._n_layers(wildcards) * pairs / 3e7 / 60))
+
+    def merge_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Reading and writing all kernels, of up to five species: 100 MB a second, thrice that."""
+        n_bytes = 8 * 6 * self.data_size(wildcards)[0] * self._train_frames(wildcards)
+        return attempt * (10 + round(self._n_layers(wildcards) * n_bytes / 3.3e7 / 60))
+
+    def fit_memory(self, wildcards: Any, attempt: int) -> int:
+        """Kernels of all frames with the T training frames, and of these alone.
+
+        Of the first five are measured and six asked for, of the second (T²) six and eight.
+        """
+        n_frames, n_train = self.data_size(wildcards)[0], self._train_frames(wildcards)
+        return attempt * (2000 + round(8e-6 * n_train * (6 * n_frames + 8 * n_train)))
+
+    def fit_minutes(self, wildcards: Any, attempt: int) -> int:
+        """A reduction, and as much for leave-one-out, per layer and α.
+
+        (8/3) T³ operations, 1.5e10 of which take a second; five times that, also for the α of
+        each species.
+        """
+        reductions = self._n_layers(wildcards) * self.targets.config.grid.alpha.count
+        n_train = self._train_frames(wildcards)
+        return attempt * (10 + round(reductions * 8 / 3 * n_train**3 / 3e9 / 60))
+
+    def baselines_memory(self, wildcards: Any, attempt: int) -> int:
+        """Features of a layer in float64, at a width of 1024, twice, beside what fits take."""
+        n_frames, n_atoms = self.data_size(wildcards)
+        features = attempt * round(16e-6 * 1024 * n_frames * n_atoms)
+        return self.fit_memory(wildcards, attempt) + features
+
+    def ablation_minutes(self, wildcards: Any, attempt: int) -> int:
+        """For each seed, kernels of one layer six times over, and as many fits of every layer."""
+        n_frames, n_atoms = self.data_size(wildcards)
+        kernels = 6 * (n_frames * n_atoms) ** 2 / 3e7 / 60
+        per_seed = round(kernels) + 3 * self.fit_minutes(wildcards, 1)
+        return attempt * max(1, len(self.targets.config.ablation.seeds)) * per_seed
+
+    def training_memory(self, wildcards: Any, attempt: int) -> int:
+        """All frames, beside network and optimiser: 0.8 GB measured on a CPU; CUDA takes 3 GB."""
+        return self.frames_memory(wildcards, attempt) + attempt * 4000
+
+    def training_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Steps of 0.1 s for frames of 50 atoms measured on one core; four times that."""
+        _, n_atoms = self.data_size(wildcards)
+        training = self.targets.config.training_of(wildcards.network)
+        epoch = self._train_frames(wildcards) / training.batch_size
+        steps = max(training.epochs * epoch, training.least_steps)
+        per_step = 4 * 0.1 * training.batch_size / 8 * n_atoms / 50
+        return attempt * (30 + round(steps * per_step / 60))
+
+    def learning_minutes(self, wildcards: Any, attempt: int) -> int:
+        """A training for each number of frames, none longer than that on all."""
+        n_curves = len(self.targets.config.learning.n_train)
+        return n_curves * self.training_minutes(wildcards, attempt)
+
+    def _soap_width(self) -> int:
+        """Numbers in a SOAP vector of GAP with four species; what a fifth costs, a retry covers."""
+        gap = self.targets.config.gap
+        functions = 4 * gap.n_max
+        return functions * (functions + 1) // 2 * (gap.l_max + 1) + 1
+
+    def gap_memory(self, wildcards: Any, attempt: int) -> int:
+        """SOAP vectors of all training atoms in float64: 3 times these measured, with 250 MB."""
+        atoms = self._train_frames(wildcards) * self.data_size(wildcards)[1]
+        return attempt * (1000 + round(3 * 8e-6 * self._soap_width() * atoms))
+
+    def gap_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Fit and predictions: four times what was measured.
+
+        Per atom 1 ms, and 5 ns for each number of each representative atom.
+        """
+        n_frames, n_atoms = self.data_size(wildcards)
+        seconds = 0.004 + 2e-8 * self._soap_width() * self.targets.config.gap.n_sparse
+        return attempt * (30 + round(seconds * n_frames * n_atoms / 60))
+
+    def transfer_memory(self, wildcards: Any, attempt: int) -> int:
+        """What the fit takes, of a model of the same kind."""
+        of_kind = {
+            "constant": self.frames_memory,
+            "potential": self.gap_memory,
+            "kernel": self.baselines_memory,
+        }
+        return of_kind[self.targets.transfer_kind(wildcards)](wildcards, attempt)
+
+    def transfer_minutes(self, wildcards: Any, attempt: int) -> int:
+        """The same."""
+        of_kind = {
+            "constant": self.frames_minutes,
+            "potential": self.gap_minutes,
+            "kernel": self.fit_minutes,
+        }
+        return of_kind[self.targets.transfer_kind(wildcards)](wildcards, attempt)

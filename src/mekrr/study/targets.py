@@ -1,0 +1,403 @@
+"""Which files the study makes: lists of targets, and inputs that depend on wildcards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations_with_replacement
+from typing import Any, NamedTuple
+
+from mekrr.backbones.entry import Download, member_file
+from mekrr.study.config import StudyConfig
+
+KINDS_OF_HEATMAP = ("heatmap", "layers", "contributions")
+
+
+class Benchmark(NamedTuple):
+    """A benchmark file and the job that it is of.
+
+    Attributes
+    ----------
+    path : the file.
+    job : rule, dataset, split ("" for none) and backbone ("none" for none).
+    """
+
+    path: str
+    job: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The files of one study. Methods that take wildcards are input functions of rules."""
+
+    config: StudyConfig
+
+    # Data sets of the study, by what is made of them.
+
+    @property
+    def datasets(self) -> list[str]:
+        """All of them."""
+        return self.config.study.datasets
+
+    @property
+    def with_variable(self) -> list[str]:
+        """Those with a collective variable."""
+        return [d for d in self.datasets if self.config.datasets[d].collective_variables]
+
+    @property
+    def stretched(self) -> list[str]:
+        """Those with kernels along a stretch of frames."""
+        return self._without(self.config.heatmap.skip)
+
+    @property
+    def eventful(self) -> list[str]:
+        """Those whose stretch shows an event."""
+        return [name for name in self.stretched if self.config.datasets[name].event]
+
+    @property
+    def learning(self) -> list[str]:
+        """Those with learning curves."""
+        return self._without(self.config.learning.skip) if self.config.learning.n_train else []
+
+    @property
+    def ablated(self) -> list[str]:
+        """Those with ablations."""
+        return self._without(self.config.ablation.skip) if self.config.ablation.seeds else []
+
+    @property
+    def surrogates(self) -> list[str]:
+        """Those that this project made, by their recipes."""
+        return [name for name in self.datasets if name in self.config.surrogates]
+
+    @property
+    def in_blocks(self) -> list[str]:
+        """Those whose Gram matrices are computed in blocks."""
+        return [name for name in self.datasets if self.gram_parts(name) > 1]
+
+    @property
+    def in_one_job(self) -> list[str]:
+        """Those whose Gram matrices are computed by one job."""
+        return [name for name in self.datasets if self.gram_parts(name) == 1]
+
+    @property
+    def of_method(self) -> str:
+        """The one that stands for all in Figure 1: the first in which something happens."""
+        return (self.eventful or self.datasets)[0]
+
+    @cached_property
+    def transfers(self) -> list[list[str]]:
+        """Pairs to transfer between, less those of data sets that are not in this study."""
+        return [pair for pair in self.config.study.transfer if set(pair) <= set(self.datasets)]
+
+    def _without(self, skipped: Iterable[str]) -> list[str]:
+        return [name for name in self.datasets if name not in skipped]
+
+    # Splits.
+
+    def splits(self, pattern: str, strategies: Sequence[str] | None = None) -> list[str]:
+        """Return ``pattern`` for every split and seed; other wildcards are left as they are."""
+        return [
+            pattern.replace("{strategy}", strategy).replace("{seed}", str(seed))
+            for strategy in (strategies or self.config.study.splits)
+            for seed in self.seeds(strategy)
+        ]
+
+    def first_split(self, pattern: str) -> list[str]:
+        """Return ``pattern`` for the first way of splitting and its seeds."""
+        return self.splits(pattern, self.config.study.splits[:1])
+
+    def seeds(self, strategy: str) -> list[int]:
+        """Return the seeds of a way of splitting, one of those without randomness."""
+        seeds = self.config.study.seeds
+        return seeds[:1] if strategy in ("sequential", "published") else seeds
+
+    def heatmap_split(self, pattern: str) -> str:
+        """Return ``pattern`` for the split of the heatmaps."""
+        choice = self.config.heatmap
+        return pattern.replace("{split}", f"{choice.split}-{choice.seed}")
+
+    def ablation_splits(self, pattern: str) -> list[str]:
+        """Return ``pattern`` for each split of the ablations."""
+        choice = self.config.ablation
+        return [pattern.replace("{split}", f"{choice.split}-{seed}") for seed in choice.seeds]
+
+    # Data, features, kernels.
+
+    def dataset_files(self, wildcards: Any) -> list[str]:
+        """Return the file of a data set, or those of its parts: local or downloaded."""
+        return self.config.datasets[wildcards.dataset].files
+
+    def backbone_weights(self, wildcards: Any) -> list[str]:
+        """Return the file of a backbone's weights, none for those inside a package."""
+        return self.config.backbones[wildcards.backbone].weights_files
+
+    def network_weights(self, wildcards: Any) -> list[str]:
+        """Return the file of the weights that a network starts with, none if in a package."""
+        backbone = self.config.backbone_of(wildcards.network)
+        return backbone.weights_files if backbone else []
+
+    def archive_file(self, wildcards: Any) -> str:
+        """Return the archive that a member is taken from."""
+        download, _ = archived(self.config)[wildcards.key, wildcards.member]
+        return f"{download.folder}/{download.file}"
+
+    def surrogate_runs(self, wildcards: Any) -> list[str]:
+        """Return the runs of a surrogate."""
+        name = wildcards.surrogate
+        n_runs = len(self.config.surrogates[name].runs)
+        return [f"results/surrogates/{name}/run{number}.extxyz" for number in range(n_runs)]
+
+    def transfer_frames(self, wildcards: Any) -> list[str]:
+        """Return the tables of other frames that fits on a data set are tested on."""
+        pairs = (pair for pair in self.transfers if pair[0] == wildcards.dataset)
+        return [f"results/data/{target}/frames.csv" for _, target in pairs]
+
+    def frames_used(self, dataset: str, unknown: int = 1) -> int:
+        """Return the number of frames that are used, ``unknown`` where the registry is silent."""
+        n_frames = self.config.datasets[dataset].frames
+        return unknown if n_frames is None else -(-n_frames // self.config.study.every)
+
+    def feature_parts(self, dataset: str) -> int:
+        """Return the number of shards of a data set's features, 1 if its frames are unknown."""
+        return -(-self.frames_used(dataset) // self.config.features.shard_frames)
+
+    def gram_parts(self, dataset: str) -> int:
+        """Return the number of parts whose pairs are the blocks of a Gram matrix."""
+        return -(-self.frames_used(dataset) // self.config.kernels.block_frames)
+
+    def feature_shards(self, wildcards: Any) -> list[str]:
+        """Return the shards of a data set's features."""
+        n_shards = self.feature_parts(wildcards.dataset)
+        folder = f"results/features/{wildcards.dataset}/{wildcards.backbone}"
+        return [f"{folder}/{k}-of-{n_shards}.safetensors" for k in range(n_shards)]
+
+    def gram_blocks(self, wildcards: Any) -> list[str]:
+        """Return the blocks of a data set's Gram matrices."""
+        w = wildcards
+        folder = f"results/kernels/{w.dataset}/{w.strategy}-{w.seed}/{w.backbone}"
+        return [f"{folder}/{block}.safetensors" for block in self._blocks(w.dataset)]
+
+    def _blocks(self, dataset: str) -> list[str]:
+        n_parts = self.gram_parts(dataset)
+        pairs = combinations_with_replacement(range(n_parts), 2)
+        return [f"{first}-{second}-of-{n_parts}" for first, second in pairs]
+
+    # Fits and what follows from them. {dataset} and {backbone} are left to be filled in.
+
+    @property
+    def fitted(self) -> list[str]:
+        """What is fitted beside backbones: names of files and folders."""
+        study = self.config.study
+        return ["training-mean", *(["gap-soap"] if study.gap else []), *study.networks]
+
+    def fits(self, table: str) -> list[str]:
+        """Return one table of every fit on a data set; ``table`` is predictions or choices."""
+        fits = [f"{name}/" for name in self.fitted]
+        backbones = self.config.study.backbones
+        fits += [f"{name}/{fit}." for name in backbones for fit in ("mekrr", "baselines")]
+        folder = "results/fits/{dataset}/{strategy}-{seed}"
+        return [path for fit in fits for path in self.splits(f"{folder}/{fit}{table}.csv")]
+
+    def all_fits(self, table: str) -> list[str]:
+        """Return the same of every data set."""
+        return self.of_datasets(self.fits(table), self.datasets)
+
+    def of_datasets(self, patterns: Iterable[str], datasets: Iterable[str]) -> list[str]:
+        """Return every pattern for every data set."""
+        datasets = list(datasets)
+        return [pattern.replace("{dataset}", d) for pattern in patterns for d in datasets]
+
+    def smoke(self) -> list[str]:
+        """Return predictions of every fit on the first split of the first data set."""
+        study = self.config.study
+        split = f"{study.splits[0]}-{study.seeds[0]}"
+        paths = self.of_datasets(self.fits("predictions"), study.datasets[:1])
+        return [path for path in paths if split in path.split("/")]
+
+    def sweeps(self) -> list[str]:
+        """Return the sweep over α and λ of every MEKRR fit."""
+        return self.splits("results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.sweep.csv")
+
+    def transfer_predictions(self) -> list[str]:
+        """Return predictions of every fit on the test frames of every target.
+
+        Under the first way of splitting: no frame of a target is like one of its source.
+        """
+        study = self.config.study
+        models = [
+            "training-mean",
+            *study.backbones,
+            *study.networks,
+            *(["gap-soap"] if study.gap else []),
+        ]
+        return [
+            path.replace("{model}", model)
+            for source, target in self.transfers
+            for path in self.first_split(
+                f"results/transfer/{source}-to-{target}/{{strategy}}-{{seed}}/{{model}}"
+                ".predictions.csv"
+            )
+            for model in models
+        ]
+
+    def transfer_choices(self) -> list[str]:
+        """Return choices of the fits on every source."""
+        sources = dict.fromkeys(source for source, _ in self.transfers)
+        return self.of_datasets(self.fits("choices"), sources)
+
+    def learning_curves(self) -> list[str]:
+        """Return test errors of every fit against the number of training frames.
+
+        Under the first way of splitting.
+        """
+        study = self.config.study
+        paths = self.first_split("results/learning/{dataset}/{strategy}-{seed}/{model}.csv")
+        models = [*study.backbones, *study.networks]
+        patterns = [path.replace("{model}", model) for path in paths for model in models]
+        return self.of_datasets(patterns, self.learning)
+
+    def network_tables(self, table: str) -> list[str]:
+        """Return one table of every training on a data set: history or costs."""
+        paths = self.splits(
+            f"results/fits/{{dataset}}/{{strategy}}-{{seed}}/{{network}}/{table}.csv"
+        )
+        networks = self.config.study.networks
+        return [path.replace("{network}", name) for path in paths for name in networks]
+
+    def costs(self) -> list[str]:
+        """Return what a prediction costs with every fit whose job measures that."""
+        gap = self.splits("results/fits/{dataset}/{strategy}-{seed}/gap-soap/costs.csv")
+        patterns = [*self.network_tables("costs"), *(gap if self.config.study.gap else [])]
+        return self.of_datasets(patterns, self.datasets)
+
+    def forces_file(self, wildcards: Any) -> list[str]:
+        """Return the frames of the data set that is fitted, where a network learns forces."""
+        if self.config.training_of(wildcards.network).force_weight == 0:
+            return []
+        name = getattr(wildcards, "source", None) or wildcards.dataset
+        return [f"results/data/{name}/frames.extxyz"]
+
+    def transferred_model(self, wildcards: Any) -> str:
+        """Return a network trained on the source, as published anew for each target or once."""
+        w = wildcards
+        split = f"{w.strategy}-{w.seed}/{w.network}"
+        if self.config.networks[w.network].published_transfer:
+            return f"results/transfer/{w.source}-to-{w.target}/{split}.safetensors"
+        return f"results/fits/{w.source}/{split}/model.safetensors"
+
+    def transfer_kind(self, wildcards: Any) -> str:
+        """Return the kind of a model that is transferred, but for networks."""
+        kinds = {"training-mean": "constant", "gap-soap": "potential"}
+        return kinds.get(wildcards.model, "kernel")
+
+    def transfer_files(self, wildcards: Any) -> dict[str, Any]:
+        """Return what is transferred, and what it needs of the target's frames, by name."""
+        w, kind = wildcards, self.transfer_kind(wildcards)
+        fits = f"results/fits/{w.source}/{w.strategy}-{w.seed}/{w.model}"
+        if kind == "constant":
+            return {}
+        if kind == "potential":
+            frames = f"results/data/{w.target}/frames.extxyz"
+            return {"model": f"{fits}/model.tar.gz", "frames": frames}
+        names = [f"{name}/{w.model}" for name in (w.source, w.target)]
+        return {
+            "features": [f"results/features/{name}.safetensors" for name in names],
+            "choices": [f"{fits}/{part}.choices.csv" for part in ("baselines", "mekrr")],
+        }
+
+    # Tables and figures.
+
+    def tables(self) -> list[str]:
+        """Return a file of each table."""
+        names = [
+            "metrics.csv",
+            "same_dataset.csv",
+            *(["transfer.csv"] if self.transfers else []),
+            *(["clusters.csv"] if self.eventful else []),
+            "timing.csv",
+            *(["ablation.csv"] if self.ablated else []),
+            *(["learning.csv"] if self.learning else []),
+            "largest_errors.csv",
+            "data_checks.md",
+            "provenance.csv",
+            *(["dynamics.csv"] if self.surrogates else []),
+        ]
+        return [f"results/tables/{name}" for name in names]
+
+    def figures(self) -> list[str]:
+        """Return a file of each figure."""
+        networks = self.config.study.networks
+        names = [
+            "method",
+            "alpha_sweep",
+            *(name for kind in KINDS_OF_HEATMAP for name in self._heatmaps(kind)),
+            *(f"{d}/kernel_pca" for d in self.stretched),
+            *(f"{d}/parity" for d in self.datasets),
+            *(f"{d}/reaction_errors" for d in self.with_variable),
+            "spectrum",
+            "leaks",
+            *(f"{d}/dynamics" for d in self.surrogates),
+            "errors",
+            *(f"{d}/history" for d in self.datasets if networks),
+            "calibration",
+            *(["learning"] if self.learning else []),
+            "cost",
+        ]
+        return [f"results/figures/{name}.svg" for name in names]
+
+    def heatmaps(self, kind: str) -> list[str]:
+        """Return figures of kernels along stretches, of one of `KINDS_OF_HEATMAP`."""
+        return [f"results/figures/{name}.svg" for name in self._heatmaps(kind)]
+
+    def _heatmaps(self, kind: str) -> list[str]:
+        backbones = self.config.study.backbones
+        return [f"{d}/{kind}-{backbone}" for d in self.stretched for backbone in backbones]
+
+    # Benchmarks.
+
+    def benchmarks(self) -> list[Benchmark]:
+        """Return the benchmarks of the jobs between the frames and the fits."""
+        return [made for dataset in self.datasets for made in self._benchmarks_of(dataset)]
+
+    def _benchmarks_of(self, dataset: str) -> list[Benchmark]:
+        study = self.config.study
+        splits = self.splits("{strategy}-{seed}")
+        made = [_benchmark("fit_mean", dataset, split) for split in splits]
+        made += [_benchmark("fit_gap", dataset, split) for split in splits if study.gap]
+        for backbone in study.backbones:
+            n_shards = self.feature_parts(dataset)
+            made += [
+                _benchmark("extract_features", dataset, "", backbone, f"{k}-of-{n_shards}")
+                for k in range(n_shards)
+            ]
+            for split in splits:
+                place = (dataset, split, backbone)
+                if dataset in self.in_one_job:
+                    made.append(_benchmark("gram", *place))
+                else:
+                    made.append(_benchmark("prepare_gram", *place))
+                    made += [_benchmark("gram_block", *place, b) for b in self._blocks(dataset)]
+                    made.append(_benchmark("merge_gram", *place))
+                made += [_benchmark(rule, *place) for rule in ("fit_baselines", "fit_mekrr")]
+        for network in study.networks:
+            made.append(_benchmark("trunk", dataset, "", network))
+            made += [_benchmark("train_network", dataset, split, network) for split in splits]
+        return made
+
+
+def archived(config: StudyConfig) -> dict[tuple[str, str], tuple[Download, str]]:
+    """Return downloads and what is to be taken from them, by folder and file of the latter."""
+    return {
+        (download.key, member_file(member)): (download, member)
+        for _, download in config.downloads
+        for member in download.members
+    }
+
+
+def _benchmark(
+    rule: str, dataset: str, split: str = "", backbone: str = "", part: str = ""
+) -> Benchmark:
+    path = "/".join(filter(None, (rule, dataset, split, backbone, part)))
+    job = {"rule": rule, "dataset": dataset, "split": split, "backbone": backbone or "none"}
+    return Benchmark(f"results/benchmarks/{path}.tsv", job)

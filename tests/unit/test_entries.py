@@ -1,0 +1,104 @@
+"""What jobs are told of the configuration: what decides their output, and no more."""
+
+from types import SimpleNamespace
+
+import pytest
+from studies import default_config
+
+from mekrr.study.config import check_config
+from mekrr.study.entries import Entries
+
+
+@pytest.fixture
+def config():
+    return default_config()
+
+
+def entries(config):
+    return Entries(check_config(config))
+
+
+PLACE = SimpleNamespace(
+    dataset="d1-surrogate", backbone="soap", network="sevennet-ft", strategy="run", seed="0"
+)
+COMPUTED = ("reading", "expected", "checked", "variables", "stretch", "reference_energy")
+LEARNT = ("backbone", "layers", "gram", "network", "network_method", "training")
+
+
+@pytest.mark.parametrize("name", [*COMPUTED, *LEARNT, "file_sha256"])
+def test_a_new_title_computes_nothing_anew(config, name):
+    before = getattr(entries(config), name)(PLACE)
+    for registry in ("datasets", "backbones"):
+        for key, entry in config[registry].items():
+            entry["title"] = f"New {key}"
+    assert getattr(entries(config), name)(PLACE) == before
+
+
+def test_a_title_is_shown(config):
+    config["datasets"]["d1-surrogate"]["title"] = "New"
+    config["backbones"]["soap"]["title"] = "Other"
+    ours = entries(config)
+    assert ours.datasets()["d1-surrogate"]["title"] == "New"
+    assert "path" not in ours.datasets()["d1-surrogate"]
+    assert ours.backbones()["soap"] == "Other"
+    assert ours.labels("Figure", PLACE) == {
+        "figure": "Figure",
+        "data set": "New",
+        "backbone": "Other",
+    }
+    of_all = ours.labels("Figure", SimpleNamespace())
+    assert (of_all["data set"], of_all["backbone"]) == ("all", "all")
+
+
+def test_what_the_registry_says_reaches_the_jobs(config):
+    config["datasets"]["d1-surrogate"] |= {
+        "energy_key": "REF_energy",
+        "reference_energy": {"Fe": -8.0, "N": -9.0},
+        "runs": [0, 50],
+        "time_ordered": False,
+    }
+    ours = entries(config)
+    assert ours.reading(PLACE) == {"energy_key": "REF_energy"}
+    assert ours.expected(PLACE)["runs"] == [0, 50]
+    assert ours.checked(PLACE)["time_ordered"] is False
+    assert ours.reference_energy(PLACE) == {"Fe": -8.0, "N": -9.0}
+    transfer = SimpleNamespace(source="d1-surrogate", target="d2-surrogate")
+    assert ours.reference_energy(transfer) == {"Fe": -8.0, "N": -9.0}
+    assert ours.reference_energy(SimpleNamespace(dataset="d2-surrogate")) == "least-squares"
+
+
+def test_the_size_of_shards_changes_no_features(config):
+    before = entries(config).extraction()
+    config["features"]["shard_frames"] = 7
+    assert entries(config).extraction() == before
+    config["features"]["atoms"] = "mobile"
+    assert entries(config).extraction()["atoms"] == "mobile"
+
+
+def test_a_network_has_its_own_training(config):
+    config["networks"]["schnet"] |= {
+        "training": {"epochs": 5},
+        "published_transfer": {"epochs": 9},
+    }
+    ours, schnet = entries(config), SimpleNamespace(network="schnet")
+    assert ours.training(schnet) == config["training"] | {"epochs": 5}
+    assert ours.transfer_training(schnet) == config["training"] | {"epochs": 9}
+    assert ours.training(PLACE) == config["training"]
+    assert ours.network(schnet)["backbone"] is None
+    assert ours.network(PLACE)["backbone"]["family"] == "sevennet"
+    assert ours.effort()["networks"]["SchNet"]["epochs"] == 5
+    assert ours.networks() == {"SchNet": "schnet", "SevenNet-FT": "sevennet-ft"}
+
+
+def test_titles_of_backbones_that_networks_start_with(config):
+    config["study"]["backbones"] = ["soap"]
+    assert list(entries(config).backbones()) == ["soap"]
+    assert list(entries(config).backbones_and_starts()) == ["soap", "sevennet-0"]
+
+
+def test_downloads_by_their_folders(config):
+    address = {"url": "https://example.org/a.tgz", "file": "a.tgz", "sha256": "ab" * 32}
+    config["datasets"]["theirs"] = {"download": address | {"member": "in/a.xyz"}}
+    ours, key = entries(config), "ab" * 6
+    assert ours.download(SimpleNamespace(key=key, file="a.tgz"))["url"] == address["url"]
+    assert ours.archive_member(SimpleNamespace(key=key, member="in__a.xyz")) == "in/a.xyz"

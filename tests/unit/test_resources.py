@@ -1,0 +1,83 @@
+"""What jobs ask for: numbers by hand, more for more data, more when tried again."""
+
+from types import SimpleNamespace
+
+import pytest
+from studies import default_config
+
+from mekrr.study.config import check_config
+from mekrr.study.resources import JobResources
+from mekrr.study.targets import Targets
+
+
+def resources(frames=400, atoms=47, **parts):
+    """Of the default study on every frame, with some size of D1."""
+    config = default_config()
+    config["study"]["every"] = 1
+    config["datasets"]["d1-surrogate"] |= {"frames": frames, "atoms": atoms}
+    for part, changed in parts.items():
+        config[part] |= changed
+    return JobResources(Targets(check_config(config)))
+
+
+PLACE = SimpleNamespace(
+    dataset="d1-surrogate", backbone="sevennet-0", network="schnet", model="sevennet-0"
+)
+ASKED = [name for name in vars(JobResources) if name.endswith(("_memory", "_minutes"))]
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_more_is_asked_for_more_data_and_at_each_attempt(name):
+    small, large = (getattr(resources(frames, 100), name) for frames in (100, 40_000))
+    assert large(PLACE, 1) >= small(PLACE, 1) > 0
+    if name != "features_memory":  # batches do not grow
+        assert large(PLACE, 1) > small(PLACE, 1)
+    assert large(PLACE, 3) == pytest.approx(3 * large(PLACE, 1), rel=1e-3)
+    assert isinstance(small(PLACE, 1), int)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("frames_memory", 1000 + 40),  # 0.004 MB for each of 10,000 atoms
+        ("frames_minutes", 5),
+        ("features_memory", 4000 + 400),
+        ("features_minutes", 10 + 3),  # 160 s
+        ("gap_memory", 1000 + 173),  # 1,201 numbers of each of 6,000 atoms, thrice
+        ("baselines_memory", 2000 + 1 + 164),  # 10,000 vectors of 16 kB beside the kernels
+        ("training_memory", 5000 + 40),
+        ("training_minutes", 30 + 5),  # 400 steps of 0.8 s
+        ("learning_minutes", 3 * (30 + 5)),
+    ],
+)
+def test_by_hand(name, expected):
+    """100 frames of 100 atoms, 60 of them for training."""
+    assert getattr(resources(100, 100), name)(PLACE, 1) == expected
+
+
+def test_two_threads_for_long_jobs():
+    short, long = resources(400, 47), resources(40_000, 47)
+    assert short.gram_threads(PLACE) == short.fit_threads(PLACE) == 1
+    assert long.gram_threads(PLACE) == long.fit_threads(PLACE) == 2
+
+
+def test_a_transfer_is_as_large_as_the_larger_of_its_data_sets():
+    pair = SimpleNamespace(source="d1-surrogate", target="d4-surrogate")
+    assert resources(400, 47).data_size(pair) == (400, 74)
+    assert resources(100, 99).data_size(pair) == (320, 99)
+
+
+def test_an_unknown_size_is_taken_to_be_large():
+    config = default_config()
+    for key in ("frames", "atoms"):
+        del config["datasets"]["d1-surrogate"][key]
+    silent = JobResources(Targets(check_config(config)))
+    assert silent.data_size(PLACE) == (config["kernels"]["block_frames"], 100)
+
+
+def test_blocks_and_sampled_lengthscales_are_cheaper():
+    whole = resources(8000, 50, kernels={"block_frames": 8000})
+    blocks = resources(8000, 50, kernels={"block_frames": 2000})
+    assert blocks.gram_minutes(PLACE, 1) < whole.gram_minutes(PLACE, 1) / 8
+    sampled = resources(8000, 50, kernels={"lengthscale": "sampled-median"})
+    assert sampled.lengthscale_minutes(PLACE, 1) < whole.lengthscale_minutes(PLACE, 1) / 8

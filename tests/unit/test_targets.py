@@ -1,0 +1,184 @@
+"""Targets of a study as lists of paths: counted by hand, for studies with and without parts."""
+
+from types import SimpleNamespace
+
+import pytest
+from studies import default_config
+
+from mekrr.study.config import check_config
+from mekrr.study.targets import Targets
+
+
+def targets(**study):
+    """Targets of the default study, but for some keys of `study`."""
+    config = default_config()
+    config["study"] |= study
+    return Targets(check_config(config))
+
+
+@pytest.fixture
+def whole():
+    return targets()
+
+
+@pytest.fixture
+def small():
+    """Two data sets, one backbone, nothing trained."""
+    return targets(
+        datasets=["d1-surrogate", "d2-surrogate"],
+        backbones=["soap"],
+        networks=[],
+        gap=False,
+        seeds=[4, 7],
+    )
+
+
+def test_splits_without_randomness_have_one_seed():
+    made = targets(splits=["random", "sequential"], seeds=[4, 7]).splits(
+        "{dataset}/{strategy}-{seed}"
+    )
+    assert made == ["{dataset}/random-4", "{dataset}/random-7", "{dataset}/sequential-4"]
+
+
+def test_each_fit_has_its_tables(small):
+    folder = "results/fits/{dataset}"
+    names = ("training-mean/choices", "soap/mekrr.choices", "soap/baselines.choices")
+    expected = {
+        f"{folder}/{strategy}-{seed}/{name}.csv"
+        for strategy in ("random", "run")
+        for seed in (4, 7)
+        for name in names
+    }
+    assert set(small.fits("choices")) == expected
+    assert len(small.all_fits("choices")) == 2 * len(expected)
+
+
+def test_fits_of_the_default_study(whole):
+    """Two backbones twice, two networks, GAP and the mean, on two splits of three seeds."""
+    assert len(whole.all_fits("predictions")) == 5 * 6 * (2 * 2 + 2 + 1 + 1)
+    assert len(whole.costs()) == 5 * 6 * (2 + 1)
+    assert len(set(whole.all_fits("predictions"))) == len(whole.all_fits("predictions"))
+
+
+def test_smoke_is_one_split_of_one_data_set(whole):
+    paths = whole.smoke()
+    assert len(paths) == 2 * 2 + 2 + 1 + 1
+    assert all(path.startswith("results/fits/d1-surrogate/random-0/") for path in paths)
+
+
+def test_transfers_between_data_sets_of_the_study_alone(small):
+    assert small.transfers == [["d1-surrogate", "d2-surrogate"]]
+    folder = "results/transfer/d1-surrogate-to-d2-surrogate"
+    assert small.transfer_predictions() == [
+        f"{folder}/random-{seed}/{model}.predictions.csv"
+        for seed in (4, 7)
+        for model in ("training-mean", "soap")
+    ]
+    fits = small.of_datasets(small.fits("choices"), ["d1-surrogate"])
+    assert small.transfer_choices() == fits
+    frames = small.transfer_frames(SimpleNamespace(dataset="d1-surrogate"))
+    assert frames == ["results/data/d2-surrogate/frames.csv"]
+
+
+def test_what_is_left_out_has_no_target():
+    config = default_config()
+    config["study"] |= {"transfer": [], "networks": []}
+    for part in ("learning", "ablation", "heatmap"):
+        config[part]["skip"] = config["study"]["datasets"]
+    bare = Targets(check_config(config))
+    assert not {"transfer", "clusters", "ablation", "learning"} & {
+        path.split("/")[-1].split(".")[0] for path in bare.tables()
+    }
+    assert not [path for path in bare.figures() if "heatmap" in path or "history" in path]
+    assert bare.learning_curves() == []
+    assert bare.of_method == "d1-surrogate"
+
+
+def test_tables_and_figures_of_the_default_study(whole):
+    assert len(whole.tables()) == 11
+    assert len(whole.figures()) == len(set(whole.figures()))
+    # 2 stretched data sets: 3 kinds for each of 2 backbones, and components; of each of 5,
+    # parity, errors along the reaction, dynamics and history; 8 of all.
+    assert len(whole.figures()) == 2 * (3 * 2 + 1) + 5 * 4 + 8
+    assert whole.of_method == "d2-surrogate"
+
+
+def test_large_data_sets_are_cut():
+    config = default_config()
+    config["kernels"]["block_frames"] = 100
+    config["features"]["shard_frames"] = 60
+    cut = Targets(check_config(config))  # every third frame: 134 of 400, 107 of 320
+    assert cut.feature_parts("d1-surrogate") == 3
+    assert cut.gram_parts("d1-surrogate") == 2
+    place = SimpleNamespace(dataset="d1-surrogate", backbone="soap", strategy="run", seed=1)
+    assert cut.feature_shards(place) == [
+        f"results/features/d1-surrogate/soap/{k}-of-3.safetensors" for k in range(3)
+    ]
+    assert cut.gram_blocks(place) == [
+        f"results/kernels/d1-surrogate/run-1/soap/{pair}-of-2.safetensors"
+        for pair in ("0-0", "0-1", "1-1")
+    ]
+    assert cut.in_one_job == []
+    rules = [made.job["rule"] for made in cut.benchmarks()]
+    assert rules.count("gram_block") == 3 * rules.count("merge_gram")
+    assert "gram" not in rules
+
+
+def test_a_data_set_of_unknown_size_is_one_job():
+    config = default_config()
+    del config["datasets"]["d1-surrogate"]["frames"]
+    one = Targets(check_config(config))
+    assert one.feature_parts("d1-surrogate") == one.gram_parts("d1-surrogate") == 1
+
+
+@pytest.mark.parametrize("name", ["run-2", "random-0", "0-of-1", "published-10"])
+def test_benchmarks_are_of_their_jobs_whatever_the_names(name):
+    config = default_config()
+    config["backbones"][name] = config["backbones"]["soap"]
+    config["study"] |= {"backbones": [name], "datasets": ["d1-surrogate"], "networks": []}
+    made = Targets(check_config(config)).benchmarks()
+    jobs = {tuple(benchmark.job.values()): benchmark.path for benchmark in made}
+    assert len(jobs) == len(made)
+    folder = "results/benchmarks"
+    of_fit = jobs["fit_mekrr", "d1-surrogate", "run-1", name]
+    assert of_fit == f"{folder}/fit_mekrr/d1-surrogate/run-1/{name}.tsv"
+    of_features = jobs["extract_features", "d1-surrogate", "", name]
+    assert of_features == f"{folder}/extract_features/d1-surrogate/{name}/0-of-1.tsv"
+    of_mean = jobs["fit_mean", "d1-surrogate", "run-1", "none"]
+    assert of_mean == f"{folder}/fit_mean/d1-surrogate/run-1.tsv"
+
+
+def test_a_network_trained_anew_for_each_target():
+    config = default_config()
+    config["networks"]["schnet"]["published_transfer"] = {"epochs": 4}
+    made = Targets(check_config(config))
+    place = {"source": "d1-surrogate", "target": "d2-surrogate", "strategy": "run", "seed": 0}
+    anew = made.transferred_model(SimpleNamespace(network="schnet", **place))
+    assert anew == "results/transfer/d1-surrogate-to-d2-surrogate/run-0/schnet.safetensors"
+    once = made.transferred_model(SimpleNamespace(network="sevennet-ft", **place))
+    assert once == "results/fits/d1-surrogate/run-0/sevennet-ft/model.safetensors"
+
+
+def test_frames_are_needed_for_forces():
+    config = default_config()
+    config["networks"]["schnet"]["training"] = {"force_weight": 1.0}
+    made = Targets(check_config(config))
+    fit = SimpleNamespace(network="schnet", dataset="d1-surrogate")
+    transfer = SimpleNamespace(network="schnet", source="d2-surrogate", target="d1-surrogate")
+    assert made.forces_file(fit) == ["results/data/d1-surrogate/frames.extxyz"]
+    assert made.forces_file(transfer) == ["results/data/d2-surrogate/frames.extxyz"]
+    assert made.forces_file(SimpleNamespace(network="sevennet-ft", dataset="d1-surrogate")) == []
+
+
+def test_files_come_from_where_the_registry_says():
+    config = default_config()
+    address = {"url": "https://example.org/a.tgz", "file": "a.tgz", "sha256": "ab" * 32}
+    config["datasets"]["theirs"] = {"download": address | {"member": "in/a.xyz"}}
+    made = Targets(check_config(config))
+    folder = f"results/downloads/{'ab' * 6}"
+    files = made.dataset_files(SimpleNamespace(dataset="theirs"))
+    assert files == [f"{folder}/members/in__a.xyz"]
+    member = SimpleNamespace(key="ab" * 6, member="in__a.xyz")
+    assert made.archive_file(member) == f"{folder}/a.tgz"
+    assert made.backbone_weights(SimpleNamespace(backbone="soap")) == []
+    assert made.network_weights(SimpleNamespace(network="schnet")) == []

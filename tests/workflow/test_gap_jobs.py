@@ -44,4 +44,4 @@ def test_fits_and_transfers(project):
     assert moved["energy_pred"].to_numpy() == pytest.approx(2 * small.to_numpy(), abs=1e-5)
     assert project.planned(FIT, TRANSFER) == {}
     project.config["gap"]["delta"] = 0.3
-    assert project.planned(FIT, TRANSFER) == {"fit_gap": 1, "transfer_gap": 1}
+    assert project.planned(FIT, TRANSFER) == {"fit_gap": 1, "transfer": 1}

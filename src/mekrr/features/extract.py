@@ -163,16 +163,18 @@ def gather(
     Features (float32) by layer, and the backbone's own energies (n,) in eV, None without any.
     """
     gathered = _Gathered(backbone, frames, atoms, batch_size, device, source)
-    kept, energies = {layer: [] for layer in layers}, []
+    kept: dict[int, list[np.ndarray]] = {layer: [] for layer in layers}
+    energies: list[np.ndarray] = []
     for batch in gathered:
         for layer, parts in kept.items():
             parts.append(batch.layers[layer])
-        energies.append(batch.energy)
+        if batch.energy is not None:
+            energies.append(batch.energy)
     features = {
         layer: FrameFeatures(np.concatenate(parts), gathered.species, gathered.pointer)
         for layer, parts in kept.items()
     }
-    return features, np.concatenate(energies) if backbone.has_energy else None
+    return features, np.concatenate(energies) if energies else None
 
 
 class _Gathered(Iterator[Batch]):

@@ -101,7 +101,7 @@ class CHGNetBackbone(Backbone):
             atom_owners=graph.frame,
             directed2undirected=to_bond,
             atom_positions=[graph.positions],
-            strains=[None],  # type: ignore[list-item]
+            strains=[None],
             volumes=[],
         )
 

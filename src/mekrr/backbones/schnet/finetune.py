@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -83,7 +83,9 @@ class Head(torch.nn.Module):
         )
         return self._energy(self.embedding(graph.species), filters, state)
 
-    def _energy(self, h, filters, state) -> torch.Tensor:
+    def _energy(
+        self, h: torch.Tensor, filters: Iterable[torch.Tensor], state: State
+    ) -> torch.Tensor:
         for block, of_edges in zip(self.interactions, filters, strict=True):
             message = gather(state, "neighbour", block.conv.lin1(h)) * of_edges
             total = add_up(state, "centre", message)

@@ -106,13 +106,13 @@ class FineTunedSevenNet(SevenNet, Network):
 
 class _Coupling(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, path, state):
+    def forward(ctx: Any, x: torch.Tensor, path: Any, state: State) -> torch.Tensor:
         ctx.path, ctx.state = path, state
         return path.forward(x, state)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, upstream):
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         return ctx.path.backward(upstream.contiguous(), ctx.state), None, None
 
 

@@ -81,11 +81,12 @@ def add_command(commands: Commands) -> None:
         "with config_type=IsolatedAtom) or energies in eV, as Cu=-3.7,O=-1.9 (default: "
         "%(default)s)",
     )
+    splits = {name: one.label for name, one in STRATEGIES.items() if not one.divided}
     command.add_argument(
         "--split",
-        choices=[name for name, strategy in STRATEGIES.items() if not strategy.divided],
-        help="fit to 60 %% of the frames, choose on 20 %%, test on 20 %%, divided at random, by "
-        "whole runs or in the order of the file (default: fit to all)",
+        choices=splits,
+        help="fit to 60 %% of the frames, choose on 20 %%, test on 20 %%: "
+        f"{'; '.join(f'{name}, {label}' for name, label in splits.items())} (default: fit to all)",
     )
     command.add_argument(
         "--seed",

@@ -253,6 +253,24 @@ def test_saved_model_predicts_the_same(analytic, frames, tmp_path, kernel, targe
     assert again.get_params() == model.get_params()
 
 
+def test_saved_model_with_alpha_by_species(ragged, tmp_path, rng):
+    model = MEKRR(alpha="by-species", regularisation=1e-3)
+    model.fit(ragged, rng.normal(size=len(ragged))).save(tmp_path / "m")
+    again = MEKRR.load(tmp_path / "m")
+    assert again.alpha_ == model.alpha_
+    np.testing.assert_array_equal(again.predict(ragged), model.predict(ragged))
+
+
+@pytest.mark.parametrize("regularisation", [1e-3, None])
+def test_a_precomputed_kernel_has_no_alpha(regularisation, rng):
+    x, y = rng.normal(size=(10, 12)), rng.normal(size=10)
+    model = MEKRR(kernel="precomputed", regularisation=regularisation)
+    expected = model.fit(x @ x.T, y).predict(x @ x.T)
+    found = model.set_params(alpha="by-species").fit(x @ x.T, y)
+    assert found.alpha_ is None
+    np.testing.assert_array_equal(found.predict(x @ x.T), expected)
+
+
 def test_saved_model_of_a_kernel(tmp_path, rng):
     x = rng.normal(size=(10, 12))
     model = MEKRR(kernel="precomputed").fit(x @ x.T, x[:, 0])

@@ -87,7 +87,8 @@ def fit_gap(
     """
     program = _gap_fit()
     with tempfile.TemporaryDirectory(prefix="gap_fit-") as folder:
-        copies = [_in_a_cell(atoms, settings["cutoff"]) for atoms in frames]
+        cutoff = float(settings["cutoff"])
+        copies = [_in_a_cell(atoms, cutoff) for atoms in frames]
         for copy, value in zip(copies, energy, strict=True):
             copy.info = {"target": float(value)}
         ase.io.write(Path(folder) / "train.xyz", copies, format="extxyz")
@@ -125,8 +126,8 @@ def predict_gap(model: str | os.PathLike, frames: Sequence[Atoms]) -> np.ndarray
             raise GapMissing(
                 f"quippy cannot be imported ({first_line(error)}); {INSTALL}"
             ) from error
-        species = {int(z) for z in re.search(r"species_Z=\{([\d ]+)\}", text)[1].split()}
-        cutoff = float(re.search(r"cutoff=([\d.]+)", text)[1])
+        species = {int(z) for z in _stated(r"species_Z=\{([\d ]+)\}", text).split()}
+        cutoff = float(_stated(r"cutoff=([\d.]+)", text))
         for index, atoms in enumerate(frames):
             unknown = sorted(set(atoms.numbers.tolist()) - species)
             if unknown:
@@ -164,8 +165,7 @@ class Gap:
     seed: int = 0
     log: str | os.PathLike = "gap_fit.log"
     threads: int = 1
-    _packed: bytes | None = field(init=False, default=None)  # once fitted
-    _path: Path | None = field(init=False, default=None)  # once loaded
+    _archive: bytes | Path = field(init=False, repr=False)  # once fitted, once loaded
 
     def fit(self, problem: Problem, inputs: Sequence[Atoms]) -> Gap:
         """Fit by gap_fit; ``inputs`` are all frames of the problem. Raises a GapError."""
@@ -181,7 +181,7 @@ class Gap:
                 log=self.log,
                 threads=self.threads,
             )
-            self._packed, self._path = file.read_bytes(), None
+            self._archive = file.read_bytes()
         return self
 
     def predict(self, problem: Problem, inputs: Sequence[Atoms]) -> tuple[np.ndarray, None]:
@@ -198,25 +198,25 @@ class Gap:
     def load(cls, path: str | os.PathLike) -> Gap:
         """Take a potential from its file, which the first prediction opens."""
         model = cls()
-        model._path = Path(path)
+        model._archive = Path(path)
         return model
 
     @contextmanager
     def _file(self) -> Iterator[Path]:
-        if self._path is not None:
-            yield self._path
+        if isinstance(self._archive, Path):
+            yield self._archive
             return
         with tempfile.TemporaryDirectory(prefix="gap-") as folder:
             file = Path(folder) / "model.tar.gz"
-            file.write_bytes(self._packed)
+            file.write_bytes(self._archive)
             yield file
 
 
 def _gap_fit() -> str:
     """Path of the program: quippy's own, else one on PATH."""
     package = importlib.util.find_spec("quippy")
-    folders = package.submodule_search_locations if package else []
-    path = os.pathsep.join([*folders, os.environ.get("PATH", "")])
+    folders = package.submodule_search_locations if package else None
+    path = os.pathsep.join([*(folders or []), os.environ.get("PATH", "")])
     program = shutil.which("gap_fit", path=path)
     if program is None:
         raise GapMissing(f"gap_fit not found; {INSTALL}")
@@ -292,7 +292,7 @@ def _last_message(stderr: str, log: Path) -> str:
 def _pack(folder: Path, model: str | os.PathLike) -> None:
     """The potential and its representative atoms, the time of the fit taken out of all names."""
     text = (folder / POTENTIAL).read_text()
-    stamp = re.search(r'<Potential label="([^"]+)"', text)[1]
+    stamp = _stated(r'<Potential label="([^"]+)"', text)
     (folder / POTENTIAL).write_text(text.replace(stamp, "GAP_SOAP_"))
     # gzip's and tar's own headers would state times and owners.
     with (
@@ -306,6 +306,14 @@ def _pack(folder: Path, model: str | os.PathLike) -> None:
             member.size = path.stat().st_size
             with open(path, "rb") as stream:
                 archive.addfile(member, stream)
+
+
+def _stated(pattern: str, text: str) -> str:
+    """What the file of a potential has in the group of a pattern."""
+    found = re.search(pattern, text)
+    if found is None:
+        raise GapError(f"{POTENTIAL}: has no {pattern}; fit it anew")
+    return found[1]
 
 
 @contextmanager

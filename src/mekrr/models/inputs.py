@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
+from typing import Any, TypeGuard
 
 import numpy as np
 from ase import Atoms
@@ -60,7 +61,7 @@ def take_energies(kind: str, X: Given, y: object) -> np.ndarray:
                 f"frame {index}: energy is {energies[index]}; remove or recompute the frame"
             )
         return energies
-    if kind != "frames":
+    if not isinstance(X, list):
         raise InputError(f"{kind} without energies; give them as y, in eV")
     return np.array([check_energy(atoms, f"frame {k}") for k, atoms in enumerate(X)])
 
@@ -82,7 +83,7 @@ def take_validation(validation: object, n: int) -> np.ndarray | None:
         return None
     if isinstance(validation, str | bytes | Mapping) or not _is_iterable(validation):
         raise InputError(f"validation={validation!r} is neither a mask nor indices of frames")
-    items = validation if hasattr(validation, "__array__") else list(validation)
+    items: Any = validation if hasattr(validation, "__array__") else list(validation)
     if len(items) == 0:
         raise InputError("validation names no frame; leave it out to choose by leave-one-out")
     array = _as_array(items, "validation")
@@ -218,5 +219,5 @@ def _contents(array: np.ndarray) -> str:
     return " and ".join(sorted({type(value).__name__ for value in array.flat}))
 
 
-def _is_iterable(value: object) -> bool:
+def _is_iterable(value: object) -> TypeGuard[Iterable[Any]]:
     return isinstance(value, Iterable) and not (isinstance(value, np.ndarray) and value.ndim == 0)

@@ -66,15 +66,15 @@ class KernelModel:
         inputs : kernels (n_frames, T) of the frames of a problem with the training frames, and
             with themselves.
         """
-        kernel = inputs.at(self.alpha)
-        std = self.ridge_.std(kernel, inputs.self_kernel.at(self.alpha))
-        return self.ridge_.predict(kernel), std
+        assert inputs.self_kernel is not None
+        kernel, own = inputs.at(self.alpha), inputs.self_kernel.at(self.alpha)
+        return self.ridge_.predict(kernel), self.ridge_.std(kernel, own)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the fit to a model file; who predicts by it has to know the training frames."""
-        alpha = self.alpha
-        if isinstance(alpha, Mapping):
-            alpha = {chemical_symbols[species]: value for species, value in alpha.items()}
+        alpha: object = self.alpha
+        if isinstance(self.alpha, Mapping):
+            alpha = {chemical_symbols[species]: value for species, value in self.alpha.items()}
         record = {"alpha": alpha, "regularisation": self.regularisation}
         record["ridge"] = self.ridge_.record()
         write_model(path, self.ridge_.tensors(), record, KernelRecord)
@@ -83,9 +83,11 @@ class KernelModel:
     def load(cls, path: str | os.PathLike) -> KernelModel:
         """Read a fit from its model file; raises a ModelFileError if that is damaged."""
         tensors, record = read_model(path, KernelRecord)
-        alpha = record.alpha
-        if isinstance(alpha, Mapping):
-            alpha = {atomic_numbers[symbol]: value for symbol, value in alpha.items()}
+        alpha: float | Mapping[int, float]
+        if isinstance(record.alpha, dict):
+            alpha = {atomic_numbers[symbol]: value for symbol, value in record.alpha.items()}
+        else:
+            alpha = record.alpha
         model = cls(alpha, record.regularisation)
         model.ridge_ = KernelRidge.recalled(
             record.regularisation, record.ridge.model_dump(), tensors

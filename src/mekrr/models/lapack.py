@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.linalg import cython_lapack
@@ -76,13 +77,13 @@ _ROUTINES = {
 def _call(name: str, *arguments: bytes | int | np.ndarray) -> None:
     """Call a routine by LAPACK's own list of arguments, but for the last, its status."""
     status = ctypes.c_int()
-    pointers = []
-    for argument in arguments:
-        if isinstance(argument, int):
-            argument = ctypes.byref(ctypes.c_int(argument))
-        elif isinstance(argument, np.ndarray):
-            argument = argument.ctypes.data
-        pointers.append(argument)
-    _ROUTINES[name](*pointers, ctypes.byref(status))
+    _ROUTINES[name](*map(_pointer, arguments), ctypes.byref(status))
     if status.value:
         raise ValueError(f"{name}: argument {-status.value} is wrong")
+
+
+def _pointer(argument: bytes | int | np.ndarray) -> Any:
+    """What ctypes takes for a pointer to an argument."""
+    if isinstance(argument, int):
+        return ctypes.byref(ctypes.c_int(argument))
+    return argument.ctypes.data if isinstance(argument, np.ndarray) else argument

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -66,9 +67,13 @@ from mekrr.models.select import (
     select,
 )
 
+if TYPE_CHECKING:  # torch is loaded for frames only
+    from mekrr.backbones.base import Backbone
+
 # What config/config.yaml has.
 ALPHAS = alpha_grid(smallest=1e-4, count=21)
 REGULARISATIONS = regularisation_grid(smallest=1e-11, largest=1e-3, count=9)
+_Layers = Mapping[int, FrameFeatures] | Mapping[None, FrameFeatures]  # None: no layer is known
 BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
 
 
@@ -128,6 +133,24 @@ class MEKRR(RegressorMixin, BaseEstimator):
     parameters_ : the parameters of the fit.
     n_features_in_ : width of features, or columns of a precomputed kernel; not of frames.
     """
+
+    input_: str
+    layer_: int | None
+    alpha_: float | dict[str, float] | None
+    regularisation_: float
+    lengthscale_: float | None
+    criterion_: str | None
+    sweep_: pd.DataFrame | None
+    leave_one_out_: np.ndarray
+    references_: dict[str, float] | None
+    ridge_: KernelRidge
+    train_: FrameFeatures | None
+    backbone_: dict[str, Any] | None
+    provenance_: dict[str, str]
+    parameters_: dict[str, Any]
+    _backbone: Backbone | None
+    _references: References | None
+    _normalisation: Normalisation | None
 
     _fitted = (
         "input_",
@@ -204,7 +227,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         fitted = clone(self)
         fitted._fit(X, y, validation)
         # All at once: a fit that fails leaves the model of the one before.
-        vars(self).update({k: v for k, v in vars(fitted).items() if k not in parameters})
+        self.__dict__.update({k: v for k, v in vars(fitted).items() if k not in parameters})
         return self
 
     def _fit(self, X: object, y: object, validation: object) -> None:
@@ -216,14 +239,14 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 "network from y yourself"
             )
         y = take_energies(self.input_, X, y)
-        if self.input_ == "kernel":
+        if isinstance(X, np.ndarray):
             check_square(X)
         validation = take_validation(validation, len(y))
         isolated: dict[str, float] = {}
-        if self.input_ == "frames":
+        if isinstance(X, list):
             X, y, validation, isolated = _without_isolated(X, y, validation)
             species = Symbols(np.unique(np.concatenate(_numbers(X))))
-            needed = [] if self.target == "delta" else species
+            needed = [] if self.target == "delta" else list(species)
             require_usable(self.reference_energy, needed, "frames", isolated)
         split = np.full(len(y), "train", dtype=object)
         split[[] if validation is None else validation] = "val"
@@ -231,7 +254,8 @@ class MEKRR(RegressorMixin, BaseEstimator):
         if len(train) == 0:
             raise InputError("no frame is left to be fitted; name fewer for validation")
 
-        layers, self.backbone_, self.references_ = [None], None, None
+        layers: list[int] = []
+        self.backbone_ = self.references_ = None
         self._backbone = self._references = self._normalisation = None
         with self._own_settings():
             if self.input_ == "frames":
@@ -240,16 +264,17 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 self._backbone, layers, self.backbone_ = open_backbone(self.backbone, self.registry)
                 if self.layer is not None:
                     layers = [self.layer]
-            if self.input_ == "kernel":
+            candidates: Iterable[_Candidate]
+            if isinstance(X, np.ndarray):
                 table = pd.DataFrame({"formula": "", "n_atoms": 1, "energy": y})
                 problem = Problem(table, split, np.zeros(len(y)))
-                grams = [_Candidate(None, Gram(X[:, train], {}), None, None)]
+                candidates = [_Candidate(None, Gram(X[:, train], {}), None, None)]
             else:
                 features, network = self._features(X, layers)
                 _warn_of_unit(X, y, network)
                 problem = self._problem(_numbers(X), y, split, network, isolated)
-                grams = self._grams(features, train)
-            chosen = self._choose(grams, len(layers), problem)
+                candidates = self._candidates(features, train)
+            chosen = self._choose(candidates, max(len(layers), 1), problem)
             model = KernelModel(self._alpha(), self.regularisation_).fit(problem, chosen)
             self.ridge_ = model.ridge_
             path = RidgePath(chosen.rows(train).at(model.alpha), problem.residual[train])
@@ -294,18 +319,22 @@ class MEKRR(RegressorMixin, BaseEstimator):
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         X, self_kernel = self._take_new(X, return_std, self_kernel)
         with self._own_settings():
-            known, undetermined = 0.0, 0.0
-            if self.input_ == "kernel":
+            known: np.ndarray | float = 0.0
+            undetermined: np.ndarray | float = 0.0
+            if isinstance(X, np.ndarray):
                 gram = Gram(X, {}, None if self_kernel is None else Gram(self_kernel, {}))
             else:
                 numbers = _numbers(X)
                 known = self._reference(numbers)
                 undetermined = self._undetermined(numbers)
-                layers, network = self._features(X, [self.layer_])
+                layers, network = self._features(X, [] if self.layer_ is None else [self.layer_])
                 if self.target == "delta":
+                    assert network is not None
                     known = network + known
+                (features,) = layers.values()
+                assert self.train_ is not None
                 gram = new_gram(
-                    layers[self.layer_],
+                    features,
                     self.train_,
                     self._atom_kernel(self.lengthscale_),
                     self._normalisation,
@@ -316,6 +345,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
             energy = known + self.ridge_.predict(kernel)
             if not return_std:
                 return energy
+            assert gram.self_kernel is not None
             std = self.ridge_.std(kernel, gram.self_kernel.at(self._alpha()))
             return energy, np.hypot(std, undetermined)
 
@@ -387,10 +417,10 @@ class MEKRR(RegressorMixin, BaseEstimator):
         check_is_fitted(self, "ridge_")
         if self.input_ == "frames":
             raise AttributeError("frames have no number of features")
-        rows = self.ridge_.factor_ if self.input_ == "kernel" else self.train_.features
+        rows = self.ridge_.factor_ if self.train_ is None else self.train_.features
         return rows.shape[1]
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:  # sklearn.utils.Tags, which has no types
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.kernel == "precomputed"  # folds cut rows and columns
         return tags
@@ -406,9 +436,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
         parameters = self.parameters_ | present
         check_parameters(parameters)
         if self.backbone_ is not None:
-            self._require_backbone()
+            self._require_backbone(self.backbone_)
         model = type(self)(**parameters)
-        vars(model).update({k: v for k, v in vars(self).items() if k not in parameters})
+        model.__dict__.update({k: v for k, v in vars(self).items() if k not in parameters})
         return model
 
     @contextmanager
@@ -433,8 +463,8 @@ class MEKRR(RegressorMixin, BaseEstimator):
             raise InputError(
                 f"the model was fitted to {self.input_}, not {kind}; give {self.input_}"
             )
-        if kind != "frames":
-            width = (X if kind == "kernel" else X.features).shape[1]
+        if not isinstance(X, list):
+            width = (X if isinstance(X, np.ndarray) else X.features).shape[1]
             if width != self.n_features_in_:
                 raise InputError(
                     f"X has {width} features, but MEKRR is expecting {self.n_features_in_} "
@@ -448,36 +478,37 @@ class MEKRR(RegressorMixin, BaseEstimator):
             raise InputError("a precomputed kernel needs `self_kernel` for standard deviations")
         return X, self_kernel
 
-    def _require_backbone(self) -> None:
+    def _require_backbone(self, expected: Mapping[str, Any]) -> None:
         """Open the backbone of a loaded model; a BackboneError if it is another one."""
         if getattr(self, "_backbone", None) is not None:
             return
         from mekrr.backbones.registry import open_backbone, registered
 
-        name = self.backbone_["name"]
+        name = expected["name"]
         if name not in registered(self.registry):
             raise BackboneError(
                 f"the model's backbone {name!r} is none of the package's and in no registry "
                 "given; give that of the fit as `registry`"
             )
         backbone, _, found = open_backbone(name, self.registry)
-        for key, expected in self.backbone_.items():
-            if found[key] != expected:
+        for key, value in expected.items():
+            if found[key] != value:
                 raise BackboneError(
                     f"backbone {name!r}: {key} is {found[key]}, but the model was fitted with "
-                    f"{printable(str(expected))}; use the weights and settings of the fit"
+                    f"{printable(str(value))}; use the weights and settings of the fit"
                 )
         self._backbone = backbone
 
     def _features(
-        self, X: list[Atoms] | FrameFeatures, layers: list[int | None]
-    ) -> tuple[dict[int | None, FrameFeatures], np.ndarray | None]:
+        self, X: list[Atoms] | FrameFeatures, layers: list[int]
+    ) -> tuple[_Layers, np.ndarray | None]:
         """Features by layer, and the network's own energies (n,) in eV, None without any."""
         if isinstance(X, FrameFeatures):
             return {None: X}, None
         from mekrr.features.extract import choose_device, gather
 
         backbone = self._backbone
+        assert backbone is not None  # of frames it has been opened
         for layer in layers:
             if layer not in backbone.layers:
                 raise BackboneError(
@@ -522,11 +553,13 @@ class MEKRR(RegressorMixin, BaseEstimator):
         )
         problem = Problem(with_isolated(table, isolated), split, np.zeros(len(table)))
         if self.target == "delta":
+            assert network is not None
             problem = problem.beyond(network, self.reference_energy, "training frames")
         else:
             problem = problem.with_references(self.reference_energy, "training frames")
+        assert problem.references is not None
         self._references = problem.references
-        self.references_ = {s: self._references.per_species[s] for s in species}
+        self.references_ = {s: problem.references.per_species[s] for s in species}
         return problem
 
     def _recall_references(self, record: Mapping[str, object] | None) -> None:
@@ -542,13 +575,17 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 stacklevel=3,
             )
             return
-        compositions = _formulas(_numbers(self.train_)) if record is None else ()
+        compositions = []
+        if record is None:
+            assert self.train_ is not None
+            compositions = _formulas(_numbers(self.train_))
         self._references = References.recalled(
             self.references_, record, self.reference_energy, compositions
         )
 
     def _reference(self, numbers: list[np.ndarray]) -> np.ndarray:
         """(n,) reference energies in eV; a DataError for an element without."""
+        assert self.references_ is not None
         _require_known(numbers, self.references_)
         known = References(GIVEN, self.references_, (), 0.0)
         return known.of(_formulas(numbers), "frames")
@@ -559,8 +596,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
             return 0.0
         formulas = _formulas(numbers)
         std = self._references.undetermined(formulas)
-        if std.any():
-            doubt = self._references.doubt(formulas, range(len(formulas)))
+        if std.any() and (doubt := self._references.doubt(formulas, range(len(formulas)))):
             warnings.warn(doubt, CompositionWarning, stacklevel=4)
         return std
 
@@ -573,14 +609,14 @@ class MEKRR(RegressorMixin, BaseEstimator):
     def _atom_kernel(self, lengthscale: float | None) -> AtomKernel:
         return KERNELS[self.kernel](np.nan if lengthscale is None else lengthscale)
 
-    def _grams(
-        self, layers: Mapping[int | None, FrameFeatures], train: np.ndarray
-    ) -> Iterator[_Candidate]:
+    def _candidates(self, layers: _Layers, train: np.ndarray) -> Iterator[_Candidate]:
         """Kernels of all frames with the training frames, layer after layer."""
         for layer, features in layers.items():
-            lengthscale = None if self.kernel == "linear" else self.lengthscale
-            if lengthscale is not None:
-                lengthscale = find_lengthscale(features, train, lengthscale, threads=self.threads)
+            lengthscale = None
+            if self.kernel != "linear":
+                lengthscale = find_lengthscale(
+                    features, train, self.lengthscale, threads=self.threads
+                )
             gram, normalisation = training_gram(
                 features,
                 train,
@@ -593,7 +629,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
 
     def _choose(self, candidates: Iterable[_Candidate], n_layers: int, problem: Problem) -> Gram:
         """Set what is left open to its best; returns the kernels of the layer."""
-        by_species = self.alpha == BY_SPECIES
+        by_species = self.alpha == BY_SPECIES and self.input_ != "kernel"
         alphas = ALPHAS
         if self.input_ == "kernel":
             alphas = np.zeros(1)
@@ -606,15 +642,20 @@ class MEKRR(RegressorMixin, BaseEstimator):
         criterion = VALIDATION if n_validation else LEAVE_ONE_OUT
         search = Search(problem, alphas, criterion, by_species)
         is_open = n_layers * len(alphas) * len(lambdas) > 1
-        best, least, tables = None, None, []
-        for candidate in candidates:
-            if not is_open:
-                best, least = candidate, Choice(float(alphas[0]), float(lambdas[0]))
-                break
-            (choice,), (table,) = select(candidate.gram, [search], lambdas, self.threads)
-            tables.append(table.assign(layer=candidate.layer))
-            if least is None or choice.error(criterion) < least.error(criterion):
-                best, least = candidate, choice
+        tables = []
+
+        def choices() -> Iterator[tuple[_Candidate, Choice]]:
+            for candidate in candidates:
+                (choice,), (table,) = select(candidate.gram, [search], lambdas, self.threads)
+                tables.append(table.assign(layer=candidate.layer))
+                yield candidate, choice
+
+        choice: Choice
+        if is_open:
+            best, choice = min(choices(), key=lambda found: found[1].error(criterion))
+        else:
+            (best,) = candidates
+            choice = Choice(float(alphas[0]), float(lambdas[0]))
         self.sweep_ = self.criterion_ = None
         if is_open:
             self.sweep_ = pd.concat(tables, ignore_index=True)
@@ -625,10 +666,10 @@ class MEKRR(RegressorMixin, BaseEstimator):
         self._normalisation = best.normalisation
         sigma = best.gram.lengthscale
         self.lengthscale_ = None if np.isnan(sigma) else sigma
-        self.regularisation_ = least.regularisation
-        self.alpha_ = None if self.input_ == "kernel" else least.alpha
+        self.regularisation_ = choice.regularisation
+        self.alpha_ = None if self.input_ == "kernel" else choice.alpha
         if by_species:
-            self.alpha_ = {chemical_symbols[z]: alpha for z, alpha in least.alpha.items()}
+            self.alpha_ = {chemical_symbols[z]: alpha for z, alpha in choice.alpha.items()}
         return best.gram
 
 
@@ -642,9 +683,11 @@ class _Candidate:
     normalisation: Normalisation | None
 
 
-def _warn_of_unit(X: Given, energy: np.ndarray, network: np.ndarray | None) -> None:
+def _warn_of_unit(
+    X: list[Atoms] | FrameFeatures, energy: np.ndarray, network: np.ndarray | None
+) -> None:
     """Warn if energies (n,) vary by a known factor more or less than those of the network."""
-    if network is None:
+    if network is None or isinstance(X, FrameFeatures):
         return
     formulas = [atoms.get_chemical_formula() for atoms in X]
     if doubt := unit_doubt(energy, network, formulas):
@@ -680,7 +723,7 @@ def _without_isolated(
 
     Those are named by species, see `separate_isolated`.
     """
-    kept, isolated = separate_isolated(frames, energy, "frames")
+    kept, isolated = separate_isolated(frames, energy.tolist(), "frames")
     if not isolated:
         return frames, energy, validation, isolated
     if validation is not None:

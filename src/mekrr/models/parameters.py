@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from numbers import Integral, Real
+from types import UnionType
+from typing import Any
 
 import numpy as np
 
@@ -19,13 +21,13 @@ CHOICES = {
     "target": ("energy", "delta"),
 }
 OPEN = ("layer", "alpha", "regularisation")  # None where the fit has to choose
-TYPES = {
+TYPES: dict[str, tuple[type | UnionType, str]] = {
     "backbone": (str, "the name of a network"),
     "registry": (str | os.PathLike | None, "the path of a file"),
     "reference_energy": (str | Mapping, "a name, as least-squares, or energies in eV by species"),
 }
 FLOAT32 = np.finfo(np.float32)
-NUMBERS = {
+NUMBERS: dict[str, tuple[Any, float | np.floating, float | np.floating]] = {
     "layer": (Integral, 0, LARGEST_LAYER),
     "alpha": (Real, 0, 1),
     "regularisation": (Real, 0, LARGEST_REGULARISATION),
@@ -34,7 +36,7 @@ NUMBERS = {
 }
 
 
-def check_parameters(parameters: Mapping[str, object]) -> None:
+def check_parameters(parameters: Mapping[str, Any]) -> None:
     """Raise a ConfigError for the first parameter of `mekrr.MEKRR` that has no possible value."""
     for name, known in CHOICES.items():
         value = parameters[name]

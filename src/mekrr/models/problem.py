@@ -66,10 +66,11 @@ class Problem:
 
     def with_references(self, rule: Rule, source: str) -> Problem:
         """State what is left once references of what is to be learnt are known too."""
-        left = self._beyond(self._fitted(rule, source), source)
+        references = self._fitted(rule, source)
+        left = self._beyond(references, source)
         known = self.frames[np.isin(self.split, ("val", "test"))]
         numbers = known.get("frame", known.index)
-        if doubt := left.references.doubt(known["formula"].tolist(), numbers.tolist()):
+        if doubt := references.doubt(known["formula"].tolist(), numbers.tolist()):
             log.info("%s: %s", source, doubt)
         return left
 

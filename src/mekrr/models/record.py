@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 from pydantic import (
     AfterValidator,
     Field,
+    GetPydanticSchema,
     JsonValue,
     NonNegativeFloat,
+    PlainValidator,
     PositiveFloat,
     TypeAdapter,
     ValidationError,
-    WrapValidator,
     model_validator,
 )
+from pydantic_core.core_schema import literal_schema
 
 from mekrr.choices import BY_SPECIES, MEDIANS
 from mekrr.data.references import GIVEN, RULES
@@ -31,17 +32,21 @@ from mekrr.models.parameters import CHOICES
 FORMULA = re.compile(r"(?:[A-Z][a-z]?(?:[1-9][0-9]{0,7})?)+")
 NORMALISED_SINCE = 3  # the format that brought the normalisation of linear kernels
 FLOAT, FLOATS, INTEGERS = ("float64",), ("float16", "float32", "float64"), ("int32", "int64")
-OF_FRAMES = {  # from tensor to possible types and the names of its lengths
+T = TypeVar("T")
+# From tensor to possible types and the names of its lengths.
+Layout = dict[str, tuple[tuple[str, ...], list[str]]]
+OF_FRAMES: Layout = {
     "coefficients": (FLOAT, ["frames"]),
     "factor": (FLOAT, ["frames", "frames"]),
     "leave_one_out": (FLOAT, ["frames"]),
 }
-OF_ATOMS = {
+OF_ATOMS: Layout = {
     "features": (FLOATS, ["atoms", "width"]),
     "species": (INTEGERS, ["atoms"]),
     "pointer": (INTEGERS, ["bounds"]),
 }
-OF_NORMALISATION = {  # of a linear kernel; older files hold kernels that were taken as they are
+# Of a linear kernel; older files hold kernels that were taken as they are.
+OF_NORMALISATION: Layout = {
     "normalisation_species": (INTEGERS, ["shares"]),
     "normalisation_means": (FLOAT, ["parts", "frames"]),
     "normalisation_overall": (FLOAT, ["parts"]),
@@ -54,6 +59,11 @@ FITTED = {
     "features": ("alpha_", "references_"),
     "kernel": (),
 }
+
+
+def _one_of(*words: str) -> GetPydanticSchema:
+    """A Literal of words that are known only when the program runs."""
+    return GetPydanticSchema(lambda _type, _handler: literal_schema(list(words)))
 
 
 def _element(symbol: str) -> str:
@@ -80,25 +90,31 @@ Energies = Annotated[dict[Species, float], Field(min_length=1)]  # in eV
 Layer = Annotated[int, Field(ge=0, le=LARGEST_LAYER)]
 Regularisation = Annotated[float, Field(ge=0, le=LARGEST_REGULARISATION)]
 Share = Annotated[float, Field(ge=0, le=1)]
-OfSpecies = TypeAdapter(
+OneShare: TypeAdapter[float] = TypeAdapter(Share, config=Closed.model_config)
+ShareOfSpecies: TypeAdapter[dict[str, float]] = TypeAdapter(
     Annotated[dict[Species, Share], Field(min_length=1)], config=Closed.model_config
 )
 
 
-def _or_by_species(value: object, share: Callable[[object], float]) -> float | str:
-    return value if value == BY_SPECIES else share(value)
+def _share_or_by_species(value: object) -> float | str:
+    return BY_SPECIES if value == BY_SPECIES else _validated(OneShare, value)
 
 
-def _or_of_species(value: object, share: Callable[[object], float]) -> float | dict[str, float]:
-    if not isinstance(value, dict):
-        return share(value)
+def _share_or_of_species(value: object) -> float | dict[str, float]:
+    if isinstance(value, dict):
+        return _validated(ShareOfSpecies, value)
+    return _validated(OneShare, value)
+
+
+def _validated(adapter: TypeAdapter[T], value: object) -> T:
+    """A value, with a message of this kind alone, as pydantic has none for a union."""
     try:
-        return OfSpecies.validate_python(value)
+        return adapter.validate_python(value)
     except ValidationError as error:
         raise ValueError(first_fault(error)) from error
 
 
-Alpha = Annotated[Share, WrapValidator(_or_of_species)]
+Alpha = Annotated[float | dict[str, float], PlainValidator(_share_or_of_species)]
 
 
 class _Parameters(Closed):
@@ -106,12 +122,12 @@ class _Parameters(Closed):
 
     backbone: Text
     layer: Layer | None
-    alpha: Annotated[Share, WrapValidator(_or_by_species)] | None
+    alpha: Annotated[float | str, PlainValidator(_share_or_by_species)] | None
     regularisation: Regularisation | None
-    lengthscale: Literal[*MEDIANS] | PositiveFloat
-    kernel: Literal[*CHOICES["kernel"]]
-    target: Literal[*CHOICES["target"]]
-    reference_energy: Literal[*RULES] | Energies
+    lengthscale: Annotated[str, _one_of(*MEDIANS)] | PositiveFloat
+    kernel: Annotated[str, _one_of(*CHOICES["kernel"])]
+    target: Annotated[str, _one_of(*CHOICES["target"])]
+    reference_energy: Annotated[str, _one_of(*RULES)] | Energies
     atoms: AtomRule
     threads: Annotated[int, Field(ge=1, le=MOST_THREADS)]
     registry: Text | None = Field(None, exclude=True)  # of format 1; a path that none may open
@@ -127,7 +143,7 @@ class _Backbone(Closed):
 class _References(Closed):
     """Attributes of `mekrr.data.references.References` beside the energies."""
 
-    rule: Literal[*RULES, GIVEN]
+    rule: Annotated[str, _one_of(*RULES, GIVEN)]
     compositions: Annotated[list[Formula], Field(min_length=1)]
     scale: NonNegativeFloat
     anchored: bool
@@ -241,7 +257,7 @@ class KernelRecord(Record):
         check_layout(tensors, {name: OF_FRAMES[name] for name in ("coefficients", "factor")})
 
 
-def check_layout(tensors: Tensors, layout: dict[str, tuple[tuple[str, ...], list[str]]]) -> None:
+def check_layout(tensors: Tensors, layout: Layout) -> None:
     """Raise a ValueError unless there are these tensors alone, of one size and finite."""
     odd = sorted(set(tensors) ^ set(layout))
     if odd:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,9 @@ from mekrr.models.problem import Problem
 from mekrr.models.ridge import RidgePath
 from mekrr.progress import progress_bar
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
+Alpha = TypeVar("Alpha", bound=float | dict[int, float])
 VALIDATION, LEAVE_ONE_OUT = "validation", "leave-one-out"
 COLUMNS = {VALIDATION: "rmse", LEAVE_ONE_OUT: "leave_one_out_rmse"}  # of a sweep, by criterion
 COARSE = 4  # every fourth α of the grid is tried at first for each species
@@ -46,13 +48,13 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Generic[Alpha]):
     """Parameters of a model, and their errors (RMSE, meV/atom) as far as these are known.
 
     ``alpha`` is α, or a dict of the α of each species (atomic number).
     """
 
-    alpha: float | dict[int, float]
+    alpha: Alpha
     regularisation: float
     validation_rmse: float = np.nan
     leave_one_out_rmse: float = np.nan
@@ -105,13 +107,14 @@ def select(
         leave_one_out=[key in by_errors for key in problems],
     )
     of_problem = dict(zip(problems, tables, strict=True))
-    choices = []
+    choices: list[Choice] = []
     for search in searches:
         table = of_problem[id(search.problem)]
-        choice = choose(table[table["alpha"].isin(search.alphas)], search.criterion)
+        single = choose(table[table["alpha"].isin(search.alphas)], search.criterion)
         if search.by_species:
-            choice = descend(gram, search, choice, regularisations, threads)
-        choices.append(choice)
+            choices.append(descend(gram, search, single, regularisations, threads))
+        else:
+            choices.append(single)
     return choices, [of_problem[id(search.problem)] for search in searches]
 
 
@@ -162,7 +165,7 @@ def sweep(
     return [pd.concat(parts, ignore_index=True) for parts in zip(*done, strict=True)]
 
 
-def choose(table: pd.DataFrame, criterion: str = VALIDATION) -> Choice:
+def choose(table: pd.DataFrame, criterion: str = VALIDATION) -> Choice[float]:
     """Return the row of a sweep that has the least error by a criterion."""
     column = COLUMNS[criterion]
     if table[column].isna().all():
@@ -179,10 +182,10 @@ def choose(table: pd.DataFrame, criterion: str = VALIDATION) -> Choice:
 def descend(
     gram: Gram,
     search: Search,
-    start: Choice,
+    start: Choice[float],
     regularisations: np.ndarray,
     threads: int = 1,
-) -> Choice:
+) -> Choice[dict[int, float]]:
     """Choose the α of each species by two rounds of coordinate descent, λ free.
 
     From the best single α, one species after the other takes the value that lowers the
@@ -200,7 +203,7 @@ def descend(
     rows, new = kept.rows(train), kept.rows(val)
     best = _with_error(dict.fromkeys(present, start.alpha), start, criterion)
 
-    def attempt(trial: dict[int, float]) -> Choice:
+    def attempt(trial: dict[int, float]) -> Choice[dict[int, float]]:
         path = RidgePath(rows.at(trial), problem.residual[train])
         if criterion == VALIDATION:
             errors = _errors(path.predict(new.at(trial), regularisations), problem, val)
@@ -227,7 +230,9 @@ def descend(
     return best
 
 
-def _with_error(alpha: dict[int, float], choice: Choice, criterion: str) -> Choice:
+def _with_error(
+    alpha: dict[int, float], choice: Choice, criterion: str
+) -> Choice[dict[int, float]]:
     """A choice by species, of whose errors only that of the criterion is known."""
     name = "validation_rmse" if criterion == VALIDATION else "leave_one_out_rmse"
     return Choice(alpha, choice.regularisation, **{name: choice.error(criterion)})

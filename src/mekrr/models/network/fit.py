@@ -13,7 +13,7 @@ from pydantic import ConfigDict, NonNegativeInt
 
 from mekrr.backbones.network import Network
 from mekrr.data.references import Rule
-from mekrr.errors import DataError
+from mekrr.errors import DataError, InputError
 from mekrr.features.extract import choose_device
 from mekrr.models.file import Closed, Record, Tensors, Text, read_model, write_model
 from mekrr.models.network.loop import Scale, Training, outputs, train
@@ -71,6 +71,11 @@ class NetworkModel:
 
     def fit(self, problem: Problem, inputs: States) -> NetworkModel:
         """Train on the training frames of a problem; ``inputs`` are states of its data set."""
+        if self.settings is None or self.checkpoint is None:
+            raise InputError(
+                f"network {self.network.name!r} was loaded to predict; to train one, give "
+                "NetworkModel its settings and a checkpoint"
+            )
         self.training_ = train(
             self.network,
             Sample.of(inputs, problem, "train", self.frames),

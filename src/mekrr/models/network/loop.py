@@ -14,7 +14,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
@@ -125,8 +125,8 @@ def train(
                 write_checkpoint(checkpoint, identity, state)
                 saved = time.monotonic()
             if run.history:
-                error = run.history[-1]["val_rmse"]
-                bar.set_postfix_str(f"validation {error:.2f} meV/atom", refresh=False)
+                error_now = run.history[-1]["val_rmse"]
+                bar.set_postfix_str(f"validation {error_now:.2f} meV/atom", refresh=False)
             bar.update()
     write_checkpoint(checkpoint, identity, state)
     network.module().load_state_dict(run.best["weights"])
@@ -148,17 +148,27 @@ class _Run:
     There is no random state: the order of an epoch follows from the seed and its number.
     """
 
-    def __init__(self, network, sample, validation, settings, seed, device):
+    def __init__(
+        self,
+        network: Network,
+        sample: Sample,
+        validation: Sample,
+        settings: Settings,
+        seed: int,
+        device: torch.device,
+    ):
         self._network, self._sample, self._validation = network.to(device), sample, validation
         self._settings, self._seed, self._device = settings, seed, device
         per_atom = sample.target / sample.n_atoms
         self._spread = float(np.std(per_atom)) or 1.0
         self.factor = 1.0 if network.start != "none" else self._spread
         self._module = network.module()
-        self._trained = [p for p in self._module.parameters() if p.requires_grad]
+        self._trained: list[torch.Tensor] = [
+            p for p in self._module.parameters() if p.requires_grad
+        ]
         self._optimiser = AdamW(self._trained, settings)
         self._average = [p.detach().clone() for p in self._trained]
-        self._force_scale = _force_scale(sample) if settings.force_weight else None
+        self._force_scale = _force_scale(sample) if settings.force_weight else 1.0
         self.epoch, self._steps, self.seconds = 0, 0, 0.0
         self.history: list[dict[str, float]] = []
         self.best: dict = {}
@@ -265,10 +275,11 @@ class _Run:
 
     def _loss(self, members: np.ndarray) -> torch.Tensor:
         sample, weight = self._sample, self._settings.force_weight
+        misfit: torch.Tensor | float = 0.0
         if weight:
             output, misfit = self._with_forces(members)
         else:
-            output, misfit = sample.output(self._network, members, self._device), 0.0
+            output = sample.output(self._network, members, self._device)
         target, n_atoms = (
             torch.from_numpy(values[members]).to(self._device)
             for values in (sample.target, sample.n_atoms)
@@ -304,7 +315,7 @@ class _Run:
         yield
         self._fill(weights)
 
-    def _fill(self, values: Sequence[torch.Tensor]) -> None:
+    def _fill(self, values: list[torch.Tensor]) -> None:
         with torch.no_grad():
             torch._foreach_copy_(self._trained, values)
 

@@ -41,13 +41,15 @@ class AdamW:
     @torch.no_grad()
     def step(self) -> None:
         """Move the weights against their gradients; those without one stay as they are."""
-        given = [k for k, weight in enumerate(self._weights) if weight.grad is not None]
+        given = {k: w.grad for k, w in enumerate(self._weights) if w.grad is not None}
         moments = {name: [each[k] for k in given] for name, each in self._moments.items()}
         adamw(
             [self._weights[k] for k in given],
-            [self._weights[k].grad for k in given],
-            **({"max_exp_avg_sqs": []} | moments),
-            state_steps=[self._steps[k] for k in given],
+            list(given.values()),
+            moments["exp_avgs"],
+            moments["exp_avg_sqs"],
+            moments.get("max_exp_avg_sqs", []),
+            [self._steps[k] for k in given],
             fused=True,
             amsgrad=self._settings.amsgrad,
             beta1=BETAS[0],

@@ -25,14 +25,14 @@ class Sample:
     index : (n,) the frames' positions in it.
     target : (n,) energies less their references in eV.
     n_atoms : (n,) atoms of each frame.
-    frames : the frames themselves, where forces are learnt.
+    frames : the frames themselves, where forces are learnt, else none.
     """
 
     states: States
     index: np.ndarray
     target: np.ndarray
     n_atoms: np.ndarray
-    frames: Sequence[Atoms] | None = None
+    frames: Sequence[Atoms] = ()
 
     @classmethod
     def of(
@@ -49,7 +49,7 @@ class Sample:
         """
         members = np.arange(len(problem.split)) if part is None else problem.members(part)
         index = problem.frames["index"].to_numpy()[members]
-        own = None if frames is None else [frames[k] for k in index]
+        own = () if frames is None else [frames[k] for k in index]
         return cls(states, index, problem.residual[members], problem.n_atoms[members], own)
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class Sample:
         """Of the frames, their energies, and the states made of them."""
         digest = hashlib.sha256(repr(sorted(self.states.identity.items())).encode())
         for values in (self.index, self.target, self.n_atoms):
-            digest.update(np.ascontiguousarray(values))
+            digest.update(np.ascontiguousarray(values).data)
         return digest.hexdigest()
 
     def batches(self, size: int) -> Iterator[np.ndarray]:

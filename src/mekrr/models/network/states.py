@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from mekrr.backbones.network import Network
 from mekrr.backbones.sparse import State
 from mekrr.files import scratch_folder
 from mekrr.progress import progress_bar
-from mekrr.tensors import TensorFile, tensor_writer
+from mekrr.tensors import TensorFile, TensorWriter, tensor_writer
 from mekrr.torch_settings import own_torch_settings
 
 AT_ONCE = 1 << 22  # values copied at a time
@@ -73,12 +74,14 @@ def write_states(
                         file = open(folder / name, "w+b")  # noqa: SIM115
                         files[name] = stack.enter_context(file)
                         counts[name] = []
-                    files[name].write(np.ascontiguousarray(tensor.cpu().numpy()))
+                    files[name].write(np.ascontiguousarray(tensor.cpu().numpy()).data)
                     counts[name].append(len(tensor))
                 bar.update()
-        layout = {"start_energy": (energy.shape, energy.dtype)}
+        layout: dict[str, tuple[tuple[int, ...], np.dtype]] = {
+            "start_energy": (energy.shape, energy.dtype)
+        }
         for name, tensor in state.items():
-            layout[f"{name}.pointer"] = ((len(frames) + 1,), np.int64)
+            layout[f"{name}.pointer"] = ((len(frames) + 1,), np.dtype(np.int64))
             layout[name] = ((sum(counts[name]), *tensor.shape[1:]), tensor.cpu().numpy().dtype)
         metadata = {
             "identity": json.dumps(identity, sort_keys=True),
@@ -91,7 +94,9 @@ def write_states(
                 _copy(file, writer, name, *layout[name])
 
 
-def _copy(file, writer, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+def _copy(
+    file: BinaryIO, writer: TensorWriter, name: str, shape: tuple[int, ...], dtype: np.dtype
+) -> None:
     """Copy a tensor from a file of its values."""
     file.seek(0)
     row = int(np.prod(shape[1:], dtype=np.int64))

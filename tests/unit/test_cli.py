@@ -17,6 +17,9 @@ from mekrr import MEKRR
 from mekrr.backbones import registry
 from mekrr.cli import main
 
+# Warnings are lines that the command prints.
+pytestmark = pytest.mark.filterwarnings("default")
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Every job that a study may have, as Snakemake sees it: python jobs.py CONFIGFILE TARGET…
 
-One line of JSON for each: its rule, script, wildcards, inputs.
+One line of JSON for each: its rule, script, wildcards, inputs, and the kind of
+models that it is about.
 """
 
 import json
@@ -32,5 +33,6 @@ with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
             "script": job.rule.script and Path(job.rule.script).stem,
             "wildcards": job.wildcards_dict,
             "input": list(job.input),
+            "kind": job.params.get("kind"),
         }
         print(json.dumps(facts))

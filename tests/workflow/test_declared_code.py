@@ -15,6 +15,9 @@ from studies import default_config
 
 from mekrr.backbones.families import FROM_SCRATCH, families, module_of
 from mekrr.study.code import DOCSTRING, OUTSIDE
+from mekrr.study.methods import modules_of
+
+KINDS = "mekrr.study.experiments.kinds"
 
 
 def files_of(names, root):
@@ -71,12 +74,13 @@ def named_modules(job, config):
     if job["rule"] == "extract_features":
         family = config["backbones"][job["wildcards"]["backbone"]]["family"]
         return [module_of(families()[family].adapter)]
+    named = [f"{KINDS}.{job['kind']}", *modules_of(job["kind"])] if job["kind"] else []
     if "network" in job["wildcards"]:
         start = config["networks"][job["wildcards"]["network"]]["start"]
-        if start == "scratch":
-            return [module_of(FROM_SCRATCH)]
-        return [module_of(families()[config["backbones"][start]["family"]].network)]
-    return []
+        backbone = config["backbones"].get(start)
+        network = families()[backbone["family"]].network if backbone else FROM_SCRATCH
+        named.append(module_of(network))
+    return named
 
 
 def test_every_rule_declares_what_its_script_imports(everything):
@@ -116,7 +120,7 @@ def test_every_rule_declares_what_its_script_imports(everything):
 USES = [
     ("models/lapack.py", "fit_mekrr fit_baselines learning_kernels ablation", "gram split"),
     ("metrics.py", "fit_mekrr fit_baselines learning_kernels ablation metrics", "gram split"),
-    ("study/methods.py", "fig_errors fig_parity same_dataset_table", "fit_mekrr gram split"),
+    ("study/methods.py", "fig_errors fig_parity same_dataset_table fit_mekrr", "gram split"),
     ("study/tables/printing/write.py", "same_dataset_table timing_table", "fig_errors fit_mekrr"),
     ("study/plots/errors.py", "fig_errors", "fig_parity metrics fig_cost"),
     ("study/tables/timing.py", "timing_table", "same_dataset_table metrics fit_mekrr"),

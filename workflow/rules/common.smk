@@ -8,6 +8,7 @@ import sys
 from functools import partial
 
 from mekrr.backbones.families import FROM_SCRATCH, families, module_of
+from mekrr.data.strategies import STRATEGIES
 from mekrr.errors import ConfigError
 from mekrr.study.code import code_of
 from mekrr.study.config import read_config
@@ -40,7 +41,7 @@ wildcard_constraints:
     target=one_of(STUDY.datasets),
     backbone=one_of(STUDY.backbones),
     network=one_of(STUDY.networks),
-    strategy="random|run|sequential|published",
+    strategy=one_of(STRATEGIES),
     seed=r"\d+",
     key="[0-9a-f]{12}",
     file="[^/]+",

@@ -24,8 +24,7 @@ rule extract_features:
     conda:
         branch(
             lookup(dpath="backbones/{backbone}/family", within=config),
-            cases={"mace": "../../envs/mace.yaml"},
-            otherwise="../../envs/mekrr.yaml",
+            cases={name: f"../../envs/{f.environment}.yaml" for name, f in families().items()},
         )
     threads: 1  # a second thread gains nothing on a CPU; a second job does
     resources:

@@ -8,6 +8,7 @@ of index_select calls as well: `python -m benchmarks.training` times both.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch.nn.functional import embedding_bag
@@ -44,21 +45,23 @@ def add_up(state: Mapping[str, torch.Tensor], name: str, rows: torch.Tensor) -> 
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, index, order, begin):
+    def forward(ctx: Any, x: torch.Tensor, *entries: torch.Tensor) -> torch.Tensor:
+        index, order, begin = entries
         ctx.save_for_backward(index, order, begin)
         return x.index_select(0, index)
 
     @staticmethod
-    def backward(ctx, upstream):
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         return _AddUp.apply(upstream, *ctx.saved_tensors), None, None, None
 
 
 class _AddUp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, rows, index, order, begin):
+    def forward(ctx: Any, rows: torch.Tensor, *entries: torch.Tensor) -> torch.Tensor:
+        index, order, begin = entries
         ctx.save_for_backward(index, order, begin)
         return embedding_bag(order, rows.contiguous(), begin, mode="sum")
 
     @staticmethod
-    def backward(ctx, upstream):
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         return _Gather.apply(upstream, *ctx.saved_tensors), None, None, None

@@ -8,6 +8,8 @@ with the transpose of P.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch.nn.functional import embedding_bag
 
@@ -65,14 +67,15 @@ def sparse_product(state: State, name: str, x: torch.Tensor) -> torch.Tensor:
 
 class _SparseProduct(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, column, weight, begin, t_column, t_weight, t_begin):
+    def forward(ctx: Any, x: torch.Tensor, *entries: torch.Tensor) -> torch.Tensor:
+        column, weight, begin, t_column, t_weight, t_begin = entries
         ctx.save_for_backward(t_column, t_weight, t_begin)
         ctx.n_columns = len(x)
         return embedding_bag(column, x, begin, per_sample_weights=weight, mode="sum")
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, upstream):
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         column, weight, begin = ctx.saved_tensors
         grad = embedding_bag(column, upstream, begin, per_sample_weights=weight, mode="sum")
         if len(grad) != ctx.n_columns:

@@ -6,10 +6,13 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from typing import TextIO
+from typing import TextIO, TypeAlias, TypeVar
 
 from mekrr.files import STANDARD_OUTPUT, check_output
 from mekrr.models.limits import MOST_THREADS
+
+T = TypeVar("T", int, float)
+Commands: TypeAlias = "argparse._SubParsersAction"  # it has no public name
 
 
 def registry() -> argparse.ArgumentParser:
@@ -97,8 +100,8 @@ def number(least: float, largest: float) -> Callable[[str], float]:
     return _number(float, least, largest)
 
 
-def _number(kind: type, least: float, largest: float) -> Callable[[str], float]:
-    def convert(text: str) -> float:
+def _number(kind: type[T], least: float, largest: float) -> Callable[[str], T]:
+    def convert(text: str) -> T:
         value = kind(text)
         if not least <= value <= largest:  # nor is NaN
             raise argparse.ArgumentTypeError(

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mekrr.cli.arguments import registry
+from mekrr.cli.arguments import Commands, registry
 from mekrr.errors import BackboneError, first_line
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SHOWN = ("title", "family", "training_data", "licence", "reference")
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
+def add_command(commands: Commands) -> None:
     """Add the command to the parser's subparsers."""
     command = commands.add_parser(
         "backbones", parents=[registry()], help="list the networks, and whether they can be used"

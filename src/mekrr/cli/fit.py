@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from mekrr.choices import BY_SPECIES
 from mekrr.cli.arguments import (
+    Commands,
     add_frames,
     add_output,
     how_to_read,
@@ -27,7 +29,7 @@ from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION
 FRACTIONS = (0.6, 0.2, 0.2)
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
+def add_command(commands: Commands) -> None:
     """Add the command to the parser's subparsers."""
     command = commands.add_parser(
         "fit",
@@ -79,11 +81,12 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         "with config_type=IsolatedAtom) or energies in eV, as Cu=-3.7,O=-1.9 (default: "
         "%(default)s)",
     )
+    splits = {name: one.label for name, one in STRATEGIES.items() if not one.divided}
     command.add_argument(
         "--split",
-        choices=[name for name, strategy in STRATEGIES.items() if not strategy.divided],
-        help="fit to 60 %% of the frames, choose on 20 %%, test on 20 %%, divided at random, by "
-        "whole runs or in the order of the file (default: fit to all)",
+        choices=splits,
+        help="fit to 60 %% of the frames, choose on 20 %%, test on 20 %%: "
+        f"{'; '.join(f'{name}, {label}' for name, label in splits.items())} (default: fit to all)",
     )
     command.add_argument(
         "--seed",
@@ -136,7 +139,8 @@ def run(options: argparse.Namespace) -> None:
     print(summary(model), file=out)
     if options.split is not None:
         test = [frames[index] for index in np.flatnonzero(split == "test")]
-        errors = errors_per_atom(model.predict(test), table["energy"][split == "test"], test)
+        predicted: Any = model.predict(test)
+        errors = errors_per_atom(predicted, table["energy"][split == "test"], test)
         told = f"{quality(errors)} ({len(test)} frames, split {options.split})"
         print(line("test", told), file=out)
     model.save(options.output)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from mekrr.cli.arguments import Commands
 from mekrr.cli.printing import line, summary
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
+def add_command(commands: Commands) -> None:
     """Add the command to the parser's subparsers."""
     command = commands.add_parser("info", help="print what a model is and was fitted to")
     command.set_defaults(command=run)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from typing import Any
 
 from mekrr.cli.arguments import (
+    Commands,
     add_frames,
     add_output,
     how_to_read,
@@ -18,7 +20,7 @@ from mekrr.cli.printing import errors_per_atom, line, quality
 from mekrr.errors import DataError
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
+def add_command(commands: Commands) -> None:
     """Add the command to the parser's subparsers."""
     command = commands.add_parser(
         "predict",
@@ -55,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
     model.set_params(threads=options.threads)
     frames = read_unlabelled(options.frames, **how_to_read(options))
     try:
-        predicted = model.predict(frames, return_std=options.std)
+        predicted: Any = model.predict(frames, return_std=options.std)
     except DataError as error:
         raise DataError(f"{', '.join(options.frames)}: {error}") from error
     energies, stds = predicted if options.std else (predicted, None)
@@ -71,10 +73,9 @@ def run(options: argparse.Namespace) -> None:
     write_predictions(options.output, frames, energies, stds, references, source)
     out = summary_stream(options.output)
     print(f"written: {options.output} ({len(frames)} frames)", file=out)
-    known = [index for index, energy in enumerate(references) if energy is not None]
-    if known:
-        errors = errors_per_atom(
-            energies[known], [references[i] for i in known], [frames[i] for i in known]
-        )
+    stated = {index: energy for index, energy in enumerate(references) if energy is not None}
+    if stated:
+        known = list(stated)
+        errors = errors_per_atom(energies[known], [*stated.values()], [frames[i] for i in known])
         told = f"{quality(errors)} ({len(known)} frames with energies)"
         print(line("errors", told), file=out)

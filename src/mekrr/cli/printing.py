@@ -12,6 +12,7 @@ from mekrr.errors import printable
 if TYPE_CHECKING:
     import numpy as np
     from ase import Atoms
+    from numpy.typing import ArrayLike
 
     from mekrr.models.mekrr import MEKRR
 
@@ -53,7 +54,7 @@ def line(label: str, value: object) -> str:
 
 
 def errors_per_atom(
-    predicted: Sequence[float], reference: Sequence[float], frames: Sequence[Atoms]
+    predicted: ArrayLike, reference: ArrayLike, frames: Sequence[Atoms]
 ) -> np.ndarray:
     """Signed errors in meV/atom of energies in eV."""
     import numpy as np
@@ -68,5 +69,5 @@ def quality(errors: np.ndarray) -> str:
     return f"RMSE {rmse(errors):.2f}, MAE {mae(errors):.2f} meV/atom"
 
 
-def show_warning(message: Warning, *_: object) -> None:
+def show_warning(message: Warning | str, *_: object, **__: object) -> None:
     print(f"mekrr: warning: {printable(str(message))}", file=sys.stderr)

@@ -69,9 +69,11 @@ def read_extxyz(stream: BinaryIO) -> Iterator[Atoms]:
 
 
 @contextmanager
-def text_of(stream: BinaryIO, **options: str) -> Iterator[io.TextIOWrapper]:
+def text_of(
+    stream: BinaryIO, encoding: str, errors: str = "strict"
+) -> Iterator[io.TextIOWrapper[BinaryIO]]:
     """Open a stream as text; the stream stays open, and who opened it closes it."""
-    text = io.TextIOWrapper(stream, **options)
+    text = io.TextIOWrapper(stream, encoding, errors)
     try:
         yield text
     finally:

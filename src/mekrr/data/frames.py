@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -118,7 +118,9 @@ def read_unlabelled(
     return [atoms for file in files for _, atoms in _labelled(file, format, energy_key, forces_key)]
 
 
-def _labelled(file: Source, form: str | None, energy_key: str | None, forces_key: str | None):
+def _labelled(
+    file: Source, form: str | None, energy_key: str | None, forces_key: str | None
+) -> Iterator[tuple[str, Atoms]]:
     """Yield frames of a file with their places, labels taken from the keys that are named."""
     for where, atoms in iter_frames(file, form):
         if energy_key is not None or forces_key is not None:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ase import Atoms
 
@@ -247,7 +247,7 @@ def _is(stream: BinaryIO, path: str) -> bool:
     return os.path.samestat(os.fstat(stream.fileno()), os.stat(path))
 
 
-def _require_read(text: io.TextIOWrapper[BinaryIO], kind) -> None:
+def _require_read(text: io.TextIOWrapper[BinaryIO], kind: Any) -> None:
     """Refuse, or of a format of one frame warn of, lines that a reader left unread."""
     if text.closed or text.buffer.tell() == 0:  # closed at its end; or opened anew, by its name
         return

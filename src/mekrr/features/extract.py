@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
+from typing import cast
 
 import numpy as np
 import torch
@@ -98,7 +99,8 @@ def extract(
     log.info("features of %d frames with %s on %s", len(frames), backbone.name, device)
     passes = _passes(backbone, frames, batch_size[device.type], device)
     with progress_bar(len(frames), backbone.name, "frames") as bar:
-        for current, _next_under_way in pairwise(chain(passes, [None])):
+        pairs = cast("Iterator[tuple[Pass, Pass | None]]", pairwise(chain(passes, [None])))
+        for current, _next_under_way in pairs:
             batch = current.result()
             yield batch
             bar.update(batch.n_frames)
@@ -161,16 +163,18 @@ def gather(
     Features (float32) by layer, and the backbone's own energies (n,) in eV, None without any.
     """
     gathered = _Gathered(backbone, frames, atoms, batch_size, device, source)
-    kept, energies = {layer: [] for layer in layers}, []
+    kept: dict[int, list[np.ndarray]] = {layer: [] for layer in layers}
+    energies: list[np.ndarray] = []
     for batch in gathered:
         for layer, parts in kept.items():
             parts.append(batch.layers[layer])
-        energies.append(batch.energy)
+        if batch.energy is not None:
+            energies.append(batch.energy)
     features = {
         layer: FrameFeatures(np.concatenate(parts), gathered.species, gathered.pointer)
         for layer, parts in kept.items()
     }
-    return features, np.concatenate(energies) if backbone.has_energy else None
+    return features, np.concatenate(energies) if energies else None
 
 
 class _Gathered(Iterator[Batch]):
@@ -219,15 +223,17 @@ def fitting_batch(backbone: Backbone, largest: Atoms, device: torch.device) -> i
 
 
 def _passes(
-    backbone: Backbone, frames: Sequence[Atoms], size: int | str, device: torch.device
+    backbone: Backbone, frames: Sequence[Atoms], asked: int | str, device: torch.device
 ) -> Iterator[Pass]:
     """Passes through all frames; a batch that does not fit is tried again by halves."""
     largest = max(range(len(frames)), key=lambda k: len(frames[k]))
     try:
         backbone.to(device)
-        if size == "auto" and device.type == "cpu":
+        if asked != "auto":
+            size = int(asked)
+        elif device.type == "cpu":
             size = backbone.cpu_batch
-        elif size == "auto":
+        else:
             size = fitting_batch(backbone, frames[largest], device)
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):

@@ -48,14 +48,14 @@ class FrameFeatures:
         """(n_frames,) int, atoms of each frame."""
         return np.diff(self.pointer)
 
-    def atoms_of(self, frames: Sequence[int]) -> np.ndarray:
+    def atoms_of(self, frames: Sequence[int] | np.ndarray) -> np.ndarray:
         """Rows of the given frames' atoms, in the given order."""
         return np.concatenate([np.arange(self.pointer[t], self.pointer[t + 1]) for t in frames])
 
-    def select(self, frames: Sequence[int]) -> FrameFeatures:
+    def select(self, frames: Sequence[int] | np.ndarray) -> FrameFeatures:
         """The given frames, in the given order."""
-        frames, rows = np.asarray(frames, dtype=int), self.atoms_of(frames)
-        pointer = np.concatenate([[0], np.cumsum(self.n_atoms[frames])])
+        rows = self.atoms_of(frames)
+        pointer = np.concatenate([[0], np.cumsum(self.n_atoms[np.asarray(frames, dtype=int)])])
         return FrameFeatures(self.features[rows], self.species[rows], pointer)
 
 
@@ -63,7 +63,8 @@ class FeatureWriter:
     """Appends features, frames in order; made by `feature_writer`."""
 
     def __init__(self, writer: TensorWriter):
-        self._writer, self._rows = writer, Counter()
+        self._writer = writer
+        self._rows: Counter[str] = Counter()
 
     def append(self, name: str, values: np.ndarray) -> None:
         """Write the next rows of a tensor."""
@@ -91,6 +92,7 @@ def feature_writer(
     has_energy : whether ``gnn_energy`` will be written.
     dtype : "float32" or "float16", of the stored features.
     """
+    layout: dict[str, tuple[tuple[int, ...], str]]
     layout = {f"layer{layer}": ((len(species), d), dtype) for layer, d in widths.items()}
     layout |= {"species": ((len(species),), "<i4"), "pointer": ((len(pointer),), "<i8")}
     if has_energy:

@@ -74,7 +74,8 @@ def merge_blocks(
     columns = range(len(cells.frames["train"]))
     with kernel_writer(path, prepared.train, prepared.own, prepared.lengthscales) as writer:
         for layer in prepared.layers:
-            for share in ("all", *prepared.own[layer].shares):
+            shares: list[int | str] = ["all", *prepared.own[layer].shares]
+            for share in shares:
                 name = f"layer{layer}.{share}"
                 for kind, members in cells.frames.items():
                     for row, frames in enumerate(members):

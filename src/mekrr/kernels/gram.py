@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -131,7 +132,7 @@ def train_gram(
     kernel: AtomKernel,
     *,
     dtype: type = np.float32,
-    **options,
+    **options: Any,
 ) -> Gram:
     """Kernel of all frames (rows) with the training frames (columns, in their order).
 
@@ -212,8 +213,7 @@ def _pairwise_gram(
     device: object,
     title: str,
 ) -> Gram:
-    symmetric = columns is None
-    other = rows if symmetric else columns
+    symmetric, other = columns is None, rows if columns is None else columns
     if coordinates is None:
         sets = [rows] if symmetric else [rows, other]
         coordinates = Coordinates.of(sets, kernel.lengthscale, dtype)
@@ -257,16 +257,19 @@ def _pairwise_gram(
         progress_bar(len(members), title, "tiles") as bar,
     ):
         make = partial(operand, coordinates=coordinates, dtype=dtype, device=device, pool=pool)
-        left = right = made = None
+        left: Operand | None = None
+        right: Operand | None = None
+        made: int | None = None
         for a, b, part in tiles:
             right = None  # given back before the next is made
             if a != made:
                 left = None
                 left, made = make(rows, left_panels[a], right=False), a
-            if part and symmetric and a == b:
-                right = left.mirrored()
-            elif part:
-                right = make(other, right_panels[b], right=True)
+            if not part:
+                continue
+            assert left is not None
+            mirrored = symmetric and a == b
+            right = left.mirrored() if mirrored else make(other, right_panels[b], right=True)
             for _ in pool.map(partial(work, left, right), part):
                 bar.update()
     return Gram(k0, {int(s): shares[k] for k, s in enumerate(species)})

@@ -19,7 +19,7 @@ BRACKETS = ((0.48, 0.52), (0.4, 0.6), (0.0, 1.0))
 
 
 def find_lengthscale(
-    frames: FrameFeatures, train: Sequence[int], rule: str | float, *, threads: int = 1
+    frames: FrameFeatures, train: Sequence[int] | np.ndarray, rule: str | float, *, threads: int = 1
 ) -> float:
     """Find σ by a rule: "median" or "sampled-median" of training atoms, or a number.
 

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -110,5 +111,6 @@ def _arrays(coordinates: Coordinates) -> dict[str, np.ndarray]:
 
 
 def _coordinates(arrays: Mapping[str, np.ndarray]) -> Coordinates:
-    values = {name: v if v.ndim else v.item() for name, v in arrays.items()}
-    return Coordinates(**{field.name: values.get(field.name) for field in fields(Coordinates)})
+    values: dict[str, Any] = {name: v if v.ndim else v.item() for name, v in arrays.items()}
+    given: dict[str, Any] = {field.name: values.get(field.name) for field in fields(Coordinates)}
+    return Coordinates(**given)

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -60,13 +61,13 @@ def kernel_writer(
     own : per layer, kernels of each frame with itself; their species are the shares to write.
     lengthscales : σ of each layer.
     """
-    small = {"train": np.asarray(train, dtype=np.int64)}
-    layout = {}
-    for layer, values in own.items():
-        small |= named_shares(f"own.layer{layer}", values)
+    small: dict[str, Any] = {"train": np.asarray(train, dtype=np.int64)}
+    layout: dict[str, tuple[tuple[int, ...], Any]] = {}
+    for layer, itself in own.items():
+        small |= named_shares(f"own.layer{layer}", itself)
         small[f"lengthscale.layer{layer}"] = np.float64(lengthscales[layer])
-        shape = (len(values.k0), len(train))
-        for share in ("all", *values.shares):
+        shape = (len(itself.k0), len(train))
+        for share in ("all", *itself.shares):
             layout[f"gram.layer{layer}.{share}"] = (shape, np.float64)
     layout |= {name: (values.shape, values.dtype) for name, values in small.items()}
     with tensor_writer(path, layout, {}) as writer:
@@ -77,8 +78,9 @@ def kernel_writer(
 
 def write_kernels(path: str | os.PathLike, kernels: Mapping[int, Gram], train: np.ndarray) -> None:
     """Write all layers; ``train`` holds the frame of each column."""
-    tensors = {"train": np.asarray(train, dtype=np.int64)}
+    tensors: dict[str, Any] = {"train": np.asarray(train, dtype=np.int64)}
     for layer, kernel in kernels.items():
+        assert kernel.self_kernel is not None
         tensors |= named_shares(f"gram.layer{layer}", kernel)
         tensors |= named_shares(f"own.layer{layer}", kernel.self_kernel)
         tensors[f"lengthscale.layer{layer}"] = np.float64(kernel.lengthscale)

@@ -55,6 +55,7 @@ class Normalisation:
         means = np.array([kernel.mean(axis=1) for kernel in kernels])
         overall = np.array([kernel.mean() for kernel in kernels])
         own = cls(species, means, overall, np.ones(2)).apply(gram).self_kernel
+        assert own is not None  # as those of `gram`
         scales = np.array([own.k0.mean(), own.k1.mean()])
         same = scales <= SAME_FEATURES * np.array([overall[0], overall[1:].sum()])
         if same.all():

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mekrr.data.strategies import STRATEGIES
+
 GRID = None  # for the α of a method: chosen from the grid of the configuration
 
 
@@ -113,12 +115,7 @@ ORDER = tuple(METHODS)
 REFERENCES = tuple(m.name for m in _TABLE if m.kind == "constant")  # learn nothing but a constant
 NETWORKS = tuple(m.name for m in _TABLE if m.kind == "network")
 TRAINED = tuple(m.name for m in _TABLE if m.kind in ("network", "potential"))  # no kernels of ours
-STRATEGY_LABELS = {
-    "random": "split of frames at random",
-    "run": "split by run",
-    "sequential": "split in time order",
-    "published": "published split",
-}
+STRATEGY_LABELS = {name: strategy.label for name, strategy in STRATEGIES.items()}
 
 
 def methods_of(job: str) -> list[str]:

@@ -9,6 +9,7 @@ from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 
 from mekrr.backbones.entry import Download, member_file
+from mekrr.data.strategies import STRATEGIES
 from mekrr.study.config import StudyConfig
 
 KINDS_OF_HEATMAP = ("heatmap", "layers", "contributions")
@@ -110,7 +111,7 @@ class Targets:
     def seeds(self, strategy: str) -> list[int]:
         """Return the seeds of a way of splitting, one of those without randomness."""
         seeds = self.config.study.seeds
-        return seeds[:1] if strategy in ("sequential", "published") else seeds
+        return seeds if STRATEGIES[strategy].seeded else seeds[:1]
 
     def heatmap_split(self, pattern: str) -> str:
         """Return ``pattern`` for the split of the heatmaps."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import chgnet
 import torch
@@ -33,7 +34,7 @@ class CHGNetBackbone(Backbone):
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)["model"]
         model = CHGNet(**checkpoint["model_args"], mlp_out_bias=False, version="0.3.0")
         model.load_state_dict(checkpoint["state_dict"])
-        self._model = model.eval().requires_grad_(False)
+        self._model: Any = model.eval().requires_grad_(False)
         self.species = frozenset(range(1, model.atom_embedding.embedding.num_embeddings + 1))
         self.weights_sha256 = sha256(path)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
+from typing import Any
 
 import torch
-from chgnet.model.functions import GatedMLP
 from chgnet.model.layers import AngleUpdate, AtomConv, BondConv
 
 from mekrr.backbones.chgnet.adapter import CHGNetBackbone
@@ -37,8 +37,8 @@ class FineTunedCHGNet(CHGNetBackbone, Network):
         check_frozen(name, frozen, self.layers)
         self.start, self._n_frozen = start, frozen
         self._trunk = _layers(self._model, 0, frozen)
-        self._trained = deepcopy(self._model)
-        self._head = _layers(self._trained, frozen, len(self.layers))
+        self._trained: Any = deepcopy(self._model)
+        self._head: Any = _layers(self._trained, frozen, len(self.layers))
         self._head["norm"], self._head["readout"] = self._trained.readout_norm, self._trained.mlp
         self._head.requires_grad_(True)
         self.indices = {"frame": "n_atoms"}
@@ -88,18 +88,19 @@ class FineTunedCHGNet(CHGNetBackbone, Network):
 
 
 def _layers(model: torch.nn.Module, begin: int, end: int) -> torch.nn.ModuleDict:
-    """Run convolutions ``begin`` to ``end``; what the last do to bonds enters nothing."""
-    last = len(model.atom_conv_layers) - 1
+    """Return layers ``begin`` to ``end``; what the last ones do to bonds enters nothing."""
+    parts: Any = model
+    last = len(parts.atom_conv_layers) - 1
     return torch.nn.ModuleDict(
         {
-            "atoms": model.atom_conv_layers[begin:end],
-            "bonds": model.bond_conv_layers[begin : min(end, last)],
-            "angles": model.angle_layers[begin : min(end, last - 1)],
+            "atoms": parts.atom_conv_layers[begin:end],
+            "bonds": parts.bond_conv_layers[begin : min(end, last)],
+            "angles": parts.angle_layers[begin : min(end, last - 1)],
         }
     )
 
 
-def _advance(layers: torch.nn.ModuleDict, state: State) -> State:
+def _advance(layers: Any, state: State) -> State:
     """Return the state after some layers."""
     state = dict(state)
     for k, atoms in enumerate(layers["atoms"]):
@@ -134,9 +135,7 @@ def _update_angles(layer: AngleUpdate, state: State) -> torch.Tensor:
     return state["angle"] + _gated(layer.twoBody_bond, state, ANGLE_INPUTS)
 
 
-def _gated(
-    module: GatedMLP, state: State, inputs: Sequence[tuple[str, str | None]]
-) -> torch.Tensor:
+def _gated(module: Any, state: State, inputs: Sequence[tuple[str, str | None]]) -> torch.Tensor:
     """Apply CHGNet's gated perceptron to features side by side.
 
     Its first layer is linear: it is applied to the features of atoms and bonds, of which there
@@ -144,6 +143,7 @@ def _gated(
 
     Parameters
     ----------
+    module : a `chgnet.model.functions.GatedMLP`.
     inputs : tensors of features (m, d) of the state and the grouping by which each of n results
         takes one of their rows, None if there are as many.
     """

@@ -113,13 +113,16 @@ class FairChem(Backbone):
         model: str | None = None,
         task: str | None = None,
     ):
-        if (weights is None) == (model is None):
+        if weights is not None and model is None:
+            path = Path(weights)
+        elif model is not None and weights is None:
+            path = _fetch(name, model)
+        else:
             raise BackboneError(
                 f"backbone {name!r}: give either weights (a checkpoint's path) or model (a "
                 "registered name)"
             )
         self.name = name
-        path = Path(weights) if model is None else _fetch(name, model)
         checkpoint = _vetted(_read_checkpoint(path), path)
         energies = checkpoint.tasks_config
         if task is None and len(energies) == 1:

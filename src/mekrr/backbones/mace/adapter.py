@@ -60,6 +60,7 @@ class MACE(Backbone):
 
     def __init__(self, name: str, weights: str | os.PathLike, head: str | None = None):
         self.name = name
+        self._model: Any
         settings, self._model = _build(name, read_inert(weights), weights)
         self._head = _index(settings["heads"], head, name)
         numbers = self._model.atomic_numbers
@@ -161,9 +162,11 @@ def read_inert(path: str | os.PathLike) -> Inert:
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
         foreign = [n for n in names if not n.startswith(PARTS) and n not in SMALL_PARTS]
-        model = None
+        model: Any = None
         if not foreign:
-            inert = [(type(n.rpartition(".")[2], (Inert,), {"path": n}), n) for n in names]
+            inert: list[Any] = [
+                (type(n.rpartition(".")[2], (Inert,), {"path": n}), n) for n in names
+            ]
             with torch.serialization.safe_globals(inert):
                 model = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -287,7 +290,7 @@ def _index(heads: Sequence[str], head: str | None, name: str) -> int:
     raise BackboneError(f"backbone {name!r}: head is {head!r}; the model offers {', '.join(heads)}")
 
 
-def _scalar_columns(model: torch.nn.Module) -> dict[int, torch.Tensor]:
+def _scalar_columns(model: Any) -> dict[int, torch.Tensor]:
     """Return each layer's 0e channels among the columns of all layers side by side."""
     columns, start = {}, 0
     for layer, product in enumerate(model.products, start=1):

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ class SchNet(Backbone):
     def __init__(self, name: str, weights: str | os.PathLike, exact: bool = False):
         self.name = name
         checkpoint = read_checkpoint(weights)
-        self._model = _build(checkpoint, weights)
+        self._model: Any = _build(checkpoint, weights)
         self._mean, self._std = _normalizer(checkpoint, weights)
         self._exact = exact
         if not exact:
@@ -133,11 +134,11 @@ class SchNet(Backbone):
         return torch.nn.functional.linear(x.to_mkldnn(), weight, bias).to_dense()
 
 
-def exact_filters(model: SchNetLayers, distance: torch.Tensor) -> Iterator[torch.Tensor]:
+def exact_filters(model: Any, distance: torch.Tensor) -> Iterator[torch.Tensor]:
     """Yield filters (n_edges, num_filters) of each interaction at ``distance`` (n_edges,), Å.
 
     W_t(d) = MLP_t(exp(-(d - μ)² / 2Δ²)) (cos(π d / cutoff) + 1) / 2, with Gaussians at
-    centres μ that are Δ apart.
+    centres μ that are Δ apart. ``model`` has the layers of a `SchNetLayers`.
     """
     distance = distance.to(model.lin1.weight.dtype)
     smeared = model.distance_expansion(distance)
@@ -197,7 +198,7 @@ def _only(allowed: list) -> Iterator[None]:
         torch.serialization.add_safe_globals(before)
 
 
-def read_checkpoint(path: str | os.PathLike) -> object:
+def read_checkpoint(path: str | os.PathLike) -> Any:
     """Read a checkpoint made by torch.save, without running any code from it."""
     try:
         with _only(HARMLESS):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
+from typing import Any
 
 import torch
 from ase import Atoms
@@ -31,7 +32,7 @@ class Head(torch.nn.Module):
 
     def __init__(self, model: SchNetLayers, frozen: int | None):
         super().__init__()
-        self.embedding = model.embedding if frozen is None else None
+        self.embedding: Any = model.embedding if frozen is None else None
         self.interactions = model.interactions[frozen or 0 :]
         self.lin1, self.act, self.lin2 = model.lin1, model.act, model.lin2
         self.distance_expansion, self.cutoff = model.distance_expansion, model.cutoff
@@ -82,7 +83,9 @@ class Head(torch.nn.Module):
         )
         return self._energy(self.embedding(graph.species), filters, state)
 
-    def _energy(self, h, filters, state) -> torch.Tensor:
+    def _energy(
+        self, h: torch.Tensor, filters: Iterable[torch.Tensor], state: State
+    ) -> torch.Tensor:
         for block, of_edges in zip(self.interactions, filters, strict=True):
             message = gather(state, "neighbour", block.conv.lin1(h)) * of_edges
             total = add_up(state, "centre", message)
@@ -110,7 +113,7 @@ class SchNetFromScratch(Network):
     start, weights_sha256 = "none", "none"
     indices = Head.indices("species")
 
-    def __init__(self, name: str, seed: int, **architecture: float):
+    def __init__(self, name: str, seed: int, **architecture: Any):
         self.name = name
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

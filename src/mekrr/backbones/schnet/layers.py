@@ -8,6 +8,8 @@ folder.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch.nn import Embedding, Linear, Module, ModuleList, Sequential
 
@@ -24,6 +26,8 @@ class ShiftedSoftplus(Module):
 
 class GaussianSmearing(Module):
     """exp(-(d - μ)² / 2Δ²) for Gaussians at centres μ from 0 to ``cutoff`` (Å), Δ apart."""
+
+    offset: torch.Tensor
 
     def __init__(self, cutoff: float, num_gaussians: int):
         super().__init__()
@@ -54,7 +58,7 @@ class Interaction(Module):
 
     def __init__(self, hidden_channels: int, num_gaussians: int, num_filters: int):
         super().__init__()
-        self.mlp = Sequential(
+        self.mlp: Any = Sequential(
             Linear(num_gaussians, num_filters), ShiftedSoftplus(), Linear(num_filters, num_filters)
         )
         self.conv = Convolution(hidden_channels, num_filters, self.mlp)
@@ -93,15 +97,16 @@ class SchNetLayers(Module):
         self.cutoff = cutoff
         self.embedding = Embedding(SPECIES, hidden_channels, padding_idx=0)
         self.distance_expansion = GaussianSmearing(cutoff, num_gaussians)
-        self.interactions = ModuleList(
+        interactions = [
             Interaction(hidden_channels, num_gaussians, num_filters)
             for _ in range(num_interactions)
-        )
+        ]
+        self.interactions: Any = ModuleList(interactions)
         self.lin1 = Linear(hidden_channels, hidden_channels // 2)
         self.act = ShiftedSoftplus()
         self.lin2 = Linear(hidden_channels // 2, 1)
         self.embedding.reset_parameters()
-        for interaction in self.interactions:
+        for interaction in interactions:
             interaction.initialise()
         _initialise(self.lin1, self.lin2)
 

@@ -66,7 +66,8 @@ class HermiteTable(torch.nn.Module):
         for self.intervals in INTERVALS:
             step = cutoff / self.intervals
             knots = step * torch.arange(self.intervals + 1, dtype=torch.float64)
-            values, slopes = torch.func.jvp(stacked, (knots,), (torch.ones_like(knots),))
+            both: tuple = torch.func.jvp(stacked, (knots,), (torch.ones_like(knots),))
+            values, slopes = both
             self.rows = torch.stack([values, step * slopes], dim=2).flatten(1, 2)
             halfway = knots[:-1] + step / 2
             error = (torch.stack(tuple(self(halfway))) - stacked(halfway)).abs().amax(dim=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import mekrr.backbones.sevennet.quick_import  # noqa: F401
 
@@ -51,11 +52,13 @@ class SevenNet(Backbone):
         self.name = name
         path = Path(next(iter(pretrained_potentials.__path__))) / CHECKPOINTS[checkpoint]
         loaded = sevenn.util.load_checkpoint(str(path))
-        self._model = loaded.build_model().eval().requires_grad_(False)
+        self._model: Any = loaded.build_model().eval().requires_grad_(False)
         self._model.set_is_batch_data(True)
         self._index_of = self._model.z_to_onehot_tensor
         # The last module differentiates the energy; here autograd does, where wanted.
-        self._modules = [(n, m) for n, m in self._model.named_children() if n != "force_output"]
+        self._modules: list[tuple[str, Any]] = [
+            (n, m) for n, m in self._model.named_children() if n != "force_output"
+        ]
         self._steps = [
             (n, Convolution(m) if isinstance(m, IrrepsConvolution) else m) for n, m in self._modules
         ]
@@ -66,7 +69,7 @@ class SevenNet(Backbone):
         }
         self.layers = tuple(t for t, _ in self._gates.values())
         self._cutoff = float(self._model.cutoff)
-        self.species = frozenset(self._model.type_map)
+        self.species = frozenset(self._model.type_map or ())
         self.weights_sha256 = sha256(path)
 
     def graph(self, frames: Sequence[Atoms]) -> AtomGraph:

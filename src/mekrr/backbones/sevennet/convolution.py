@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from e3nn.o3 import wigner_3j
@@ -32,8 +33,8 @@ class Convolution:
     """
 
     def __init__(self, module: IrrepsConvolution):
-        product = module.convolution
-        self._module = module
+        product: Any = module.convolution
+        self._module: Any = module
         self._irreps, self._blocks = product.irreps_in1, product.irreps_in1.slices()
         harmonics = product.irreps_in2.slices()
         self._paths, width = [], 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any
 
 import mekrr.backbones.sevennet.quick_import  # noqa: F401
 
@@ -33,7 +34,7 @@ class FineTunedSevenNet(SevenNet, Network):
     checkpoint : option of the backbone.
     """
 
-    indices: ClassVar = {
+    indices: Mapping[str, str] = {
         "frame": "n_atoms",
         **grouping_indices("centre", "x"),
         **grouping_indices("neighbour", "x"),
@@ -50,7 +51,7 @@ class FineTunedSevenNet(SevenNet, Network):
         self._trained = torch.nn.ModuleList(m for _, m in self._modules[first:])
         self._trained.requires_grad_(True)
         self._radial = Radial(self._cutoff, KNOT_SPACING)
-        basis = self._frozen[0]
+        basis: Any = self._frozen[0]
         knots = self._radial.knots.clamp(max=self._cutoff)
         self._basis = (basis.basis_function(knots) * basis.cutoff_function(knots)[:, None]).detach()
         self._fast = {
@@ -105,13 +106,13 @@ class FineTunedSevenNet(SevenNet, Network):
 
 class _Coupling(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, path, state):
+    def forward(ctx: Any, x: torch.Tensor, path: Any, state: State) -> torch.Tensor:
         ctx.path, ctx.state = path, state
         return path.forward(x, state)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, upstream):
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         return ctx.path.backward(upstream.contiguous(), ctx.state), None, None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -120,7 +121,7 @@ class _Density(torch.autograd.Function):
     """Coefficients (n_atoms, (l_max + 1)², n_species, n_max) of the density of neighbours."""
 
     @staticmethod
-    def forward(ctx, positions: torch.Tensor, graph: AtomGraph, soap: SOAP) -> torch.Tensor:
+    def forward(ctx: Any, positions: torch.Tensor, graph: AtomGraph, soap: SOAP) -> torch.Tensor:
         expansion = soap._expansion.compute(
             _Environments(graph),
             use_native_system=False,
@@ -138,7 +139,7 @@ class _Density(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         incoming = upstream.numpy()
         gradient = np.zeros((len(incoming), 3))
         for harmonics, species, block in ctx.blocks:

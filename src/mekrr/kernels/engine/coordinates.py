@@ -49,7 +49,7 @@ class Coordinates:
         rng = np.random.default_rng(0)
         total = sum(len(frames.features) for frames in sets)
 
-        def draw(count):
+        def draw(count: int) -> np.ndarray:
             rows = []
             for frames in sets:
                 n_atoms = len(frames.features)
@@ -58,7 +58,7 @@ class Coordinates:
                 rows.append(whole.shifted(frames, chosen, np.float64))
             return np.concatenate(rows)
 
-        def batches():
+        def batches() -> Iterator[np.ndarray]:
             for frames, atoms in _batches(sets):
                 yield whole.shifted(frames, atoms)
 

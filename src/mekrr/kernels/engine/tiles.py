@@ -164,7 +164,14 @@ class Device:
         """Put an array on the device, as a tensor."""
         return self._torch.from_numpy(values).to(self._device)
 
-    def segment_sums(self, left, right, left_starts, right_starts, kernel) -> np.ndarray:
+    def segment_sums(
+        self,
+        left: Any,
+        right: Any,
+        left_starts: np.ndarray,
+        right_starts: np.ndarray,
+        kernel: Radial,
+    ) -> np.ndarray:
         """Do as `Host.segment_sums`."""
         exponent = left @ right.T
         kernel.apply(exponent, self._torch)
@@ -172,7 +179,7 @@ class Device:
         sums = rows.double() @ self._one_hot(right_starts, right).double()
         return sums.cpu().numpy()
 
-    def _one_hot(self, starts: np.ndarray, values) -> Any:
+    def _one_hot(self, starts: np.ndarray, values: Any) -> Any:
         """Return (n_atoms, n_segments): 1 where the atom is in the segment."""
         torch = self._torch
         first = torch.as_tensor(starts, device=self._device)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from mekrr.backbones.entry import member_file
 from mekrr.backbones.families import families
 from mekrr.closed import suggestion
+from mekrr.data.strategies import STRATEGIES
 from mekrr.errors import ConfigError
 from mekrr.study.config.networks import SCRATCH
 from mekrr.study.config.study import StudyConfig
@@ -107,16 +108,18 @@ def _check_splits(config: StudyConfig) -> None:
         wanted.append((key, [part.split], part.skip))
     for key, splits, skipped in wanted:
         for name in (d for d in config.study.datasets if d not in skipped):
-            if "sequential" in splits and not config.datasets[name].time_ordered:
-                raise ConfigError(
-                    f"{key}: sequential, but datasets.{name}.time_ordered is false; "
-                    "leave one of them out"
-                )
-            if "published" in splits and not config.datasets[name].is_divided:
-                raise ConfigError(
-                    f"{key}: published, but datasets.{name} does not come divided into train, val "
-                    "and test; leave one of them out"
-                )
+            dataset = config.datasets[name]
+            for strategy in splits:
+                if STRATEGIES[strategy].in_time and not dataset.time_ordered:
+                    raise ConfigError(
+                        f"{key}: {strategy}, but datasets.{name}.time_ordered is false; "
+                        "leave one of them out"
+                    )
+                if STRATEGIES[strategy].divided and not dataset.is_divided:
+                    raise ConfigError(
+                        f"{key}: {strategy}, but datasets.{name} does not come divided into train, "
+                        "val and test; leave one of them out"
+                    )
 
 
 def _check_transfers(config: StudyConfig) -> None:

@@ -34,7 +34,7 @@ def figures(step: Step) -> dict[str, Figure]:
     offsets = pd.read_csv(step.input.table)["offset"]
     (atoms,) = load_frames(step.input.frames, 0, offsets[1])
     kernels, _ = read_kernels(step.input.kernels)
-    gram = kernels[step.params.layer].gram
+    gram = kernels[step.params.layer]
     return {"figure": draw(atoms, gram.k0, gram.k1)}
 
 

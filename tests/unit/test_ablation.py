@@ -13,6 +13,7 @@ from mekrr.models.problem import Problem
 from mekrr.models.ridge import KernelRidge
 from mekrr.study.experiments.ablation import ablation, summed
 from mekrr.study.experiments.fits import Grid, fit_kernels
+from mekrr.study.methods import METHODS, methods_of
 from mekrr.study.tables.ablation import grids, over_seeds
 from mekrr.study.tables.printing.grid import FEWER
 
@@ -53,7 +54,7 @@ def kernels(features):
 
 @pytest.fixture
 def table(problem, kernels, features):
-    return ablation(problem, kernels, features, GRID, [0.5], "net")
+    return ablation(problem, kernels, features, methods_of("ablation"), GRID, [0.5], "net")
 
 
 def pick(table, factor, setting, method="MEKRR"):
@@ -65,7 +66,7 @@ def pick(table, factor, setting, method="MEKRR"):
 
 
 def test_the_base_is_the_fit_of_the_study(table, problem, kernels):
-    fit = fit_kernels({"references": problem}, kernels, ["MEKRR"], GRID, "net")
+    fit = fit_kernels({"references": problem}, kernels, [METHODS["MEKRR"]], GRID, "net")
     layer = int(fit.choices.loc[fit.choices["chosen"], "layer"].iloc[0])
     test = fit.predictions[
         (fit.predictions["split"] == "test") & (fit.predictions["layer"] == layer)
@@ -98,7 +99,7 @@ def test_every_factor_has_its_settings(table):
 def test_half_the_lengthscale_is_a_kernel_of_that_lengthscale(table, problem, features):
     layer = int(pick(table, "lengthscale", "median")["layer"])
     kernel = layer_kernel(features[layer], np.arange(30), 1.0)
-    fit = fit_kernels({"references": problem}, {layer: kernel}, ["MEKRR"], GRID, "net")
+    fit = fit_kernels({"references": problem}, {layer: kernel}, [METHODS["MEKRR"]], GRID, "net")
     test = fit.predictions[fit.predictions["split"] == "test"]
     expected = metrics(test, ["method"]).loc[0, "rmse"]
     assert pick(table, "lengthscale", "0.5 × median")["test_rmse"] == pytest.approx(expected)

@@ -88,7 +88,7 @@ def study_fit(name, rule, split, frames, model):
         if method.kernel != "linear":
             kernel = Gaussian(find_lengthscale(features, train, "median"))
         grams[layer], _ = training_gram(features, train, kernel)
-    return fit_kernels(problems, grams, [name], Grid(ALPHAS, LAMBDAS), "repulsive")
+    return fit_kernels(problems, grams, [METHODS[name]], Grid(ALPHAS, LAMBDAS), "repulsive")
 
 
 def in_float64(gram):

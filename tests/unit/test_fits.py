@@ -1,5 +1,7 @@
 """Fits of all methods on kernels, and their tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,7 +38,7 @@ from mekrr.study.experiments.fits import (
 from mekrr.study.methods import METHODS
 
 GRID = Grid(alpha_grid(0.01, 5), regularisation_grid(1e-8, 1e-2, 4))
-GAUSSIAN = [method.name for method in METHODS.values() if method.kernel == "gaussian"]
+GAUSSIAN = {name: method for name, method in METHODS.items() if method.kernel == "gaussian"}
 
 
 @pytest.fixture
@@ -60,14 +62,16 @@ def gnn_energy(problem, rng):
 
 
 def fit_all(problem, grams, gnn_energy):
-    return fit_kernels(problems_of(problem, gnn_energy), grams, GAUSSIAN, GRID, "b", threads=2)
+    return fit_kernels(
+        problems_of(problem, gnn_energy), grams, [*GAUSSIAN.values()], GRID, "b", threads=2
+    )
 
 
 def linear(method, problem, features, smallest=1e-12):
     """A fit of ridge regression on mean features."""
     gram, _ = training_gram(features, problem.members("train"), Linear())
     grid = Grid(np.zeros(1), regularisation_grid(smallest, 1e-2, 6))
-    return fit_kernels({"references": problem}, {2: gram}, [method], grid, "b")
+    return fit_kernels({"references": problem}, {2: gram}, [METHODS[method]], grid, "b")
 
 
 def constant(problem, method="training mean"):
@@ -101,7 +105,7 @@ def test_gaussian_fit_beats_the_mean(problem, features):
     fit = fit_kernels(
         {"references": problem},
         {1: gram, 2: Gram(gram.k0, {}, gram.self_kernel, 3.0)},
-        ["MEKRR", "MEKRR-alpha"],
+        [METHODS["MEKRR"], METHODS["MEKRR-alpha"]],
         Grid(alpha_grid(0.01, 4), regularisation_grid(1e-10, 1e-2, 5)),
         "b",
     )
@@ -165,7 +169,7 @@ def test_delta_is_the_same_fit_to_what_the_network_leaves(problem, gram, gnn_ene
     fit = fit_all(problem, {2: gram}, gnn_energy)
     rest = problem.frames.assign(energy=problem.energy - gnn_energy)
     left = Problem.of(rest, problem.split, "least-squares", "mine")
-    plain = fit_kernels({"references": left}, {2: gram}, ["MEKRR-alpha"], GRID, "b")
+    plain = fit_kernels({"references": left}, {2: gram}, [METHODS["MEKRR-alpha"]], GRID, "b")
     delta = fit.predictions.query("method == 'Delta-MEKRR'").reset_index(drop=True)
     expected = plain.predictions["energy_pred"] + gnn_energy
     np.testing.assert_allclose(delta["energy_pred"], expected, rtol=0, atol=1e-9)
@@ -180,29 +184,22 @@ def test_the_networks_zero_of_energy_does_not_matter(problem, gram, gnn_energy, 
     predicted = []
     for shift in (0.0, 700.0):
         delta = {"delta": problem.beyond(gnn_energy + shift, rule, "mine")}
-        fit = fit_kernels(delta, {2: gram}, ["Delta-MEKRR"], GRID, "b")
+        fit = fit_kernels(delta, {2: gram}, [METHODS["Delta-MEKRR"]], GRID, "b")
         predicted.append(fit.predictions["energy_pred"])
     np.testing.assert_allclose(*predicted, rtol=0, atol=1e-6)
 
 
 def test_without_an_energy_of_the_network_there_is_no_delta(problem, gram):
-    fit = fit_kernels({"references": problem}, {2: gram}, ["MEKRR", "Delta-MEKRR"], GRID, "b")
+    fit = fit_kernels(
+        {"references": problem}, {2: gram}, [METHODS["MEKRR"], METHODS["Delta-MEKRR"]], GRID, "b"
+    )
     assert set(fit.choices["method"]) == {"MEKRR"}
 
 
 def test_delta_by_leave_one_out_is_fitted(problem, gram, gnn_energy, monkeypatch):
     """A method that the study does not have: it was a KeyError."""
-    changed = METHODS["Delta-MEKRR"].__class__(
-        "Delta-MEKRR",
-        "#000000",
-        "kernel",
-        baseline="delta",
-        kernel="gaussian",
-        alpha=None,
-        criterion=LEAVE_ONE_OUT,
-        by_species=True,
-    )
-    monkeypatch.setitem(METHODS, "Delta-MEKRR", changed)
+    changed = replace(METHODS["Delta-MEKRR"], criterion=LEAVE_ONE_OUT, by_species=True)
+    monkeypatch.setitem(GAUSSIAN, "Delta-MEKRR", changed)
     (row,) = (
         fit_all(problem, {2: gram}, gnn_energy)
         .choices.query("method == 'Delta-MEKRR'")

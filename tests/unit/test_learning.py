@@ -23,12 +23,12 @@ from mekrr.study.experiments.learning import (
     subset,
     with_whole_set,
 )
-from mekrr.study.methods import METHODS
+from mekrr.study.methods import methods_of
 from mekrr.study.plots.learning import mean_and_range
 
 SPLIT = np.random.default_rng(7).permutation(np.repeat(["train", "val", "test"], [60, 20, 20]))
 GRID = Grid(np.array([0.0, 0.1, 1.0]), np.array([1e-6, 1e-3]))
-SHOWN = [method.name for method in METHODS.values() if method.learning]
+SHOWN = [method.name for method in methods_of("learning")]
 
 
 @pytest.fixture
@@ -64,10 +64,14 @@ def gaussian(features, train):
     return training_gram(features, train, Gaussian(2.0), dtype=np.float64)[0]
 
 
+def shown(kernel):
+    return [method for method in methods_of("learning") if method.kernel == kernel]
+
+
 def curve(problem, gram, features, n_train, gnn_energy=None):
     """Of the methods of the study on frozen features."""
     kind = Kernels(
-        SHOWN,
+        methods_of("learning"),
         {2: features},
         gnn_energy,
         {2: gram},
@@ -126,8 +130,8 @@ def test_a_point_of_the_curve_is_a_fit_from_scratch(problem, gram, features):
     problems, train = {"references": part, "delta": delta}, part.members("train")
     fit = partial(fit_kernels, problems, grid=GRID, backbone="net")
     fits = [
-        fit({2: gaussian(features, train)}, methods=["MEKRR", "MEKRR-alpha", "Delta-MEKRR"]),
-        fit({2: training_gram(features, train, Linear())[0]}, methods=["linear ridge"]),
+        fit({2: gaussian(features, train)}, methods=shown("gaussian")),
+        fit({2: training_gram(features, train, Linear())[0]}, methods=shown("linear")),
     ]
     predictions = pd.concat([each.predictions for each in fits])
     test = predictions[predictions["split"] == "test"]
@@ -144,7 +148,7 @@ def test_a_point_of_the_curve_is_a_fit_from_scratch(problem, gram, features):
 
 def test_curve_of_any_model_goes_by_its_fit(problem):
     """The constant predictor's errors by hand."""
-    table = drawn(Constants(), problem, [24]).set_index("method")
+    table = drawn(Constants(methods_of("constants")), problem, [24]).set_index("method")
     kept = subset(SPLIT, 24, 3)
     mean, test = problem.energy[kept == "train"].mean(), problem.energy[SPLIT == "test"]
     expected = 200.0 * np.sqrt(np.mean((mean - test) ** 2))

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from samples import Named
 
 from mekrr.errors import DataError
 from mekrr.features.store import FrameFeatures, join_frames
@@ -17,7 +18,7 @@ from mekrr.study.experiments.fits import Grid, fit_kernels, join, unchosen
 from mekrr.study.experiments.kinds.constant import Models as Constants
 from mekrr.study.experiments.kinds.kernel import fit_again
 from mekrr.study.experiments.transfer import Transfer, write_transfer
-from mekrr.study.methods import METHODS
+from mekrr.study.methods import METHODS, recipes_of
 
 GRID = Grid(alpha_grid(0.01, 4), regularisation_grid(1e-6, 1e-2, 3))
 NAMES = ("small", "large")
@@ -54,10 +55,11 @@ def large(rng):
 
 
 def of_kernel(kernel):
-    return [method.name for method in METHODS.values() if method.kernel == kernel]
+    return [method for method in METHODS.values() if method.kernel == kernel]
 
 
-FITTED = ["training mean", "untouched GNN", *of_kernel("linear"), *of_kernel("gaussian")]
+FITTED = ["training mean", "untouched GNN"]
+FITTED += [method.name for kernel in ("linear", "gaussian") for method in of_kernel(kernel)]
 
 
 def constant(problem, method, backbone):
@@ -92,7 +94,9 @@ def transferred(source, target, rule, choices):
         "network": joint.beyond_network(energy),
         "delta": joint.beyond(energy, rule, NAMES[0]),
     }
-    return experiment.on_destination(fit_again(problems, choices, {1: joined, 2: joined}))
+    return experiment.on_destination(
+        fit_again(problems, choices, {1: joined, 2: joined}, METHODS.values())
+    )
 
 
 @pytest.mark.parametrize("rule", ["least-squares", "none", {"Cu": -3.0, "O": -3.0}])
@@ -159,7 +163,8 @@ def test_unknown_species(small, rng, rule):
 
 def test_constant_is_that_of_the_origin(small, large):
     """By the kind itself, which reads no file."""
-    found = Constants.transfer(None, Transfer(small[1], large[1], "none", NAMES))
+    step = Named(params=Named(methods=recipes_of("constants")))
+    found = Constants.transfer(step, Transfer(small[1], large[1], "none", NAMES))
     mean = small[1].energy[small[1].members("train")].mean() / 4
     np.testing.assert_allclose(found["energy_pred"], 8 * mean)
     assert found["index"].tolist() == list(range(24, 30))

@@ -31,6 +31,7 @@ rule fit_mean:
         runtime=5,
     params:
         kind="constant",
+        methods=recipes_of("constants"),
         reference_energy=entries.reference_energy,
     script:
         "../scripts/fit.py"
@@ -55,7 +56,7 @@ use rule fit_mean as fit_baselines with:
         runtime=resources.fit_minutes,
     params:
         kind="kernel",
-        methods=methods_of("baselines"),
+        methods=recipes_of("baselines"),
         layers=entries.layers,
         grid=CONFIG.grid.given(),
         reference_energy=entries.reference_energy,
@@ -84,7 +85,7 @@ use rule fit_baselines as fit_mekrr with:
         runtime=resources.fit_minutes,
     params:
         kind="kernel",
-        methods=methods_of("mekrr"),
+        methods=recipes_of("mekrr"),
         layers=[],
         grid=CONFIG.grid.given(),
         reference_energy=entries.reference_energy,

@@ -34,6 +34,7 @@ rule transfer:
         runtime=resources.transfer_minutes,
     params:
         kind=targets.transfer_kind,
+        methods=transfer_recipes,
         reference_energy=entries.reference_energy,
     script:
         "../scripts/transfer.py"
@@ -66,6 +67,7 @@ use rule transfer as transfer_network with:
         gpu=1,
     params:
         kind="network",
+        methods=[],
         model=entries.network,
         method=entries.network_method,
         reference_energy=entries.reference_energy,

@@ -9,6 +9,7 @@ from mekrr.models.problem import Problem
 from mekrr.study.experiments.ablation import ablation
 from mekrr.study.experiments.fits import Grid
 from mekrr.study.job import job
+from mekrr.study.recipes import recipes_from
 
 with job(snakemake):
     given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
@@ -17,8 +18,8 @@ with job(snakemake):
         problem = Problem.read(given.frames, split, params.reference_energy, dataset)
         kernels, _ = read_kernels(stored)
         features = {layer: read_layer(given.features, layer) for layer in kernels}
-        changed = params.lengthscales, backbone, snakemake.threads
-        table = ablation(problem, kernels, features, Grid.of(**params.grid), *changed)
-        labels = pd.DataFrame([{"dataset": dataset, "backbone": backbone, "seed": seed}])
-        tables.append(labels.merge(table, how="cross"))
+        chosen = recipes_from(params.methods), Grid.of(**params.grid), params.lengthscales
+        table = ablation(problem, kernels, features, *chosen, backbone, snakemake.threads)
+        labels = {"dataset": dataset, "backbone": backbone, "seed": seed}
+        tables.append(pd.DataFrame([labels]).merge(table, how="cross"))
     write_csv(snakemake.output.errors, pd.concat(tables, ignore_index=True))

@@ -6,45 +6,33 @@ A new one is an entry here, and a model in `mekrr.models` that it names by its k
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from mekrr.data.strategies import STRATEGIES
+from mekrr.study.recipes import GRID, Recipe
 
-GRID = None  # for the α of a method: chosen from the grid of the configuration
 
-
-@dataclass(frozen=True)
-class Method:
-    """What a method is, and how it looks in tables and figures.
+@dataclass(frozen=True, kw_only=True)
+class Method(Recipe):
+    """A recipe, and how the method looks in tables and figures.
 
     Attributes
     ----------
-    name : in the CSV tables.
     colour : in figures. Kernels on frozen features are blue and green, ridge regression orange,
         trained networks red and brown: methods of one kind resemble each other.
-    kind : what is fitted: "constant", "potential" (to frames themselves), "network", or "kernel".
     label : as a reader should see it; by default the name.
-    baseline : what is known beforehand: "references", a network's energies ("network"), or both
-        ("delta"); see `mekrr.models.problem`.
-    kernel : atom kernel, of kind "kernel" alone, as the rest.
-    alpha : α of the kernel, or `GRID`.
-    criterion : what chooses, see `mekrr.models.select.Search`.
-    by_species : whether each species has its own α.
     learning : whether learning curves on frozen features show it.
-    model : class of `mekrr.models` that is fitted, of kind "constant" alone: the others have one.
     """
 
-    name: str
     colour: str
-    kind: str
     label: str = ""
-    baseline: str = "references"
-    kernel: str = ""
-    alpha: float | None = 0.0
-    criterion: str = "validation"
-    by_species: bool = False
     learning: bool = False
-    model: str = "mekrr.models.constant.Constant"
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Return what decides its fits, as plain values: another label fits nothing anew."""
+        return {field.name: getattr(self, field.name) for field in fields(Recipe)}
 
     @property
     def steps(self) -> tuple[tuple[str, ...], str | None]:
@@ -62,47 +50,49 @@ class Method:
 
 # From the weakest reference to the estimators of the paper and their extensions.
 _TABLE = (
-    Method("training mean", "#949494", "constant"),
-    Method("untouched GNN", "#cc78bc", "constant", baseline="network", learning=True),
-    Method("SchNet", "#d55e00", "network"),
-    Method("GAP-SOAP", "#9a9200", "potential"),
-    Method("SchNet-FT", "#8c2d04", "network", baseline="delta"),
-    Method("SevenNet-FT", "#ca9161", "network", baseline="delta"),
-    Method("CHGNet-FT", "#5e3c1c", "network", baseline="delta"),
-    Method("linear ridge", "#de8f05", "kernel", kernel="linear", learning=True),
-    Method("species ridge", "#7a4f03", "kernel", kernel="linear", alpha=1.0),
-    Method("MEKRR", "#0173b2", "kernel", kernel="gaussian", learning=True),
+    Method(name="training mean", colour="#949494", kind="constant"),
     Method(
-        "MEKRR-alpha",
-        "#029e73",
-        "kernel",
+        name="untouched GNN", colour="#cc78bc", kind="constant", baseline="network", learning=True
+    ),
+    Method(name="SchNet", colour="#d55e00", kind="network"),
+    Method(name="GAP-SOAP", colour="#9a9200", kind="potential"),
+    Method(name="SchNet-FT", colour="#8c2d04", kind="network", baseline="delta"),
+    Method(name="SevenNet-FT", colour="#ca9161", kind="network", baseline="delta"),
+    Method(name="CHGNet-FT", colour="#5e3c1c", kind="network", baseline="delta"),
+    Method(name="linear ridge", colour="#de8f05", kind="kernel", kernel="linear", learning=True),
+    Method(name="species ridge", colour="#7a4f03", kind="kernel", kernel="linear", alpha=1.0),
+    Method(name="MEKRR", colour="#0173b2", kind="kernel", kernel="gaussian", learning=True),
+    Method(
+        name="MEKRR-alpha",
+        colour="#029e73",
+        kind="kernel",
         label="MEKRR-α",
         kernel="gaussian",
         alpha=GRID,
         learning=True,
     ),
     Method(
-        "MEKRR-alpha-loo",
-        "#015640",
-        "kernel",
+        name="MEKRR-alpha-loo",
+        colour="#015640",
+        kind="kernel",
         label="MEKRR-α by LOO",
         kernel="gaussian",
         alpha=GRID,
         criterion="leave-one-out",
     ),
     Method(
-        "MEKRR-species",
-        "#7fcdb6",
-        "kernel",
+        name="MEKRR-species",
+        colour="#7fcdb6",
+        kind="kernel",
         label="MEKRR-α by species",
         kernel="gaussian",
         alpha=GRID,
         by_species=True,
     ),
     Method(
-        "Delta-MEKRR",
-        "#56b4e9",
-        "kernel",
+        name="Delta-MEKRR",
+        colour="#56b4e9",
+        kind="kernel",
         label="Δ-MEKRR",
         baseline="delta",
         kernel="gaussian",
@@ -118,26 +108,35 @@ TRAINED = tuple(m.name for m in _TABLE if m.kind in ("network", "potential"))  #
 STRATEGY_LABELS = {name: strategy.label for name, strategy in STRATEGIES.items()}
 
 
-def methods_of(job: str) -> list[str]:
-    """Return the methods on frozen features that one kind of job fits.
+def methods_of(job: str) -> list[Method]:
+    """Return the methods that one kind of job fits.
 
-    "baselines": ridge regression, and the untouched network; "mekrr": what needs kernels between
-    atoms; "learning": those of learning curves.
+    "constants": to energies alone; of frozen features "baselines": ridge regression, and the
+    untouched network; "mekrr": what needs kernels between atoms; "learning": those of learning
+    curves; "frozen": all of these; "ablation": those that are taken apart.
     """
+    if job == "constants":
+        return [m for m in _TABLE if m.kind == "constant" and m.baseline == "references"]
+    if job == "ablation":
+        return [METHODS["MEKRR"], METHODS["MEKRR-alpha"]]
     frozen = [m for m in _TABLE if m.kind == "kernel" or m.baseline == "network"]
+    if job == "frozen":
+        return frozen
     if job == "learning":
-        return [m.name for m in frozen if m.learning]
-    return [m.name for m in frozen if (m.kernel == "gaussian") == (job == "mekrr")]
+        return [m for m in frozen if m.learning]
+    return [m for m in frozen if (m.kernel == "gaussian") == (job == "mekrr")]
 
 
-def constants() -> list[Method]:
-    """Return the methods that are fitted to energies alone."""
-    return [m for m in _TABLE if m.kind == "constant" and m.baseline == "references"]
+def recipes_of(job: str) -> list[dict[str, Any]]:
+    """Return what decides the fits of `methods_of`, for the params of a rule."""
+    return [method.recipe for method in methods_of(job)]
 
 
 def modules_of(kind: str) -> list[str]:
     """Return the modules whose classes methods of a kind name."""
-    return [m.model.rpartition(".")[0] for m in constants()] if kind == "constant" else []
+    return (
+        [m.model.rpartition(".")[0] for m in methods_of("constants")] if kind == "constant" else []
+    )
 
 
 def label(method: str) -> str:

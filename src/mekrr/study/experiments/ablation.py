@@ -22,8 +22,8 @@ from mekrr.models.problem import Problem
 from mekrr.models.ridge import RidgePath
 from mekrr.study.experiments.fits import Grid, fit_kernels
 from mekrr.study.experiments.learning import chosen_errors
+from mekrr.study.recipes import Recipe
 
-METHODS = ("MEKRR", "MEKRR-alpha")
 BASE = {"atom kernel": "Gaussian", "lengthscale": "median", "aggregation": "mean"}
 
 
@@ -31,17 +31,19 @@ def ablation(
     problem: Problem,
     kernels: Mapping[int, Gram],
     features: Mapping[int, FrameFeatures],
+    methods: Sequence[Recipe],
     grid: Grid,
     lengthscales: Sequence[float],
     backbone: str,
     threads: int = 1,
 ) -> pd.DataFrame:
-    """Return the errors of ``METHODS`` under each change.
+    """Return the errors of MEKRR and MEKRR-α under each change.
 
     Parameters
     ----------
     kernels : of the study, per layer.
     features : per layer.
+    methods : both.
     lengthscales : factors of the median to try beside 1.
 
     Returns
@@ -51,7 +53,7 @@ def ablation(
     """
 
     def errors(tried: Mapping[int, Gram]) -> pd.DataFrame:
-        fit = fit_kernels({"references": problem}, tried, METHODS, grid, backbone, threads)
+        fit = fit_kernels({"references": problem}, tried, methods, grid, backbone, threads)
         # Every layer counts as chosen, so that each has its errors.
         test = chosen_errors(replace(fit, choices=fit.choices.assign(chosen=True)))
         test = test.rename(columns={"rmse": "test_rmse", "mae": "test_mae"})

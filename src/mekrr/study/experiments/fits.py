@@ -43,7 +43,7 @@ from mekrr.models.select import (
     regularisation_grid,
     select,
 )
-from mekrr.study.methods import GRID, METHODS
+from mekrr.study.recipes import GRID, Recipe
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def unchosen(problem: Problem, method: str, backbone: str, residual: np.ndarray)
 def fit_kernels(
     problems: Mapping[str, Problem],
     grams: Mapping[int, Gram],
-    methods: Sequence[str],
+    methods: Sequence[Recipe],
     grid: Grid,
     backbone: str,
     threads: int = 1,
@@ -118,13 +118,13 @@ def fit_kernels(
 
     Parameters
     ----------
-    problems : by baseline, see `mekrr.study.methods.Method`. Methods whose baseline is missing
+    problems : by baseline, see `mekrr.study.recipes.Recipe`. Methods whose baseline is missing
         are left out.
     grams : per layer, columns in the order of the training frames.
-    methods : names of methods on one atom kernel.
+    methods : on one atom kernel.
     threads : values of α worked on at once.
     """
-    methods = [METHODS[name] for name in methods if METHODS[name].baseline in problems]
+    methods = [method for method in methods if method.baseline in problems]
     tables, choices, sweeps = [], [], []
     searches = [
         Search(

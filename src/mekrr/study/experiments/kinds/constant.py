@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 
 import pandas as pd
@@ -11,26 +12,29 @@ from mekrr.models.problem import Problem
 from mekrr.study.experiments.fits import Fit, join, unchosen
 from mekrr.study.experiments.kinds import Kind
 from mekrr.study.experiments.transfer import Transfer, on_destination
-from mekrr.study.methods import constants
+from mekrr.study.recipes import Recipe, recipes_from
 
 
 class Models(Kind):
     """All of them in one job: they cost nothing."""
 
+    def __init__(self, methods: Sequence[Recipe]):
+        self._methods = methods
+
     @classmethod
     def open(cls, step) -> Models:
-        return cls()
+        return cls(recipes_from(step.params.methods))
 
     def fit(self, problem: Problem) -> Fit:
         fits = []
-        for method in constants():
+        for method in self._methods:
             residual, _ = _model(method.model).fit(problem, None).predict(problem, None)
             fits.append(unchosen(problem, method.name, "none", residual))
         return join(fits)
 
     @classmethod
     def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
-        return on_destination(cls().fit(transfer.problem()).predictions)
+        return on_destination(cls.open(step).fit(transfer.problem()).predictions)
 
 
 def _model(name: str) -> Model:

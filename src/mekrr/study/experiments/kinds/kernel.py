@@ -29,7 +29,7 @@ from mekrr.study.experiments.fits import (
 from mekrr.study.experiments.kinds import Kind
 from mekrr.study.experiments.transfer import Transfer, on_destination
 from mekrr.study.job import TERMINAL
-from mekrr.study.methods import METHODS
+from mekrr.study.recipes import Recipe, recipes_from
 
 
 class Models(Kind):
@@ -37,7 +37,7 @@ class Models(Kind):
 
     Parameters
     ----------
-    methods : names of those to be fitted.
+    methods : those to be fitted.
     features : per layer, of all frames.
     energy : (n_frames,) the backbone's own energies in eV; None if it has none.
     stored : per layer, Gaussian kernels of all frames with all training frames of the split.
@@ -45,7 +45,7 @@ class Models(Kind):
 
     def __init__(
         self,
-        methods: Sequence[str],
+        methods: Sequence[Recipe],
         features: Mapping[int, FrameFeatures],
         energy: np.ndarray | None,
         stored: Mapping[int, Gram],
@@ -67,7 +67,7 @@ class Models(Kind):
         if "kernels" in step.input.keys():  # noqa: SIM118, as Snakemake's inputs are no dict
             stored, columns = read_kernels(step.input.kernels)
         return cls(
-            params.methods,
+            recipes_from(params.methods),
             {layer: read_layer(step.input.features, layer) for layer in params.layers},
             read_gnn_energy(step.input.features),
             stored,
@@ -83,18 +83,17 @@ class Models(Kind):
         if self._energy is not None:
             problems["network"] = problem.beyond_network(self._energy)
             problems["delta"] = problem.beyond(self._energy, self._rule, self._dataset)
-        methods = [METHODS[name] for name in self._methods]
-        linear = [method.name for method in methods if method.kernel == "linear"]
-        others = [method.name for method in methods if method.kernel == "gaussian"]
+        linear = [method for method in self._methods if method.kernel == "linear"]
+        others = [method for method in self._methods if method.kernel == "gaussian"]
         train, fits = problem.members("train"), []
         if linear:
             grams = {
                 k: training_gram(f, train, KERNELS["linear"]())[0]
                 for k, f in self._features.items()
             }
-        for name in linear:  # one after another: their order in the tables
-            fits.append(self._fit(problems, grams, [name]))
-        for method in methods:
+        for method in linear:  # one after another: their order in the tables
+            fits.append(self._fit(problems, grams, [method]))
+        for method in self._methods:
             if method.kind == "constant" and method.baseline in problems:
                 if not self._stored:  # once for all fits of a split
                     self._warn_of_unit(problem)
@@ -132,10 +131,12 @@ class Models(Kind):
             energy = transfer.of_both(*energies)
             problems["network"] = problem.beyond_network(energy)
             problems["delta"] = problem.beyond(energy, rule, transfer.names[0])
-        return on_destination(fit_again(problems, choices, features, step.threads))
+        return on_destination(
+            fit_again(problems, choices, features, recipes_from(step.params.methods), step.threads)
+        )
 
     def _fit(
-        self, problems: Mapping[str, Problem], grams: Mapping[int, Gram], methods: Sequence[str]
+        self, problems: Mapping[str, Problem], grams: Mapping[int, Gram], methods: Sequence[Recipe]
     ) -> Fit:
         return fit_kernels(problems, grams, methods, self._grid, self._backbone, self._threads)
 
@@ -151,19 +152,22 @@ def fit_again(
     problems: Mapping[str, Problem],
     choices: pd.DataFrame,
     features: Mapping[int, FrameFeatures],
+    methods: Sequence[Recipe],
     threads: int = 1,
 ) -> pd.DataFrame:
     """Return the predictions of methods on frozen features that are fitted with given choices.
 
     Parameters
     ----------
-    problems : by baseline, see `mekrr.study.methods.Method`.
+    problems : by baseline, see `mekrr.study.recipes.Recipe`.
     choices : table of choices, `mekrr.study.experiments.fits`; those chosen count.
     features : of the problems' frames, by layer.
+    methods : at least those of the choices.
     """
+    recipes = {method.name: method for method in methods}
     train, grams, tables = problems["references"].members("train"), {}, []
     for choice in choices[choices["chosen"]].to_dict("records"):
-        method, backbone = METHODS[choice["method"]], choice["backbone"]
+        method, backbone = recipes[choice["method"]], choice["backbone"]
         problem = problems[method.baseline]
         if method.kind == "constant":
             values, layer = Constant().fit(problem).predict(problem)[:1], None

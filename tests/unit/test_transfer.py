@@ -18,7 +18,7 @@ from mekrr.study.experiments.fits import Grid, fit_kernels, join, unchosen
 from mekrr.study.experiments.kinds.constant import Models as Constants
 from mekrr.study.experiments.kinds.kernel import fit_again
 from mekrr.study.experiments.transfer import Transfer, write_transfer
-from mekrr.study.methods import METHODS, recipes_of
+from mekrr.study.methods import METHODS, methods_of
 
 GRID = Grid(alpha_grid(0.01, 4), regularisation_grid(1e-6, 1e-2, 3))
 NAMES = ("small", "large")
@@ -163,7 +163,7 @@ def test_unknown_species(small, rng, rule):
 
 def test_constant_is_that_of_the_origin(small, large):
     """By the kind itself, which reads no file."""
-    step = Named(params=Named(methods=recipes_of("constants")))
+    step = Named(params=Named(methods=[method.recipe for method in methods_of("constants")]))
     found = Constants.transfer(step, Transfer(small[1], large[1], "none", NAMES))
     mean = small[1].energy[small[1].members("train")].mean() / 4
     np.testing.assert_allclose(found["energy_pred"], 8 * mean)

@@ -108,7 +108,7 @@ def everything(project):
             "atoms": {"within": 3.0, "of": ["Cu"]},
             "dtype": "float16",
         },
-        "kernels": {"lengthscale": "sampled-median", "block_frames": 18},
+        "kernels": {"atom": "matern5", "lengthscale": "sampled-median", "block_frames": 18},
         "grid": {
             "alpha": {"smallest": 0.02, "count": 3},
             "regularisation": {"smallest": 1.0e-8, "largest": 1.0e-2, "count": 2},

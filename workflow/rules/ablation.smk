@@ -30,7 +30,7 @@ rule ablation:
     params:
         seeds=CONFIG.ablation.seeds,
         lengthscales=CONFIG.ablation.lengthscales,
-        methods=recipes_of("ablation"),
+        methods=entries.recipes("ablation"),
         grid=CONFIG.grid.given(),
         reference_energy=entries.reference_energy,
     script:

@@ -13,7 +13,7 @@ from mekrr.errors import ConfigError
 from mekrr.study.code import code_of
 from mekrr.study.config import read_config
 from mekrr.study.entries import Entries
-from mekrr.study.methods import modules_of, recipes_of
+from mekrr.study.methods import modules_of
 from mekrr.study.resources import JobResources
 from mekrr.study.targets import Targets
 
@@ -65,7 +65,7 @@ def transfer_code(wildcards):
 
 def transfer_recipes(wildcards):
     """Methods of a transfer."""
-    return recipes_of("constants" if targets.transfer_kind(wildcards) == "constant" else "frozen")
+    return entries.recipes(targets.transferred(wildcards))
 
 
 def adapter_code(script):

@@ -31,7 +31,7 @@ rule fit_mean:
         runtime=5,
     params:
         kind="constant",
-        methods=recipes_of("constants"),
+        methods=entries.recipes("constants"),
         reference_energy=entries.reference_energy,
     script:
         "../scripts/fit.py"
@@ -56,7 +56,7 @@ use rule fit_mean as fit_baselines with:
         runtime=resources.fit_minutes,
     params:
         kind="kernel",
-        methods=recipes_of("baselines"),
+        methods=entries.recipes("baselines"),
         layers=entries.layers,
         grid=CONFIG.grid.given(),
         reference_energy=entries.reference_energy,
@@ -85,7 +85,7 @@ use rule fit_baselines as fit_mekrr with:
         runtime=resources.fit_minutes,
     params:
         kind="kernel",
-        methods=recipes_of("mekrr"),
+        methods=entries.recipes("mekrr"),
         layers=[],
         grid=CONFIG.grid.given(),
         reference_energy=entries.reference_energy,

@@ -29,7 +29,7 @@ rule learning_kernels:
         runtime=resources.fit_minutes,
     params:
         kind="kernel",
-        methods=recipes_of("learning"),
+        methods=entries.recipes("learning"),
         layers=entries.layers,
         n_train=CONFIG.learning.n_train,
         grid=CONFIG.grid.given(),

@@ -35,7 +35,7 @@ rule stretch:
         runtime=30,
     params:
         stretch=entries.stretch,
-        lengthscale=CONFIG.kernels.lengthscale,
+        kernels=CONFIG.kernels.given("atom", "lengthscale"),
         seed=CONFIG.heatmap.seed,
     script:
         "../scripts/stretch.py"

@@ -16,8 +16,8 @@ with job(snakemake):
     stretch, truths, cuts = stretch_and_event(table, names["dataset"], snakemake.params.stretch)
     frames = np.unique(np.concatenate([stretch, *cuts.values()]))
     train = np.flatnonzero(pd.read_csv(inputs.split)["split"] == "train")
-    rule, threads = snakemake.params.lengthscale, snakemake.threads
-    kernels = stretch_kernels(inputs.features, frames, train, rule, threads)
+    how = snakemake.params.kernels | {"threads": snakemake.threads}
+    kernels = stretch_kernels(inputs.features, frames, train, **how)
     grams = part_of(kernels, np.searchsorted(frames, stretch))
     write_kernels(output.kernels, kernels, frames)
     write_csv(output.series, table.loc[stretch])

@@ -89,3 +89,4 @@ KERNELS = {  # from the smoothest to the roughest
     "matern3": Matern3,
     "linear": Linear,
 }
+RADIAL = tuple(name for name, kernel in KERNELS.items() if issubclass(kernel, Radial))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mekrr.study.config import StudyConfig
+from mekrr.study.methods import PUBLISHED, methods_of
 from mekrr.study.tables.printing.escapes import for_label
 from mekrr.study.targets import archived
 
@@ -83,8 +84,14 @@ class Entries:
 
     def gram(self, wildcards: Any) -> dict[str, Any]:
         """Return what decides a Gram matrix beside the features."""
-        lengthscale = self.config.kernels.lengthscale
-        return {"layers": self.layers(wildcards), "lengthscale": lengthscale}
+        kernels = self.config.kernels.given("atom", "lengthscale")
+        return {"layers": self.layers(wildcards), **kernels}
+
+    def recipes(self, job: str) -> list[dict[str, Any]]:
+        """Return what decides the fits of a kind of job, see `mekrr.study.methods.methods_of`."""
+        atom = self.config.kernels.atom
+        recipes = [method.recipe for method in methods_of(job)]
+        return [r | ({"kernel": atom} if r["kernel"] == PUBLISHED else {}) for r in recipes]
 
     def backbones(self) -> dict[str, str]:
         """Return titles of the study's backbones."""

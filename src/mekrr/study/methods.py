@@ -12,6 +12,8 @@ from typing import Any
 from mekrr.data.strategies import STRATEGIES
 from mekrr.study.recipes import GRID, Recipe
 
+PUBLISHED = "gaussian"  # atom kernel, for which that of the configuration stands in
+
 
 @dataclass(frozen=True, kw_only=True)
 class Method(Recipe):
@@ -61,13 +63,13 @@ _TABLE = (
     Method(name="CHGNet-FT", colour="#5e3c1c", kind="network", baseline="delta"),
     Method(name="linear ridge", colour="#de8f05", kind="kernel", kernel="linear", learning=True),
     Method(name="species ridge", colour="#7a4f03", kind="kernel", kernel="linear", alpha=1.0),
-    Method(name="MEKRR", colour="#0173b2", kind="kernel", kernel="gaussian", learning=True),
+    Method(name="MEKRR", colour="#0173b2", kind="kernel", kernel=PUBLISHED, learning=True),
     Method(
         name="MEKRR-alpha",
         colour="#029e73",
         kind="kernel",
         label="MEKRR-α",
-        kernel="gaussian",
+        kernel=PUBLISHED,
         alpha=GRID,
         learning=True,
     ),
@@ -76,7 +78,7 @@ _TABLE = (
         colour="#015640",
         kind="kernel",
         label="MEKRR-α by LOO",
-        kernel="gaussian",
+        kernel=PUBLISHED,
         alpha=GRID,
         criterion="leave-one-out",
     ),
@@ -85,7 +87,7 @@ _TABLE = (
         colour="#7fcdb6",
         kind="kernel",
         label="MEKRR-α by species",
-        kernel="gaussian",
+        kernel=PUBLISHED,
         alpha=GRID,
         by_species=True,
     ),
@@ -95,7 +97,7 @@ _TABLE = (
         kind="kernel",
         label="Δ-MEKRR",
         baseline="delta",
-        kernel="gaussian",
+        kernel=PUBLISHED,
         alpha=GRID,
         learning=True,
     ),
@@ -124,12 +126,7 @@ def methods_of(job: str) -> list[Method]:
         return frozen
     if job == "learning":
         return [m for m in frozen if m.learning]
-    return [m for m in frozen if (m.kernel == "gaussian") == (job == "mekrr")]
-
-
-def recipes_of(job: str) -> list[dict[str, Any]]:
-    """Return what decides the fits of `methods_of`, for the params of a rule."""
-    return [method.recipe for method in methods_of(job)]
+    return [m for m in frozen if (m.kernel == PUBLISHED) == (job == "mekrr")]
 
 
 def modules_of(kind: str) -> list[str]:

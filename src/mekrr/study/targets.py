@@ -292,6 +292,10 @@ class Targets:
         kinds = {"training-mean": "constant", "gap-soap": "potential"}
         return kinds.get(wildcards.model, "kernel")
 
+    def transferred(self, wildcards: Any) -> str:
+        """Return which methods are transferred, see `mekrr.study.methods.methods_of`."""
+        return "constants" if self.transfer_kind(wildcards) == "constant" else "frozen"
+
     def transfer_files(self, wildcards: Any) -> dict[str, Any]:
         """Return what is transferred, and what it needs of the target's frames, by name."""
         w, kind = wildcards, self.transfer_kind(wildcards)

@@ -10,6 +10,7 @@ from mekrr.backbones.entry import BackboneEntry, Download, Weights
 from mekrr.choices import MEDIANS
 from mekrr.closed import Chosen, Closed, OneOf, Several, Unique, fault
 from mekrr.features.rule import AtomRule
+from mekrr.kernels.atom import RADIAL
 from mekrr.study.config.datasets import Dataset
 from mekrr.study.config.networks import Network, Training
 from mekrr.study.config.surrogates import Surrogate
@@ -105,6 +106,10 @@ class Features(Closed):
 class Kernels(Closed):
     """How kernels are computed."""
 
+    atom: Annotated[str, OneOf(RADIAL)] = Field(
+        description="kernel between atoms of all methods but ridge regression; the paper's is "
+        "`gaussian`"
+    )
     lengthscale: Annotated[
         Annotated[str, OneOf(MEDIANS)] | Positive,
         Chosen(lambda value: None, "median, sampled-median, or a number above 0"),

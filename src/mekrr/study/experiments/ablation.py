@@ -1,6 +1,6 @@
 """What each part of the method is worth: one thing is changed, the rest stays.
 
-The base is MEKRR as the study fits it: Gaussian atom kernel, median lengthscale, mean over
+The base is MEKRR as the study fits it: its atom kernel, median lengthscale, mean over
 atoms, on the layer that MEKRR chooses on validation frames. α (of MEKRR-α) and λ are
 chosen anew on validation frames for each change, but where λ is what is changed.
 """
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import KERNELS, Gaussian
+from mekrr.kernels.atom import KERNELS, AtomKernel
 from mekrr.kernels.gram import Gram
 from mekrr.kernels.training import training_gram
 from mekrr.metrics import mae, rmse
@@ -24,7 +24,7 @@ from mekrr.study.experiments.fits import Grid, fit_kernels
 from mekrr.study.experiments.learning import chosen_errors
 from mekrr.study.recipes import Recipe
 
-BASE = {"atom kernel": "Gaussian", "lengthscale": "median", "aggregation": "mean"}
+BASE = {"lengthscale": "median", "aggregation": "mean"}
 
 
 def ablation(
@@ -43,7 +43,7 @@ def ablation(
     ----------
     kernels : of the study, per layer.
     features : per layer.
-    methods : both.
+    methods : both, on the atom kernel of the study.
     lengthscales : factors of the median to try beside 1.
 
     Returns
@@ -65,10 +65,11 @@ def ablation(
     layer = int(base["layer"].iloc[0])
     unchanged = layers[layers["layer"] == layer]
     tables = [layers.assign(factor="layer", setting=layers["layer"].map("{}".format))]
-    for factor, setting in BASE.items():
+    atom = KERNELS[methods[0].kernel]
+    for factor, setting in {"atom kernel": atom.label, **BASE}.items():
         tables.append(unchanged.assign(factor=factor, setting=setting))
     train, own = problem.members("train"), (kernels[layer], features[layer])
-    for factor, setting, kernel in _changes(*own, train, lengthscales, threads):
+    for factor, setting, kernel in _changes(atom, *own, train, lengthscales, threads):
         tables.append(errors({layer: kernel}).assign(factor=factor, setting=setting))
     for choice in unchanged.to_dict("records"):
         tables.append(_regularisations(problem, kernels[layer], choice, grid.regularisations))
@@ -76,6 +77,7 @@ def ablation(
 
 
 def _changes(
+    atom: type[AtomKernel],
     base: Gram,
     frames: FrameFeatures,
     train: np.ndarray,
@@ -84,9 +86,9 @@ def _changes(
 ) -> Iterator[tuple[str, str, Gram]]:
     """Factor, setting and kernel of each change but the layer and λ."""
     sigma = base.lengthscale
-    own = [one for one in KERNELS.values() if one is not Gaussian]
+    own = [one for one in KERNELS.values() if one is not atom]
     others = [("atom kernel", one.label, one(sigma)) for one in own if not one.centred]
-    others += [("lengthscale", f"{f:g} × median", Gaussian(f * sigma)) for f in lengthscales]
+    others += [("lengthscale", f"{f:g} × median", atom(f * sigma)) for f in lengthscales]
     others += [("atom kernel", one.label, one()) for one in own if one.centred]
     for factor, setting, kernel in others:
         gram, _ = training_gram(frames, train, kernel, threads=threads, title=setting)

@@ -12,7 +12,7 @@ from ase.data import chemical_symbols
 from mekrr.data.variables import label
 from mekrr.errors import DataError
 from mekrr.features.store import read_layer, stored_layers
-from mekrr.kernels.atom import Gaussian
+from mekrr.kernels.atom import KERNELS
 from mekrr.kernels.gram import Gram, self_gram, species_gram
 from mekrr.kernels.lengthscale import find_lengthscale
 
@@ -122,7 +122,12 @@ def cuts(run: np.ndarray, stretch: np.ndarray, happened: np.ndarray) -> dict[str
 
 
 def stretch_kernels(
-    path: str, frames: np.ndarray, train: np.ndarray, rule: str | float, threads: int
+    path: str,
+    frames: np.ndarray,
+    train: np.ndarray,
+    atom: str,
+    lengthscale: str | float,
+    threads: int,
 ) -> dict[int, Gram]:
     """Kernels among some frames, of every layer in a feature file.
 
@@ -131,12 +136,14 @@ def stretch_kernels(
     path : the feature file.
     frames : indices, in the order of rows and columns.
     train : frames whose atoms set the lengthscales.
-    rule : of the lengthscales, as for `find_lengthscale`.
+    atom : name of the atom kernel, see `mekrr.kernels.atom.KERNELS`.
+    lengthscale : how σ is found, as for `find_lengthscale`.
     """
     kernels = {}
     for layer in stored_layers(path):
         features = read_layer(path, layer)
-        kernel = Gaussian(find_lengthscale(features, train, rule, threads=threads))
+        sigma = find_lengthscale(features, train, lengthscale, threads=threads)
+        kernel = KERNELS[atom](sigma)
         chosen = features.select(frames)
         gram = species_gram(chosen, None, kernel, threads=threads)
         kernels[layer] = replace(

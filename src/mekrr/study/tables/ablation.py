@@ -23,7 +23,7 @@ NOTES = (
     "best of each column among the settings of one thing is bold, " + FEWER + " where some seed "
     "has no number because rounding leaves its kernel matrix indefinite: not to be compared with "
     "the others, and not bold.",
-    "One thing is changed, the rest stays as in the study: Gaussian atom kernel, median "
+    "One thing is changed, the rest stays as in the study: its atom kernel, median "
     "lengthscale, mean over atoms, and (but in the first block) the layer that MEKRR chooses "
     "on validation frames. λ, and α of MEKRR-α, are chosen anew on validation frames for each "
     "setting; in the last block λ is fixed and α that of the study.",
@@ -84,9 +84,12 @@ def grids(
         for factor in FACTORS:
             block = ours[ours["factor"] == factor]
             columns = [block[(block["dataset"] == d) & (block["backbone"] == b)] for d, b in places]
+            base = BASE.get(factor)
+            if factor == "atom kernel":  # that of the study comes first
+                base = next(iter(block["setting"]), None)
             for setting in sorted(set(block["setting"]), key=_order(block)):
                 cells = [_cell(column, setting, e, most) for column in columns for e in ERRORS]
-                rows.append(Row((factor, setting + _remark(factor, setting)), tuple(cells)))
+                rows.append(Row((factor, setting + _remark(factor, setting, base)), tuple(cells)))
         groups = tuple(
             (f"{datasets[d]}, {backbones[b]}", tuple(ERRORS.values())) for d, b in places
         )
@@ -94,8 +97,8 @@ def grids(
     return made
 
 
-def _remark(factor: str, setting: str) -> str:
-    if BASE.get(factor) == setting:
+def _remark(factor: str, setting: str, base: str | None) -> str:
+    if setting == base:
         return " (as in the study)"
     return " (published)" if (factor, setting) == PUBLISHED else ""
 

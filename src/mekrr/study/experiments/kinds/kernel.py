@@ -40,7 +40,7 @@ class Models(Kind):
     methods : those to be fitted.
     features : per layer, of all frames.
     energy : (n_frames,) the backbone's own energies in eV; None if it has none.
-    stored : per layer, Gaussian kernels of all frames with all training frames of the split.
+    stored : per layer, kernels between atoms of all frames with all training frames of the split.
     """
 
     def __init__(
@@ -83,8 +83,9 @@ class Models(Kind):
         if self._energy is not None:
             problems["network"] = problem.beyond_network(self._energy)
             problems["delta"] = problem.beyond(self._energy, self._rule, self._dataset)
-        linear = [method for method in self._methods if method.kernel == "linear"]
-        others = [method for method in self._methods if method.kernel == "gaussian"]
+        of_kernel = [method for method in self._methods if method.kind == "kernel"]
+        linear = [method for method in of_kernel if KERNELS[method.kernel].centred]
+        others = [method for method in of_kernel if method not in linear]
         train, fits = problem.members("train"), []
         if linear:
             grams = {
@@ -101,7 +102,7 @@ class Models(Kind):
                 residual, _ = Constant().fit(own).predict(own)
                 fits.append(unchosen(own, method.name, self._backbone, residual))
         if others:
-            fits.append(self._fit(problems, self._gaussian(train), others))
+            fits.append(self._fit(problems, self._between_atoms(train), others))
         return join(fits)
 
     def _warn_of_unit(self, problem: Problem) -> None:
@@ -140,7 +141,7 @@ class Models(Kind):
     ) -> Fit:
         return fit_kernels(problems, grams, methods, self._grid, self._backbone, self._threads)
 
-    def _gaussian(self, train: np.ndarray) -> dict[int, Gram]:
+    def _between_atoms(self, train: np.ndarray) -> dict[int, Gram]:
         """The stored kernels, with some of the training frames."""
         kept = np.flatnonzero(np.isin(self._columns, train))
         if len(kept) == len(self._columns):

@@ -15,7 +15,7 @@ from mekrr.study.methods import ORDER, STRATEGY_LABELS, label
 from mekrr.study.tables.printing.grid import FEWER, Cell, Grid, Row
 from mekrr.study.tables.printing.numbers import best, digits
 
-METRICS = {"rmse": "RMSE", "mae": "MAE"}
+METRICS = {"rmse": "RMSE", "mae": "MAE"}  # columns of both tables; any of `metrics.metrics`
 SHIFTED = {"rmse_shifted": "RMSE", "mae_shifted": "MAE"}
 FIT = ["strategy", "method", "backbone"]
 
@@ -132,15 +132,16 @@ def with_published(
 
     Published methods without a fit of ours get rows of their own, without strategy.
     """
-    numbers = published.astype(dict.fromkeys(METRICS, float))
-    published = numbers.rename(columns={metric: f"published_{metric}" for metric in METRICS})
+    metrics = [metric for metric in METRICS if metric in published]
+    numbers = published.astype(dict.fromkeys(metrics, float))
+    published = numbers.rename(columns={metric: f"published_{metric}" for metric in metrics})
     parts = []
     for name, place in places.items():
         ours = table[table["place"] == name]
         theirs = published[published["published"] == place.published].drop(columns="published")
         missing = theirs[~theirs["method"].isin(ours["method"])].assign(place=name)
         joined = pd.concat([ours.merge(theirs, on="method", how="left"), missing])
-        for metric in METRICS if place.same else ():
+        for metric in metrics if place.same else ():
             joined[f"{metric}_difference"] = joined[metric] - joined[f"published_{metric}"]
         parts.append(joined)
     return pd.concat(parts, ignore_index=True).astype({"n_seeds": "Int64"})

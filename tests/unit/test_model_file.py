@@ -20,7 +20,7 @@ from model_files import (
 )
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch
-from samples import labelled
+from samples import ROOT, labelled
 
 from mekrr import MEKRR
 from mekrr.cli import main
@@ -398,3 +398,13 @@ def test_networks_have_the_same_file_and_another_record(models, tmp_path):
         write_model(path, {"weight": np.array([True])}, record, NetworkRecord)
     with pytest.raises(ModelFileError, match=r"scale\.factor"):
         write_model(path, {}, record | {"scale": {"shift": 0.0, "factor": NAN}}, NetworkRecord)
+
+
+def test_linear_kernels_of_format_2_stay_as_they_were():
+    """They were neither centred nor scaled; the numbers are those of the version that wrote them."""
+    model = MEKRR.load(ROOT / "tests/files/linear-format-2.safetensors")
+    energy, std = model.predict(model.train_, return_std=True)
+    expected = [-398.01778219, -401.70126732, -600.13825689, -599.17153486, -398.71896381]
+    np.testing.assert_allclose(energy, [*expected, -599.78478922], rtol=0, atol=1e-7)
+    expected = [0.5778001, 0.57097665, 0.51034623, 0.57426604, 0.56487143, 0.55748501]
+    np.testing.assert_allclose(std, expected, rtol=0, atol=1e-7)

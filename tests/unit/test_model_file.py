@@ -401,7 +401,7 @@ def test_networks_have_the_same_file_and_another_record(models, tmp_path):
 
 
 def test_linear_kernels_of_format_2_stay_as_they_were():
-    """They were neither centred nor scaled; the numbers are those of the version that wrote them."""
+    """They were neither centred nor scaled; numbers of the version that wrote the file."""
     model = MEKRR.load(ROOT / "tests/files/linear-format-2.safetensors")
     energy, std = model.predict(model.train_, return_std=True)
     expected = [-398.01778219, -401.70126732, -600.13825689, -599.17153486, -398.71896381]

@@ -3,7 +3,8 @@
 The metadata has one key, ``mekrr``: a JSON object, the record, of which a `Record` is the
 schema. It holds ``format``, the version of this layout; ``mekrr``, that of the package;
 ``sha256``, a checksum of the record itself and of all tensors (since format 2); and what the
-kind of model keeps beside its tensors.
+kind of model keeps beside its tensors. Format 3 brought α by species, and what centres a linear
+kernel: those of older files are taken as they are.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from mekrr.kernels import training
 from mekrr.kernels.atom import Gaussian, Linear
 from mekrr.kernels.lengthscale import find_lengthscale
 from mekrr.kernels.training import training_gram
-from mekrr.models import mekrr as estimator
+from mekrr.models import candidates
 from mekrr.models.problem import Problem
 from mekrr.models.select import alpha_grid
 from mekrr.study.experiments.fits import Grid, fit_kernels, read_alpha
@@ -99,8 +99,8 @@ def in_float64(gram):
 @pytest.mark.parametrize("rule", RULES, ids=["least-squares", "mean", "none", "isolated", "given"])
 @pytest.mark.parametrize("name", KERNEL_METHODS)
 def test_estimator_and_study_agree(name, rule, rng, registry, monkeypatch):
-    monkeypatch.setattr(estimator, "ALPHAS", ALPHAS)
-    monkeypatch.setattr(estimator, "REGULARISATIONS", LAMBDAS)
+    monkeypatch.setattr(candidates, "ALPHAS", ALPHAS)
+    monkeypatch.setattr(candidates, "REGULARISATIONS", LAMBDAS)
     for function in ("train_gram", "species_gram"):  # rounding in float32 is heard at small λ
         monkeypatch.setattr(training, function, in_float64(getattr(training, function)))
     method, frames = METHODS[name], frames_for(rule, rng)

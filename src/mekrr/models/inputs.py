@@ -11,11 +11,13 @@ from typing import Any, TypeGuard
 
 import numpy as np
 from ase import Atoms
+from ase.symbols import Symbols
 from scipy.sparse import issparse
 
 from mekrr.data.labels import check_energy
+from mekrr.data.references import separate_isolated
 from mekrr.data.structure import HEAVIEST, check_structure
-from mekrr.errors import InputError, first_line
+from mekrr.errors import DataError, InputError, first_line
 from mekrr.features.store import FrameFeatures
 
 ASYMMETRY = 1e-5  # of the largest entry: float32 leaves less in a kernel
@@ -119,6 +121,46 @@ def check_square(kernel: np.ndarray) -> None:
             f"kernel is not symmetric: {kernel[i, j]:g} in row {i}, column {j}, but "
             f"{kernel[j, i]:g} in row {j}, column {i}"
         )
+
+
+def numbers_of(X: list[Atoms] | FrameFeatures) -> list[np.ndarray]:
+    """Return the atomic numbers of each frame."""
+    if isinstance(X, FrameFeatures):
+        return np.split(X.species, X.pointer[1:-1])
+    return [atoms.numbers for atoms in X]
+
+
+def require_known(numbers: list[np.ndarray], species: Iterable[str]) -> None:
+    """Raise a DataError for the first frame with an element that no training frame has."""
+    for index, frame in enumerate(numbers):
+        unknown = set(Symbols(frame)) - set(species)
+        if unknown:
+            raise DataError(
+                f"frame {index}: no training frame has {', '.join(sorted(unknown))}; fit with "
+                "frames that do, or leave it out"
+            )
+
+
+def formulas_of(numbers: list[np.ndarray]) -> list[str]:
+    """Return the chemical formula of each frame, from its atomic numbers."""
+    return [Symbols(frame).get_chemical_formula() for frame in numbers]
+
+
+def without_isolated(
+    frames: list[Atoms], energy: np.ndarray, validation: np.ndarray | None
+) -> tuple[list[Atoms], np.ndarray, np.ndarray | None, dict[str, float]]:
+    """Return frames, energies (n,) in eV and validation indices without isolated atoms.
+
+    And the energies of these by species, see `separate_isolated`.
+    """
+    kept, isolated = separate_isolated(frames, energy.tolist(), "frames")
+    if not isolated:
+        return frames, energy, validation, isolated
+    if validation is not None:
+        validation = np.flatnonzero(np.isin(kept, validation))
+        if len(validation) == 0:
+            raise InputError("validation names isolated atoms only; name other frames")
+    return [frames[index] for index in kept], energy[kept], validation, isolated
 
 
 def real_array(values: object, name: str, n_axes: int) -> np.ndarray:

@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +18,11 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from mekrr import environment
-from mekrr.choices import BY_SPECIES
 from mekrr.data.references import (
     GIVEN,
     References,
     Rule,
     require_usable,
-    separate_isolated,
     warn_of_isolated,
     with_isolated,
 )
@@ -41,39 +38,30 @@ from mekrr.errors import (
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import KERNELS, AtomKernel
 from mekrr.kernels.gram import Gram
-from mekrr.kernels.lengthscale import find_lengthscale
-from mekrr.kernels.training import Normalisation, new_gram, training_gram
+from mekrr.kernels.training import Normalisation, new_gram
+from mekrr.models.candidates import Best, Candidate, Layers, candidates_of, choose_best
 from mekrr.models.file import read_model, write_model
 from mekrr.models.inputs import (
     Given,
     check_square,
+    formulas_of,
+    numbers_of,
+    require_known,
     take,
     take_energies,
     take_validation,
     take_weights,
+    without_isolated,
 )
 from mekrr.models.kernel import KernelModel
 from mekrr.models.parameters import check_parameters
 from mekrr.models.problem import Problem
 from mekrr.models.record import ModelRecord
 from mekrr.models.ridge import KernelRidge, RidgePath
-from mekrr.models.select import (
-    LEAVE_ONE_OUT,
-    VALIDATION,
-    Choice,
-    Search,
-    alpha_grid,
-    regularisation_grid,
-    select,
-)
 
 if TYPE_CHECKING:  # torch is loaded for frames only
     from mekrr.backbones.base import Backbone
 
-# What config/config.yaml has.
-ALPHAS = alpha_grid(smallest=1e-4, count=21)
-REGULARISATIONS = regularisation_grid(smallest=1e-11, largest=1e-3, count=9)
-_Layers = Mapping[int, FrameFeatures] | Mapping[None, FrameFeatures]  # None: no layer is known
 BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
 
 
@@ -244,8 +232,8 @@ class MEKRR(RegressorMixin, BaseEstimator):
         validation = take_validation(validation, len(y))
         isolated: dict[str, float] = {}
         if isinstance(X, list):
-            X, y, validation, isolated = _without_isolated(X, y, validation)
-            species = Symbols(np.unique(np.concatenate(_numbers(X))))
+            X, y, validation, isolated = without_isolated(X, y, validation)
+            species = Symbols(np.unique(np.concatenate(numbers_of(X))))
             needed = [] if self.target == "delta" else list(species)
             require_usable(self.reference_energy, needed, "frames", isolated)
         split = np.full(len(y), "train", dtype=object)
@@ -264,20 +252,27 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 self._backbone, layers, self.backbone_ = open_backbone(self.backbone, self.registry)
                 if self.layer is not None:
                     layers = [self.layer]
-            candidates: Iterable[_Candidate]
+            candidates: Iterable[Candidate]
+            alpha = self.alpha
             if isinstance(X, np.ndarray):
                 table = pd.DataFrame({"formula": "", "n_atoms": 1, "energy": y})
-                problem = Problem(table, split, np.zeros(len(y)))
-                candidates = [_Candidate(None, Gram(X[:, train], {}), None, None)]
+                problem, alpha = Problem(table, split, np.zeros(len(y))), 0.0
+                candidates = [Candidate(None, Gram(X[:, train], {}), None, None)]
             else:
                 features, network = self._features(X, layers)
                 _warn_of_unit(X, y, network)
-                problem = self._problem(_numbers(X), y, split, network, isolated)
-                candidates = self._candidates(features, train)
-            chosen = self._choose(candidates, max(len(layers), 1), problem)
-            model = KernelModel(self._alpha(), self.regularisation_).fit(problem, chosen)
+                problem = self._problem(numbers_of(X), y, split, network, isolated)
+                candidates = candidates_of(
+                    features, train, self.kernel, self.lengthscale, self.threads
+                )
+            n_layers = max(len(layers), 1)
+            best = choose_best(
+                candidates, n_layers, problem, alpha, self.regularisation, self.threads
+            )
+            self._take_choice(best)
+            model = KernelModel(self._alpha(), self.regularisation_).fit(problem, best.gram)
             self.ridge_ = model.ridge_
-            path = RidgePath(chosen.rows(train).at(model.alpha), problem.residual[train])
+            path = RidgePath(best.gram.rows(train).at(model.alpha), problem.residual[train])
         predicted = path.leave_one_out(np.array([self.regularisation_]))[0]
         errors = predicted - problem.residual[train]
         self.leave_one_out_ = 1000.0 * errors / problem.n_atoms[train]
@@ -324,7 +319,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
             if isinstance(X, np.ndarray):
                 gram = Gram(X, {}, None if self_kernel is None else Gram(self_kernel, {}))
             else:
-                numbers = _numbers(X)
+                numbers = numbers_of(X)
                 known = self._reference(numbers)
                 undetermined = self._undetermined(numbers)
                 layers, network = self._features(X, [] if self.layer_ is None else [self.layer_])
@@ -501,7 +496,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
 
     def _features(
         self, X: list[Atoms] | FrameFeatures, layers: list[int]
-    ) -> tuple[_Layers, np.ndarray | None]:
+    ) -> tuple[Layers, np.ndarray | None]:
         """Features by layer, and the network's own energies (n,) in eV, None without any."""
         if isinstance(X, FrameFeatures):
             return {None: X}, None
@@ -521,7 +516,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 "another backbone"
             )
         backbone.check_species(X, "frames")
-        return gather(
+        features, energy = gather(
             backbone,
             X,
             layers,
@@ -530,6 +525,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
             atoms=self.atoms,
             source="frames",
         )
+        return dict(features.items()), energy
 
     def _problem(
         self,
@@ -543,10 +539,10 @@ class MEKRR(RegressorMixin, BaseEstimator):
         train = np.flatnonzero(split == "train")
         species = Symbols(np.unique(np.concatenate([numbers[index] for index in train])))
         warn_of_isolated(isolated, list(species), self.reference_energy, self.target == "delta")
-        _require_known(numbers, species)
+        require_known(numbers, species)
         table = pd.DataFrame(
             {
-                "formula": _formulas(numbers),
+                "formula": formulas_of(numbers),
                 "n_atoms": [len(frame) for frame in numbers],
                 "energy": energy,
             }
@@ -578,7 +574,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         compositions = []
         if record is None:
             assert self.train_ is not None
-            compositions = _formulas(_numbers(self.train_))
+            compositions = formulas_of(numbers_of(self.train_))
         self._references = References.recalled(
             self.references_, record, self.reference_energy, compositions
         )
@@ -586,19 +582,32 @@ class MEKRR(RegressorMixin, BaseEstimator):
     def _reference(self, numbers: list[np.ndarray]) -> np.ndarray:
         """(n,) reference energies in eV; a DataError for an element without."""
         assert self.references_ is not None
-        _require_known(numbers, self.references_)
+        require_known(numbers, self.references_)
         known = References(GIVEN, self.references_, (), 0.0)
-        return known.of(_formulas(numbers), "frames")
+        return known.of(formulas_of(numbers), "frames")
 
     def _undetermined(self, numbers: list[np.ndarray]) -> np.ndarray | float:
         """(n,) eV, see `References.undetermined`; warns where it is not 0."""
         if self._references is None:
             return 0.0
-        formulas = _formulas(numbers)
+        formulas = formulas_of(numbers)
         std = self._references.undetermined(formulas)
         if std.any() and (doubt := self._references.doubt(formulas, range(len(formulas)))):
             warnings.warn(doubt, CompositionWarning, stacklevel=4)
         return std
+
+    def _take_choice(self, best: Best) -> None:
+        """Set what was fitted to what was chosen."""
+        self.sweep_, self.criterion_ = best.sweep, best.criterion
+        self.layer_, self.train_ = best.layer, best.features
+        self._normalisation = best.normalisation
+        sigma, alpha = best.gram.lengthscale, best.choice.alpha
+        self.lengthscale_ = None if np.isnan(sigma) else sigma
+        self.regularisation_ = best.choice.regularisation
+        if isinstance(alpha, Mapping):
+            self.alpha_ = {chemical_symbols[z]: value for z, value in alpha.items()}
+        else:
+            self.alpha_ = None if self.input_ == "kernel" else alpha
 
     def _alpha(self) -> float | dict[int, float]:
         """α as kernels take it: 0 if there is none, by atomic number if each species has one."""
@@ -608,79 +617,6 @@ class MEKRR(RegressorMixin, BaseEstimator):
 
     def _atom_kernel(self, lengthscale: float | None) -> AtomKernel:
         return KERNELS[self.kernel](np.nan if lengthscale is None else lengthscale)
-
-    def _candidates(self, layers: _Layers, train: np.ndarray) -> Iterator[_Candidate]:
-        """Kernels of all frames with the training frames, layer after layer."""
-        for layer, features in layers.items():
-            lengthscale = None
-            if self.kernel != "linear":
-                lengthscale = find_lengthscale(
-                    features, train, self.lengthscale, threads=self.threads
-                )
-            gram, normalisation = training_gram(
-                features,
-                train,
-                self._atom_kernel(lengthscale),
-                own=False,
-                threads=self.threads,
-                title="kernel" if layer is None else f"kernel, layer {layer}",
-            )
-            yield _Candidate(layer, gram, features.select(train), normalisation)
-
-    def _choose(self, candidates: Iterable[_Candidate], n_layers: int, problem: Problem) -> Gram:
-        """Set what is left open to its best; returns the kernels of the layer."""
-        by_species = self.alpha == BY_SPECIES and self.input_ != "kernel"
-        alphas = ALPHAS
-        if self.input_ == "kernel":
-            alphas = np.zeros(1)
-        elif self.alpha is not None and not by_species:
-            alphas = np.array([self.alpha], dtype=np.float64)
-        lambdas = REGULARISATIONS
-        if self.regularisation is not None:
-            lambdas = np.array([self.regularisation], dtype=np.float64)
-        n_validation = len(problem.members("val"))
-        criterion = VALIDATION if n_validation else LEAVE_ONE_OUT
-        search = Search(problem, alphas, criterion, by_species)
-        is_open = n_layers * len(alphas) * len(lambdas) > 1
-        tables = []
-
-        def choices() -> Iterator[tuple[_Candidate, Choice]]:
-            for candidate in candidates:
-                (choice,), (table,) = select(candidate.gram, [search], lambdas, self.threads)
-                tables.append(table.assign(layer=candidate.layer))
-                yield candidate, choice
-
-        choice: Choice
-        if is_open:
-            best, choice = min(choices(), key=lambda found: found[1].error(criterion))
-        else:
-            (best,) = candidates
-            choice = Choice(float(alphas[0]), float(lambdas[0]))
-        self.sweep_ = self.criterion_ = None
-        if is_open:
-            self.sweep_ = pd.concat(tables, ignore_index=True)
-            self.criterion_ = "leave-one-out errors"
-            if n_validation:
-                self.criterion_ = f"{n_validation} validation frames"
-        self.layer_, self.train_ = best.layer, best.features
-        self._normalisation = best.normalisation
-        sigma = best.gram.lengthscale
-        self.lengthscale_ = None if np.isnan(sigma) else sigma
-        self.regularisation_ = choice.regularisation
-        self.alpha_ = None if self.input_ == "kernel" else choice.alpha
-        if by_species:
-            self.alpha_ = {chemical_symbols[z]: alpha for z, alpha in choice.alpha.items()}
-        return best.gram
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """Kernels of all frames with the T training frames on one layer, and what made them."""
-
-    layer: int | None
-    gram: Gram
-    features: FrameFeatures | None
-    normalisation: Normalisation | None
 
 
 def _warn_of_unit(
@@ -692,42 +628,3 @@ def _warn_of_unit(
     formulas = [atoms.get_chemical_formula() for atoms in X]
     if doubt := unit_doubt(energy, network, formulas):
         warnings.warn(doubt, DataWarning, stacklevel=4)
-
-
-def _numbers(X: list[Atoms] | FrameFeatures) -> list[np.ndarray]:
-    """Atomic numbers of each frame."""
-    if isinstance(X, FrameFeatures):
-        return np.split(X.species, X.pointer[1:-1])
-    return [atoms.numbers for atoms in X]
-
-
-def _require_known(numbers: list[np.ndarray], species: Iterable[str]) -> None:
-    """Raise a DataError for the first frame with an element that no training frame has."""
-    for index, frame in enumerate(numbers):
-        unknown = set(Symbols(frame)) - set(species)
-        if unknown:
-            raise DataError(
-                f"frame {index}: no training frame has {', '.join(sorted(unknown))}; fit with "
-                "frames that do, or leave it out"
-            )
-
-
-def _formulas(numbers: list[np.ndarray]) -> list[str]:
-    return [Symbols(frame).get_chemical_formula() for frame in numbers]
-
-
-def _without_isolated(
-    frames: list[Atoms], energy: np.ndarray, validation: np.ndarray | None
-) -> tuple[list[Atoms], np.ndarray, np.ndarray | None, dict[str, float]]:
-    """Frames, energies (n,) in eV and validation indices without isolated atoms; these' energies.
-
-    Those are named by species, see `separate_isolated`.
-    """
-    kept, isolated = separate_isolated(frames, energy.tolist(), "frames")
-    if not isolated:
-        return frames, energy, validation, isolated
-    if validation is not None:
-        validation = np.flatnonzero(np.isin(kept, validation))
-        if len(validation) == 0:
-            raise InputError("validation names isolated atoms only; name other frames")
-    return [frames[index] for index in kept], energy[kept], validation, isolated

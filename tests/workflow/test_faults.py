@@ -72,7 +72,7 @@ def test_snakemake_is_killed(finished, copied, killed):
     [
         (FEATURES, "extract_features 0-of-1.safetensors 1 kill"),
         (KERNELS, "gram toy.safetensors 1 kill"),
-        (PREDICTIONS, "fit_mekrr mekrr.predictions.csv 1 term"),
+        (PREDICTIONS, "fit mekrr.predictions.csv 1 term"),
     ],
     ids=["features-killed", "kernels-killed", "fit-at-its-time-limit"],
 )
@@ -128,7 +128,7 @@ def test_training_is_killed(training):
     target = "results/fits/mine/random-0/tiny/predictions.csv"
     checkpoint = training.folder / "results/training/mine/random-0/tiny.pt"
     log = training.folder / "results/logs/train_network/mine/random-0/tiny.log"
-    assert run_with(training, "train_network tiny.pt 2 kill", target).returncode == 1
+    assert run_with(training, "fit tiny.pt 2 kill", target).returncode == 1
     assert checkpoint.is_file()
     result = training.run(target)
     assert result.returncode == 0, result.stderr

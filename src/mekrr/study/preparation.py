@@ -54,7 +54,7 @@ def checked_frames(
         **reading,
     )
     meet(frames, expected, source)
-    logging.info("%s: %d frames checked", source, len(frames))
+    logging.info("%d frames checked", len(frames))
     energies = [atoms.get_potential_energy() for atoms in frames]
     kept, isolated = separate_isolated(frames, energies, source)
     frames = thin_out([frames[index] for index in kept], every, source)

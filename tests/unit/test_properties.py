@@ -20,7 +20,7 @@ from mekrr.files import write_csv
 from mekrr.kernels.atom import KERNELS
 from mekrr.kernels.engine import plan
 from mekrr.kernels.gram import self_gram, species_gram, train_gram
-from mekrr.models.select import VALIDATION, Choice
+from mekrr.models.select import Choice
 from mekrr.study.experiments.fits import choice_columns, read_alpha
 
 cases = settings(max_examples=25 * int(os.environ.get("MEKRR_FUZZ", "1")), deadline=None)
@@ -212,7 +212,7 @@ def test_references_are_exact_on_data_made_from_them(compositions, energies):
 
 def read_back(choice, path):
     """What a later step finds of a choice in the table that a fit wrote."""
-    write_csv(path, pd.DataFrame([choice_columns(choice, 1.0, VALIDATION)]))
+    write_csv(path, pd.DataFrame([choice_columns(choice, 1.0)]))
     (row,) = pd.read_csv(path).to_dict("records")
     return read_alpha(row), row["regularisation"]
 

@@ -36,7 +36,6 @@ from mekrr.kernels.gram import Gram
 from mekrr.models.kernel import KernelModel
 from mekrr.models.problem import Problem
 from mekrr.models.select import (
-    LEAVE_ONE_OUT,
     Choice,
     Search,
     alpha_grid,
@@ -143,14 +142,14 @@ def fit_kernels(
             values = model.predict(search.problem, gram)
             tables.append(predictions(search.problem, method.name, backbone, layer, *values))
             row = {"method": method.name, "backbone": backbone, "layer": layer}
-            choices.append(row | choice_columns(choice, gram.lengthscale, method.criterion))
+            choices.append(row | choice_columns(choice, gram.lengthscale))
     table = pd.DataFrame(choices)
     error = table["leave_one_out_rmse"].fillna(table["validation_rmse"])
     table["chosen"] = table.index.isin(error.groupby(table["method"]).idxmin())
     return Fit(pd.concat(tables, ignore_index=True), table, pd.concat(sweeps, ignore_index=True))
 
 
-def choice_columns(choice: Choice, lengthscale: float, criterion: str) -> dict[str, object]:
+def choice_columns(choice: Choice, lengthscale: float) -> dict[str, object]:
     """Return the cells of the table of choices; `read_alpha` reads those of α."""
     alpha, text = choice.alpha, None
     if isinstance(alpha, Mapping):
@@ -162,7 +161,7 @@ def choice_columns(choice: Choice, lengthscale: float, criterion: str) -> dict[s
         "regularisation": choice.regularisation,
         "lengthscale": lengthscale,
         "validation_rmse": choice.validation_rmse,
-        "leave_one_out_rmse": choice.leave_one_out_rmse if criterion == LEAVE_ONE_OUT else np.nan,
+        "leave_one_out_rmse": choice.leave_one_out_rmse,
     }
 
 

@@ -74,15 +74,12 @@ class Models(Kind):
             columns,
             Grid.of(**params.grid),
             params.reference_energy,
-            (step.wildcards.dataset, _backbone(step)),
+            (step.wildcards.dataset, step.wildcards.backbone),
             step.threads,
         )
 
     def fit(self, problem: Problem) -> Fit:
-        problems = {"references": problem}
-        if self._energy is not None:
-            problems["network"] = problem.beyond_network(self._energy)
-            problems["delta"] = problem.beyond(self._energy, self._rule, self._dataset)
+        problems = by_baseline(problem, self._energy, self._rule, self._dataset)
         of_kernel = [method for method in self._methods if method.kind == "kernel"]
         linear = [method for method in of_kernel if KERNELS[method.kernel].centred]
         others = [method for method in of_kernel if method not in linear]
@@ -117,7 +114,6 @@ class Models(Kind):
     def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
         """Fit anew with the origin's choices, kernels being those among frames of both."""
         choices = pd.concat([pd.read_csv(path) for path in step.input.choices], ignore_index=True)
-        problem, rule = transfer.problem(), transfer.rule
         files = step.input.features
         layers = choices.loc[choices["chosen"], "layer"].dropna().astype(int).unique()
         train, test = transfer.origin.members("train"), transfer.destination.members("test")
@@ -127,11 +123,9 @@ class Models(Kind):
             )
             for layer in layers
         }
-        energies, problems = [read_gnn_energy(file) for file in files], {"references": problem}
-        if energies[0] is not None:
-            energy = transfer.of_both(*energies)
-            problems["network"] = problem.beyond_network(energy)
-            problems["delta"] = problem.beyond(energy, rule, transfer.names[0])
+        energies = [read_gnn_energy(file) for file in files]
+        energy = None if energies[0] is None else transfer.of_both(*energies)
+        problems = by_baseline(transfer.problem(), energy, transfer.rule, transfer.names[0])
         return on_destination(
             fit_again(problems, choices, features, recipes_from(step.params.methods), step.threads)
         )
@@ -147,6 +141,20 @@ class Models(Kind):
         if len(kept) == len(self._columns):
             return self._stored
         return {layer: gram.columns(kept) for layer, gram in self._stored.items()}
+
+
+def by_baseline(
+    problem: Problem, energy: np.ndarray | None, rule: Rule, source: str
+) -> dict[str, Problem]:
+    """Return a problem beyond each baseline, see `mekrr.study.recipes.Recipe`.
+
+    ``energy`` (n_frames,) in eV is the backbone's own; None, and there are references only.
+    """
+    problems = {"references": problem}
+    if energy is not None:
+        problems["network"] = problem.beyond_network(energy)
+        problems["delta"] = problem.beyond(energy, rule, source)
+    return problems
 
 
 def fit_again(
@@ -184,7 +192,3 @@ def fit_again(
             values = model.predict(problem, gram)
         tables.append(predictions(problem, method.name, backbone, layer, *values))
     return pd.concat(tables, ignore_index=True)
-
-
-def _backbone(step) -> str:
-    return step.wildcards.get("backbone", step.wildcards.get("model"))

@@ -139,5 +139,4 @@ class Models(Kind):
 
 def _network(step, seed: int = 0) -> Network:
     weights = next(iter(step.input.weights), None)
-    name = step.wildcards.get("network", step.wildcards.get("model"))
-    return load_network(name, weights=weights, seed=seed, **step.params.model)
+    return load_network(step.wildcards.network, weights=weights, seed=seed, **step.params.model)

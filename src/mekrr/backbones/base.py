@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
 from ase import Atoms
 from ase.data import chemical_symbols
 
-from mekrr.backbones.graph import AtomGraph
+from mekrr.backbones.graph import AtomGraph, Search, search_pairs
 from mekrr.errors import BackboneError
 
 
@@ -21,11 +21,14 @@ class BackboneOutput:
     Attributes
     ----------
     layers : dict from layer to (n_atoms, d) features, invariant under rotation.
-    energy : (n_frames,) the network's own total energy in eV, or None if it has none.
+    energy : (n_frames,) the network's own total energy in eV, or None if it has none or none was
+        asked for.
+    atomic_energy : (n_atoms,) the parts of it in eV, or None if it has none.
     """
 
     layers: dict[int, torch.Tensor]
-    energy: torch.Tensor | None
+    energy: torch.Tensor | None = None
+    atomic_energy: torch.Tensor | None = None
 
 
 class Backbone(abc.ABC):
@@ -51,12 +54,21 @@ class Backbone(abc.ABC):
     cpu_batch: int = 1  # intermediate results of one frame just stay in the cache
 
     @abc.abstractmethod
-    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
-        """Build the graph of ``frames`` as this network wants it."""
+    def graph(self, frames: Sequence[Atoms], search: Search = search_pairs) -> AtomGraph:
+        """Build the graph of ``frames`` as this network wants it; ``search`` finds the pairs."""
 
     @abc.abstractmethod
-    def forward(self, graph: AtomGraph) -> BackboneOutput:
-        """Compute features of all layers and the energy, differentiable in ``graph.positions``."""
+    def forward(
+        self, graph: AtomGraph, layers: Collection[int] | None = None, energy: bool = True
+    ) -> BackboneOutput:
+        """Compute features and the energy, differentiable in positions and strain of the graph.
+
+        Parameters
+        ----------
+        layers : those wanted; None for all.
+        energy : whether the energy is wanted. Without it, nothing beyond the deepest layer wanted
+            is computed.
+        """
 
     @abc.abstractmethod
     def to(self, device: torch.device | str) -> Backbone:

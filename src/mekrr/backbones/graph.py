@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from ase import Atoms
 from vesin import NeighborList
+
+# Finds the pairs of a frame within a cutoff in Å, each once if asked by half: atoms i and j at
+# the ends, (n,), and the cells (n, 3) by which the image of j is moved.
+Search = Callable[[Atoms, float, bool], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 @dataclass
@@ -17,12 +21,14 @@ class AtomGraph:
 
     Attributes
     ----------
-    positions : (n_atoms, 3) float64, Å. Set ``requires_grad`` to differentiate.
+    positions : (n_atoms, 3) float64, Å. Set ``requires_grad`` to differentiate; see
+        `differentiable`.
     species : (n_atoms,) int64, atomic numbers.
     frame : (n_atoms,) int64, frame of each atom.
     n_atoms : (n_frames,) int64, atoms of each frame.
     centre, neighbour : (n_edges,) int64, atoms at the two ends of each edge.
     shift : (n_edges, 3) float64, Å, translation of the neighbour's periodic image.
+    strain : (n_frames, 3, 3) float64, by which all vectors r become r + r ε; None for none.
     """
 
     positions: torch.Tensor
@@ -32,29 +38,57 @@ class AtomGraph:
     centre: torch.Tensor
     neighbour: torch.Tensor
     shift: torch.Tensor
+    strain: torch.Tensor | None = None
 
     def edge_vectors(self) -> torch.Tensor:
-        """Return vectors (n_edges, 3), Å, from centre to neighbour, differentiable in positions."""
-        return self.positions[self.neighbour] - self.positions[self.centre] + self.shift
+        """Return vectors (n_edges, 3), Å, from centre to neighbour.
+
+        They are differentiable in positions and, if there is one, in the strain.
+        """
+        vectors = self.positions[self.neighbour] - self.positions[self.centre] + self.shift
+        if self.strain is None:
+            return vectors
+        of_edge = self.strain[self.frame[self.centre]]
+        return vectors + torch.einsum("ea,eab->eb", vectors, of_edge)
+
+    def differentiable(self) -> AtomGraph:
+        """Return the same graph with positions, and a strain of 0, that require a gradient."""
+        strain = self.positions.new_zeros(len(self.n_atoms), 3, 3)
+        return replace(
+            self,
+            positions=self.positions.detach().clone().requires_grad_(),
+            strain=strain.requires_grad_(),
+        )
 
     def to(self, device: torch.device | str) -> AtomGraph:
         """Return the same graph on another device."""
-        return AtomGraph(**{name: value.to(device) for name, value in vars(self).items()})
+        values = {name: value for name, value in vars(self).items() if value is not None}
+        return AtomGraph(**{name: value.to(device) for name, value in values.items()})
 
 
-def build_graph(frames: Sequence[Atoms], cutoff: float, half: bool = False) -> AtomGraph:
+def search_pairs(
+    atoms: Atoms, cutoff: float, half: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the pairs of a frame anew, sorted; see `Search`."""
+    search = NeighborList(cutoff=cutoff, full_list=not half, sorted=True, n_threads=1)
+    cell = atoms.cell.complete().array
+    i, j, images = search.compute(atoms.positions, cell, atoms.pbc, "ijS")
+    return np.asarray(i, dtype=np.int64), np.asarray(j, dtype=np.int64), np.asarray(images)
+
+
+def build_graph(
+    frames: Sequence[Atoms], cutoff: float, half: bool = False, search: Search = search_pairs
+) -> AtomGraph:
     """Return neighbour lists of ``frames`` within ``cutoff`` (Å), periodic images included.
 
     Each pair stands twice, once from either end, or once if ``half``.
     """
-    search = NeighborList(cutoff=cutoff, full_list=not half, sorted=True, n_threads=1)
     centres, neighbours, shifts, offset = [], [], [], 0
     for atoms in frames:
-        cell = atoms.cell.complete().array
-        i, j, images = search.compute(atoms.positions, cell, atoms.pbc, "ijS")
-        centres.append(np.asarray(i, dtype=np.int64) + offset)
-        neighbours.append(np.asarray(j, dtype=np.int64) + offset)
-        shifts.append(np.asarray(images, dtype=float) @ cell)
+        i, j, images = search(atoms, cutoff, half)
+        centres.append(i + offset)
+        neighbours.append(j + offset)
+        shifts.append(images.astype(float) @ atoms.cell.complete().array)
         offset += len(atoms)
     n_atoms = np.array([len(atoms) for atoms in frames])
     return AtomGraph(

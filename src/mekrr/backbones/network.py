@@ -9,7 +9,7 @@ import torch
 from ase import Atoms
 
 from mekrr.backbones.base import Backbone
-from mekrr.backbones.graph import AtomGraph
+from mekrr.backbones.graph import AtomGraph, Search, search_pairs
 from mekrr.backbones.sparse import State
 from mekrr.errors import ConfigError
 
@@ -35,8 +35,8 @@ class Network(abc.ABC):
     check_species = Backbone.check_species
 
     @abc.abstractmethod
-    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
-        """Build the graph of ``frames`` as this network wants it."""
+    def graph(self, frames: Sequence[Atoms], search: Search = search_pairs) -> AtomGraph:
+        """Build the graph of ``frames`` as this network wants it; ``search`` finds the pairs."""
 
     @abc.abstractmethod
     def trunk(self, graph: AtomGraph) -> State:

@@ -256,13 +256,13 @@ class References:
         _require(species, self.per_species, source, self.rule)
         return counts @ np.array([self.per_species[s] for s in species])
 
-    def undetermined(self, formulas: Sequence[str]) -> np.ndarray:
+    def undetermined(self, formulas: Sequence[str], extensive: bool = False) -> np.ndarray:
         """Return the standard deviation (n_frames,) in eV of the references; 0 where decided.
 
         Of "least-squares" and "mean" it is τ |(1 - P) c|. Other rules leave a part that goes
         with the composition to the fit, which takes it for the same in all frames: there it
         is τ |c - c'|, c' the closest composition of the training frames, and τ that of what
-        the rule leaves.
+        the rule leaves; or, of an ``extensive`` fit, the closest multiple of one.
         """
         known, species = _composition(self.compositions)
         distinct = list(dict.fromkeys(formulas))
@@ -272,19 +272,25 @@ class References:
         if self.rule in ("least-squares", "mean"):
             away = np.linalg.norm(counts @ _beyond(known), axis=1)
         else:
-            away = np.linalg.norm(counts[:, None] - known, axis=2).min(axis=1)
+            closest: np.ndarray = np.array(1.0)
+            if extensive:
+                closest = (counts @ known.T / np.square(known).sum(axis=1))[:, :, None]
+            away = np.linalg.norm(counts[:, None] - closest * known, axis=2).min(axis=1)
         away[away < SPAN_TOLERANCE * np.linalg.norm(counts, axis=1)] = 0.0
         of_formula = dict(zip(distinct, self.scale * away, strict=True))
         return np.array([of_formula[f] for f in formulas])
 
-    def doubt(self, formulas: Sequence[str], frames: Sequence[object]) -> str | None:
+    def doubt(
+        self, formulas: Sequence[str], frames: Sequence[object], extensive: bool = False
+    ) -> str | None:
         """Return what is undetermined of some frames, and what to do; None if nothing is.
 
         Parameters
         ----------
         formulas, frames : formula of each frame, and its number for the message.
+        extensive : of the fit.
         """
-        std = self.undetermined(formulas)
+        std = self.undetermined(formulas, extensive)
         which = np.flatnonzero(std).tolist()
         if not which:
             return None

@@ -48,6 +48,15 @@ class FrameFeatures:
         """(n_frames,) int, atoms of each frame."""
         return np.diff(self.pointer)
 
+    def composition(self) -> dict[int, np.ndarray]:
+        """Return the part (n_frames,) of each frame's atoms that are of each atomic number."""
+        owner = np.repeat(np.arange(len(self)), self.n_atoms)
+        counts = {
+            int(s): np.bincount(owner[self.species == s], minlength=len(self))
+            for s in np.unique(self.species)
+        }
+        return {s: count / self.n_atoms for s, count in counts.items()}
+
     def atoms_of(self, frames: Sequence[int] | np.ndarray) -> np.ndarray:
         """Rows of the given frames' atoms, in the given order."""
         return np.concatenate([np.arange(self.pointer[t], self.pointer[t + 1]) for t in frames])

@@ -31,7 +31,14 @@ class Radial(AtomKernel, abc.ABC):
 
     @abc.abstractmethod
     def apply(self, exponent: Any, xp: ModuleType) -> None:
-        """Turn -|h - h'|²/2σ² into kernel values, in place, by ``xp``: numpy or torch."""
+        """Turn x = -|h - h'|²/2σ² into kernel values, in place, by ``xp``: numpy or torch."""
+
+    @abc.abstractmethod
+    def with_slope(self, exponent: Any, xp: ModuleType) -> tuple[Any, Any]:
+        """Return kernel values and their derivatives dk/dx, ≥ 0, for ``exponent`` x, not kept.
+
+        The gradient is ∂k/∂h = dk/dx (h' - h)/σ².
+        """
 
 
 class Gaussian(Radial):
@@ -42,6 +49,10 @@ class Gaussian(Radial):
     def apply(self, exponent: Any, xp: ModuleType) -> None:
         xp.exp(exponent, out=exponent)
 
+    def with_slope(self, exponent: Any, xp: ModuleType) -> tuple[Any, Any]:
+        self.apply(exponent, xp)
+        return exponent, exponent
+
 
 class Matern(Radial):
     """Matérn kernel of r = |h - h'|/σ (Rasmussen and Williams, eq. 4.17)."""
@@ -49,15 +60,28 @@ class Matern(Radial):
     order: ClassVar[int]
 
     def apply(self, exponent: Any, xp: ModuleType) -> None:
-        exponent *= exponent < 0.0  # rounding may leave it above
-        exponent *= -2.0 * self.order
-        xp.sqrt(exponent, out=exponent)
+        self._scale(exponent, xp)
         polynomial = 1.0 + exponent
         if self.order == 5:
             polynomial += exponent**2 / 3.0
         xp.negative(exponent, out=exponent)
         xp.exp(exponent, out=exponent)
         exponent *= polynomial
+
+    def with_slope(self, exponent: Any, xp: ModuleType) -> tuple[Any, Any]:
+        # With z = √order r: dk/dx = 3 exp(-z), and 5/3 (1 + z) exp(-z).
+        self._scale(exponent, xp)
+        decay = xp.exp(-exponent)
+        if self.order == 3:
+            return (1.0 + exponent) * decay, 3.0 * decay
+        slope = (1.0 + exponent) * decay
+        return slope + exponent**2 / 3.0 * decay, (5.0 / 3.0) * slope
+
+    def _scale(self, exponent: Any, xp: ModuleType) -> None:
+        """Turn x into √order r, in place."""
+        exponent *= exponent < 0.0  # rounding may leave it above
+        exponent *= -2.0 * self.order
+        xp.sqrt(exponent, out=exponent)
 
 
 class Matern5(Matern):

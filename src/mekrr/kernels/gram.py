@@ -6,6 +6,11 @@ For frames x, x' with n, n' atoms, n_s, n'_s of them of species s, and an atom k
     K_1(x, x') = Σ_s 1/(n_s n'_s) Σ_{i∈s, j∈s} k(h_i, h'_j)      (s absent: no term)
     K_α = (1 - α) K_0 + α K_1
 
+Where energies add up over atoms, it is the energy per atom that a kernel is for, and every atom
+counts alike (`Gram.per_atom`): K_0 is the same, and
+
+    K_1(x, x') = 1/(n n') Σ_s Σ_{i∈s, j∈s} k(h_i, h'_j) .
+
 Both come from one pass over atom pairs, by tiles of a few frames each
 (`mekrr.kernels.engine.tiles`): one matrix product, an exponential in place, sums over the atoms of
 each frame and species. Products are float32 (or ``dtype``), sums over frames float64. Features are
@@ -17,7 +22,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
@@ -78,6 +83,24 @@ class Gram:
             if weight and species in self.shares:
                 total += weight * self.shares[species]
         return total
+
+    def per_atom(self, frames: FrameFeatures, training: FrameFeatures) -> Gram:
+        """Return the kernels of energies per atom: each share by the atoms that it is of.
+
+        Parameters
+        ----------
+        frames, training : those of the rows and of the columns.
+        """
+        ours, theirs = frames.composition(), training.composition()
+        shares = {
+            s: share * ours[s][:, None] * theirs[s] if s in ours and s in theirs else share
+            for s, share in self.shares.items()  # that of a species which one side lacks is 0
+        }
+        own = self.self_kernel
+        if own is not None:
+            squares = {s: share * ours[s] ** 2 for s, share in own.shares.items()}
+            own = replace(own, shares=squares)
+        return replace(self, shares=shares, self_kernel=own)
 
     def rows(self, which: np.ndarray) -> Gram:
         """Return the kernels of some of the frames."""
@@ -179,16 +202,16 @@ def self_gram(frames: FrameFeatures, kernel: AtomKernel) -> Gram:
 def _linear_gram(rows: FrameFeatures, columns: FrameFeatures) -> Gram:
     """Sums of h·h' over pairs are products of sums: no pass over pairs is needed."""
     present = np.intersect1d(rows.species, columns.species)
-    left, left_by_species = _means(rows, present)
-    right, right_by_species = _means(columns, present)
+    left, left_by_species = mean_features(rows, present)
+    right, right_by_species = mean_features(columns, present)
     return Gram(
         left @ right.T,
         {int(s): left_by_species[k] @ right_by_species[k].T for k, s in enumerate(present)},
     )
 
 
-def _means(frames: FrameFeatures, species: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean feature of each frame, over all atoms and over each species (0 if absent)."""
+def mean_features(frames: FrameFeatures, species: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each frame's mean feature, over all atoms and over each species (0 if absent)."""
     owner = np.repeat(np.arange(len(frames)), frames.n_atoms)
     h = frames.features.astype(np.float64)
     overall = np.zeros((len(frames), h.shape[1]))

@@ -7,6 +7,9 @@ training frames. With x̄ the mean over these,
 
 The centre stands for an intercept, and the scale gives λ the same meaning as for kernels that
 are 1 between equal atoms. K_0 and K_1 have a scale each, so that α weighs them alike.
+
+A sum Σ_t c_t k'(x, x_t) is then one of the raw kernels with c - mean(c) in place of c, over the
+scale, and a constant (`Normalisation.unfold`).
 """
 
 from __future__ import annotations
@@ -78,6 +81,22 @@ class Normalisation:
             own = self._scaled(diagonals)
         return replace(self._scaled(kernels), self_kernel=own, lengthscale=gram.lengthscale)
 
+    def unfold(
+        self, every: np.ndarray, same: Mapping[int, np.ndarray]
+    ) -> tuple[np.ndarray, dict[int, np.ndarray], float]:
+        """Return coefficients for kernels as they are, and the constant that comes to the sum.
+
+        Parameters
+        ----------
+        every, same : coefficients (T,) of K_0, and of the share of each species.
+        """
+        constant, parts = 0.0, [every, *(same[s] for s in self.species.tolist())]
+        for part, coefficients in enumerate(parts):
+            scale = self.scales[min(part, 1)]
+            constant += float(coefficients @ (self.overall[part] - self.means[part])) / scale
+            parts[part] = (coefficients - coefficients.mean()) / scale
+        return parts[0], dict(zip(self.species.tolist(), parts[1:], strict=True)), constant
+
     def tensors(self) -> dict[str, np.ndarray]:
         """Return it as arrays by name, for a model file."""
         return {f"{PREFIX}{field.name}": getattr(self, field.name) for field in fields(self)}
@@ -104,6 +123,7 @@ def training_gram(
     train: np.ndarray,
     kernel: AtomKernel,
     *,
+    extensive: bool = False,
     own: bool = True,
     dtype: type = np.float32,
     threads: int = 1,
@@ -114,6 +134,7 @@ def training_gram(
     Parameters
     ----------
     train : (T,) indices of the training frames, in the order of the columns.
+    extensive : whether they are for energies per atom, see `Gram.per_atom`.
     own : whether the kernels of each frame with itself are wanted too.
     dtype : of the products.
 
@@ -125,6 +146,8 @@ def training_gram(
     gram = replace(raw, lengthscale=kernel.lengthscale)
     if own or kernel.centred:
         gram = replace(gram, self_kernel=self_gram(frames, kernel))
+    if extensive:
+        gram = gram.per_atom(frames, frames.select(train))
     if not kernel.centred:
         return gram, None
     normalisation = Normalisation.of(gram.rows(train))
@@ -137,14 +160,19 @@ def new_gram(
     kernel: AtomKernel,
     normalisation: Normalisation | None,
     *,
+    raw: Gram | None = None,
+    extensive: bool = False,
     own: bool = True,
     threads: int = 1,
 ) -> Gram:
     """Return the kernels (n, T) of new frames with training frames; ``own``: and with themselves.
 
-    ``normalisation`` is that of the training frames, see `training_gram`.
+    ``normalisation`` is that of the training frames, see `training_gram`. ``raw`` are the kernels
+    with training frames, if they are known already, as an `Expansion` finds them.
     """
-    gram = species_gram(frames, training, kernel, threads=threads)
+    gram = species_gram(frames, training, kernel, threads=threads) if raw is None else raw
     if own:
         gram = replace(gram, self_kernel=self_gram(frames, kernel))
+    if extensive:
+        gram = gram.per_atom(frames, training)
     return gram if normalisation is None else normalisation.apply(gram)

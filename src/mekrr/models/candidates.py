@@ -63,6 +63,7 @@ def candidates_of(
     train: np.ndarray,
     kernel: str,
     lengthscale: float | str,
+    extensive: bool,
     threads: int,
 ) -> Iterator[Candidate]:
     """Yield the kernels of all frames with the training frames, layer after layer.
@@ -73,6 +74,7 @@ def candidates_of(
     train : indices of the training frames.
     kernel : name of the atom kernel, see `mekrr.kernels.atom.KERNELS`.
     lengthscale : how σ is found, see `find_lengthscale`; of no meaning to a kernel without.
+    extensive : whether the kernels are for energies per atom.
     """
     for layer, features in layers.items():
         sigma = np.nan
@@ -82,6 +84,7 @@ def candidates_of(
             features,
             train,
             KERNELS[kernel](sigma),
+            extensive=extensive,
             own=False,
             threads=threads,
             title="kernel" if layer is None else f"kernel, layer {layer}",

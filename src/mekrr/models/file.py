@@ -4,7 +4,8 @@ The metadata has one key, ``mekrr``: a JSON object, the record, of which a `Reco
 schema. It holds ``format``, the version of this layout; ``mekrr``, that of the package;
 ``sha256``, a checksum of the record itself and of all tensors (since format 2); and what the
 kind of model keeps beside its tensors. Format 3 brought α by species, and what centres a linear
-kernel: those of older files are taken as they are.
+kernel: those of older files are taken as they are. Format 4 brought energies that add up over
+atoms: older models are intensive.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from mekrr.errors import ModelFileError, first_fault, first_line, printable
 from mekrr.files import atomic_path
 from mekrr.tensors import CODES, DTYPES
 
-FORMAT = 3
+FORMAT = 4
 CHECKED_SINCE = 2  # the format that brought the checksum
 LARGEST_RECORD = 1 << 24  # characters; that of the largest model known has some 10⁴
 UNSEALED = "0" * 64  # stands for the checksum where the record itself is summed up

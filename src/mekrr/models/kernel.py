@@ -11,7 +11,10 @@ import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 
 from mekrr.errors import ConstantTargetWarning, DataError
+from mekrr.features.store import FrameFeatures
 from mekrr.kernels.gram import Gram
+from mekrr.kernels.training import Normalisation
+from mekrr.kernels.weights import Weights
 from mekrr.models.file import read_model, write_model
 from mekrr.models.problem import Problem
 from mekrr.models.record import KernelRecord
@@ -24,7 +27,8 @@ SAME_KERNEL = 1e-7  # relative; closer than its rounding, float32, a kernel tell
 class KernelModel:
     """Kernel ridge regression of residual energies, K_α given for all frames.
 
-    With T training frames, (K_α + λ T I) c = ỹ, ỹ their standardised residual energies.
+    With T training frames, (K_α + λ T I) c = ỹ, ỹ their standardised residual energies, each
+    over the size of its frame, see `Problem.target`; the kernel is one for those.
 
     Attributes
     ----------
@@ -53,9 +57,9 @@ class KernelModel:
             If the kernel matrix cannot be factorised.
         """
         train = problem.members("train")
-        kernel, residual = inputs.rows(train).at(self.alpha), problem.residual[train]
-        _require_learnable(kernel, residual)
-        self.ridge_ = KernelRidge(self.regularisation).fit(kernel, residual)
+        kernel, target = inputs.rows(train).at(self.alpha), problem.target[train]
+        _require_learnable(kernel, target)
+        self.ridge_ = KernelRidge(self.regularisation).fit(kernel, target)
         return self
 
     def predict(self, problem: Problem, inputs: Gram) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +72,46 @@ class KernelModel:
         """
         assert inputs.self_kernel is not None
         kernel, own = inputs.at(self.alpha), inputs.self_kernel.at(self.alpha)
-        return self.ridge_.predict(kernel), self.ridge_.std(kernel, own)
+        size = problem.size
+        return self.ridge_.predict(kernel) * size, self.ridge_.std(kernel, own) * size
+
+    def over_atoms(
+        self, training: FrameFeatures, normalisation: Normalisation | None, extensive: bool
+    ) -> tuple[Weights, float]:
+        """Return the fit as a sum over training atoms, and the constant that comes to it.
+
+        The target of a frame is the constant plus the sum of an `Expansion` over the frame's
+        atoms, which for energies per atom is to be divided by their number.
+
+        Parameters
+        ----------
+        training : features of the training frames.
+        normalisation : that of their kernels, see `training_gram`.
+        extensive : whether energies per atom were learnt.
+        """
+        coefficients = self.ridge_.coefficients_
+        species = np.unique(training.species).tolist()
+        alpha: Mapping[int, float]
+        if isinstance(self.alpha, Mapping):
+            alpha, mean = self.alpha, float(np.mean(list(self.alpha.values())))
+        else:
+            alpha, mean = dict.fromkeys(species, self.alpha), self.alpha
+        every = (1.0 - mean) * coefficients
+        same, constant = {s: alpha.get(s, 0.0) * coefficients for s in species}, 0.0
+        if normalisation is not None:
+            every, same, constant = normalisation.unfold(every, same)
+        frame = np.repeat(np.arange(len(training)), training.n_atoms)
+        own = np.zeros(len(frame))
+        for s, of_frame in same.items():
+            atoms = training.species == s
+            counts = np.bincount(frame[atoms], minlength=len(training))
+            own[atoms] = (
+                of_frame[frame[atoms]]
+                / (training.n_atoms if extensive else np.maximum(counts, 1))[frame[atoms]]
+            )
+        scale = self.ridge_.scale_
+        weights = Weights(scale * (every / training.n_atoms)[frame], scale * own)
+        return weights, self.ridge_.mean_ + scale * constant
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the fit to a model file; who predicts by it has to know the training frames."""
@@ -95,19 +138,19 @@ class KernelModel:
         return model
 
 
-def _require_learnable(kernel: np.ndarray, residual: np.ndarray) -> None:
+def _require_learnable(kernel: np.ndarray, target: np.ndarray) -> None:
     """Raise a DataError if a kernel (T, T) tells no two training frames apart.
 
-    Warns if all residuals (T,) are the same.
+    Warns if all targets (T,) are the same.
     """
     if np.ptp(kernel) <= SAME_KERNEL * np.abs(kernel).max():
-        what = f"all {len(residual)} training frames are alike"
-        if len(residual) == 1:
+        what = f"all {len(target)} training frames are alike"
+        if len(target) == 1:
             what = "one training frame"
         raise DataError(f"{what}: nothing can be learnt; give at least two that differ")
-    if is_constant(residual):
+    if is_constant(target):
         warnings.warn(
-            f"all {len(residual)} training energies are the same beyond their references: nothing "
+            f"all {len(target)} training energies are the same beyond their references: nothing "
             "was learnt, errors of 0 mean nothing, and standard deviations are infinite; check "
             "the energies",
             ConstantTargetWarning,

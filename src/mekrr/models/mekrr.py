@@ -61,6 +61,7 @@ from mekrr.models.ridge import KernelRidge, RidgePath
 
 if TYPE_CHECKING:  # torch is loaded for frames only
     from mekrr.backbones.base import Backbone
+    from mekrr.models.potentials.kernel import KernelPotential
 
 BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
 
@@ -71,6 +72,10 @@ class MEKRR(RegressorMixin, BaseEstimator):
     The kernel between frames is K_α = (1 - α) K_0 + α K_1, see `mekrr.kernels.gram`; with T
     training frames the coefficients solve (K_α + λ T I) c = ỹ in float64, ỹ the target less
     the reference energies of its species, standardised. Falk et al., NeurIPS 2023.
+
+    By default ỹ is the energy per atom, and K_α one for energies per atom: then an energy is a
+    sum over atoms, that of a doubled cell twice as large, whatever the sizes of the training
+    frames. As published ỹ is the energy of the frame, see ``form``.
 
     Predictions, files and summaries go by the parameters of the last fit that ended, whatever is
     set later; but ``threads`` and ``registry``, which change no prediction, count as they are. In
@@ -94,6 +99,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
         "precomputed", if kernels between frames are given in place of frames. These have no
         backbone, layer, α, σ or reference energies; as for the criterion, a frame counts as
         one atom.
+    form : "extensive", energies that add up over atoms; or "intensive", as published: only for
+        frames of as many atoms as the training frames. Of frames with one composition both are
+        the same model if α is 0; else its terms by species have other weights.
     target : "energy", or "delta": what the untouched network leaves, E - E_GNN. Far from all
         training frames the prediction then falls back to the network's own.
     reference_energy : rule of `mekrr.data.references.References.fit`; of the energy, or of what
@@ -161,6 +169,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         regularisation: float | None = None,
         lengthscale: float | str = "median",
         kernel: str = "gaussian",
+        form: str = "extensive",
         target: str = "energy",
         reference_energy: Rule = "least-squares",
         atoms: str | Mapping = "all",
@@ -173,6 +182,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         self.regularisation = regularisation
         self.lengthscale = lengthscale
         self.kernel = kernel
+        self.form = form
         self.target = target
         self.reference_energy = reference_energy
         self.atoms = atoms
@@ -262,8 +272,10 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 features, network = self._features(X, layers)
                 _warn_of_unit(X, y, network)
                 problem = self._problem(numbers_of(X), y, split, network, isolated)
+                if self._extensive:
+                    problem = problem.per_atom(next(iter(features.values())).n_atoms)
                 candidates = candidates_of(
-                    features, train, self.kernel, self.lengthscale, self.threads
+                    features, train, self.kernel, self.lengthscale, self._extensive, self.threads
                 )
             n_layers = max(len(layers), 1)
             best = choose_best(
@@ -272,10 +284,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
             self._take_choice(best)
             model = KernelModel(self._alpha(), self.regularisation_).fit(problem, best.gram)
             self.ridge_ = model.ridge_
-            path = RidgePath(best.gram.rows(train).at(model.alpha), problem.residual[train])
+            path = RidgePath(best.gram.rows(train).at(model.alpha), problem.target[train])
         predicted = path.leave_one_out(np.array([self.regularisation_]))[0]
-        errors = predicted - problem.residual[train]
-        self.leave_one_out_ = 1000.0 * errors / problem.n_atoms[train]
+        self.leave_one_out_ = problem.errors(predicted, train)
         self.provenance_ = environment.collect()
 
     def predict(
@@ -316,6 +327,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         with self._own_settings():
             known: np.ndarray | float = 0.0
             undetermined: np.ndarray | float = 0.0
+            size: np.ndarray | float = 1.0
             if isinstance(X, np.ndarray):
                 gram = Gram(X, {}, None if self_kernel is None else Gram(self_kernel, {}))
             else:
@@ -327,22 +339,67 @@ class MEKRR(RegressorMixin, BaseEstimator):
                     assert network is not None
                     known = network + known
                 (features,) = layers.values()
+                if self._extensive:
+                    size = features.n_atoms
                 assert self.train_ is not None
                 gram = new_gram(
                     features,
                     self.train_,
                     self._atom_kernel(self.lengthscale_),
                     self._normalisation,
+                    extensive=self._extensive,
                     own=return_std,
                     threads=self.threads,
                 )
             kernel = gram.at(self._alpha())
-            energy = known + self.ridge_.predict(kernel)
+            energy = known + size * self.ridge_.predict(kernel)
             if not return_std:
                 return energy
             assert gram.self_kernel is not None
             std = self.ridge_.std(kernel, gram.self_kernel.at(self._alpha()))
-            return energy, np.hypot(std, undetermined)
+            return energy, np.hypot(size * std, undetermined)
+
+    def potential(self, dtype: str = "float32") -> KernelPotential:
+        """Return the fitted model as a potential: energy, forces and stress of a frame.
+
+        Parameters
+        ----------
+        dtype : "float32", or "float64" for the network and the kernels.
+
+        Raises an InputError if the model was fitted to features or a kernel, not to frames.
+        """
+        return self._as_fitted()._potential(dtype)
+
+    def _potential(self, dtype: str) -> KernelPotential:
+        if self.input_ != "frames":
+            raise InputError(
+                f"forces need a model of frames, but this one was fitted to {self.input_}; fit to "
+                "frames"
+            )
+        from mekrr.features.extract import choose_device, device_for
+        from mekrr.models.potentials.kernel import KernelPotential
+
+        assert self._backbone is not None
+        assert self.layer_ is not None
+        assert self.train_ is not None
+        assert self.references_ is not None
+        model = KernelModel(self._alpha(), self.regularisation_)
+        model.ridge_ = self.ridge_
+        known = References(GIVEN, self.references_, (), 0.0)
+        return KernelPotential(
+            self._backbone,
+            self.layer_,
+            model,
+            self.train_,
+            self._atom_kernel(self.lengthscale_),
+            self._normalisation,
+            self._extensive,
+            self.target == "delta",
+            self._references or known,
+            self.atoms,
+            device_for(self._backbone, choose_device()),
+            {"float32": np.float32, "float64": np.float64}[dtype],
+        )
 
     def score(
         self,
@@ -591,8 +648,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
         if self._references is None:
             return 0.0
         formulas = formulas_of(numbers)
-        std = self._references.undetermined(formulas)
-        if std.any() and (doubt := self._references.doubt(formulas, range(len(formulas)))):
+        std = self._references.undetermined(formulas, self._extensive)
+        frames = range(len(formulas))
+        if std.any() and (doubt := self._references.doubt(formulas, frames, self._extensive)):
             warnings.warn(doubt, CompositionWarning, stacklevel=4)
         return std
 
@@ -614,6 +672,11 @@ class MEKRR(RegressorMixin, BaseEstimator):
         if isinstance(self.alpha_, Mapping):
             return {atomic_numbers[symbol]: alpha for symbol, alpha in self.alpha_.items()}
         return self.alpha_ or 0.0
+
+    @property
+    def _extensive(self) -> bool:
+        """Whether energies per atom are learnt; a precomputed kernel is taken as it is."""
+        return self.form == "extensive" and self.input_ != "kernel"
 
     def _atom_kernel(self, lengthscale: float | None) -> AtomKernel:
         return KERNELS[self.kernel](np.nan if lengthscale is None else lengthscale)

@@ -18,6 +18,7 @@ from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION, MOST_THRE
 
 CHOICES = {
     "kernel": (*KERNELS, "precomputed"),
+    "form": ("extensive", "intensive"),
     "target": ("energy", "delta"),
 }
 OPEN = ("layer", "alpha", "regularisation")  # None where the fit has to choose

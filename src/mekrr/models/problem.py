@@ -2,6 +2,9 @@
 
 The energy of a frame is its baseline energy, which is known, plus its residual energy, which is
 learnt. References by species make a baseline, as do a network's own energies; of Δ-learning both.
+
+A model learns the residual energy of a frame; or, if energies are to add up over atoms, that energy
+per atom: in general the residual energy over the frame's size.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ class Problem:
     undetermined : (n_frames,) standard deviations of the baseline in eV, beyond 0 where the
         training compositions leave it undetermined; see `References.undetermined`.
     references : those in the baseline; None without.
+    size : (n_frames,) atoms, if energies per atom are learnt; else 1.
     """
 
     frames: pd.DataFrame
@@ -37,6 +41,7 @@ class Problem:
     baseline: np.ndarray
     undetermined: np.ndarray | float = 0.0
     references: References | None = None
+    size: np.ndarray | float = 1.0
 
     @classmethod
     def of(
@@ -95,6 +100,13 @@ class Problem:
         references = known._fitted("least-squares" if given else rule, source, isolated={})
         return known._beyond(references, source)
 
+    def per_atom(self, size: np.ndarray | None = None) -> Problem:
+        """State the problem of learning energies per atom, of ``size`` (n_frames,) atoms if given.
+
+        Otherwise all atoms of a frame count.
+        """
+        return replace(self, size=self.n_atoms if size is None else size)
+
     def _fitted(
         self, rule: Rule, source: str, isolated: Mapping[str, float] | None = None
     ) -> References:
@@ -127,6 +139,7 @@ class Problem:
             split=self.split[members],
             baseline=self.baseline[members],
             undetermined=np.broadcast_to(self.undetermined, len(self.split))[members],
+            size=np.broadcast_to(self.size, len(self.split))[members],
         )
 
     @property
@@ -136,8 +149,18 @@ class Problem:
 
     @property
     def residual(self) -> np.ndarray:
-        """(n_frames,) energies less their baseline in eV: what is learnt."""
+        """(n_frames,) energies less their baseline in eV."""
         return self.energy - self.baseline
+
+    @property
+    def target(self) -> np.ndarray:
+        """(n_frames,) what is learnt: residual energies over the frames' sizes, in eV."""
+        return self.residual / self.size
+
+    def errors(self, predicted: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """Return the errors in meV/atom of predicted targets (…, n) of some frames."""
+        size = np.broadcast_to(self.size, len(self.frames))[frames]
+        return 1000.0 * (predicted - self.target[frames]) * size / self.n_atoms[frames]
 
     @property
     def n_atoms(self) -> np.ndarray:

@@ -126,6 +126,7 @@ class _Parameters(Closed):
     regularisation: Regularisation | None
     lengthscale: Annotated[str, _one_of(*MEDIANS)] | PositiveFloat
     kernel: Annotated[str, _one_of(*CHOICES["kernel"])]
+    form: Annotated[str, _one_of(*CHOICES["form"])] = "intensive"  # the only one before format 4
     target: Annotated[str, _one_of(*CHOICES["target"])]
     reference_energy: Annotated[str, _one_of(*RULES)] | Energies
     atoms: AtomRule

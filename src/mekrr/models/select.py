@@ -145,17 +145,17 @@ def sweep(
     rows, new = gram.rows(train), gram.rows(val)
 
     def tables(alpha: float) -> list[pd.DataFrame]:
-        first = RidgePath(rows.at(alpha), problems[0].residual[train])
+        first = RidgePath(rows.at(alpha), problems[0].target[train])
         kernel = new.at(alpha)
         parts = []
         for problem, by_errors in zip(problems, wanted, strict=True):
-            path = first.with_target(problem.residual[train])
+            path = first.with_target(problem.target[train])
             columns = {"alpha": alpha, "regularisation": regularisations}
             if len(val):
                 found = path.predict(kernel, regularisations)
-                columns |= _summary(_errors(found, problem, val))
+                columns |= _summary(problem.errors(found, val))
             if by_errors:
-                found = _errors(path.leave_one_out(regularisations), problem, train)
+                found = problem.errors(path.leave_one_out(regularisations), train)
                 columns |= {f"leave_one_out_{name}": v for name, v in _summary(found).items()}
             parts.append(pd.DataFrame(columns))
         return parts
@@ -204,11 +204,11 @@ def descend(
     best = _with_error(dict.fromkeys(present, start.alpha), start, criterion)
 
     def attempt(trial: dict[int, float]) -> Choice[dict[int, float]]:
-        path = RidgePath(rows.at(trial), problem.residual[train])
+        path = RidgePath(rows.at(trial), problem.target[train])
         if criterion == VALIDATION:
-            errors = _errors(path.predict(new.at(trial), regularisations), problem, val)
+            errors = problem.errors(path.predict(new.at(trial), regularisations), val)
         else:
-            errors = _errors(path.leave_one_out(regularisations), problem, train)
+            errors = problem.errors(path.leave_one_out(regularisations), train)
         of_lambda = np.array([rmse(e) for e in errors])
         of_lambda[np.isnan(of_lambda)] = np.inf
         least = int(of_lambda.argmin())
@@ -246,11 +246,6 @@ def _each(work: Callable[[T], R], items: Iterable[T], threads: int, bar: tqdm) -
             done.append(result)
             bar.update()
     return done
-
-
-def _errors(predicted: np.ndarray, problem: Problem, frames: np.ndarray) -> np.ndarray:
-    """(n_λ, n) errors in meV/atom of predicted residuals of some frames."""
-    return 1000.0 * (predicted - problem.residual[frames]) / problem.n_atoms[frames]
 
 
 def _summary(errors: np.ndarray) -> dict[str, list[float]]:

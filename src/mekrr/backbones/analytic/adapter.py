@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from ase import Atoms
 
 from mekrr.backbones.base import Backbone, BackboneOutput
-from mekrr.backbones.graph import AtomGraph, build_graph
+from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
 
 
 class AnalyticBackbone(Backbone):
@@ -29,10 +29,12 @@ class AnalyticBackbone(Backbone):
     def __init__(self, name: str):
         self.name = name
 
-    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
-        return build_graph(frames, self.cutoff)
+    def graph(self, frames: Sequence[Atoms], search: Search = search_pairs) -> AtomGraph:
+        return build_graph(frames, self.cutoff, search=search)
 
-    def forward(self, graph: AtomGraph) -> BackboneOutput:
+    def forward(
+        self, graph: AtomGraph, layers: Collection[int] | None = None, energy: bool = True
+    ) -> BackboneOutput:
         distance = graph.edge_vectors().norm(dim=1)
         centres = torch.linspace(0.8, self.cutoff, self.n_radial).to(distance)
         envelope = (1 - (distance / self.cutoff) ** 2) ** 3
@@ -41,7 +43,8 @@ class AnalyticBackbone(Backbone):
         message = radial[:, :, None] * weight.to(radial)[graph.neighbour][:, None, :]
         first = self._gather(graph, message.flatten(1))
         second = self._gather(graph, envelope[:, None] * torch.tanh(first[graph.neighbour]))
-        return BackboneOutput({1: first, 2: second}, None)
+        found = {1: first, 2: second}
+        return BackboneOutput({t: found[t] for t in self.layers if layers is None or t in layers})
 
     def to(self, device: torch.device | str) -> AnalyticBackbone:
         return self

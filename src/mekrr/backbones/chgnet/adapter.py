@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ase import Atoms
 from chgnet.model.model import BatchedGraph, CHGNet
 
 from mekrr.backbones.base import Backbone, BackboneOutput
-from mekrr.backbones.graph import AtomGraph, build_graph
+from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
 from mekrr.files import sha256
 
 CHECKPOINT = "pretrained/0.3.0/chgnet_0.3.0_e29f68s314m37.pth.tar"
@@ -38,14 +38,18 @@ class CHGNetBackbone(Backbone):
         self.species = frozenset(range(1, model.atom_embedding.embedding.num_embeddings + 1))
         self.weights_sha256 = sha256(path)
 
-    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
-        return build_graph(frames, self._model.graph_converter.atom_graph_cutoff, half=True)
+    def graph(self, frames: Sequence[Atoms], search: Search = search_pairs) -> AtomGraph:
+        return build_graph(
+            frames, self._model.graph_converter.atom_graph_cutoff, half=True, search=search
+        )
 
-    def forward(self, graph: AtomGraph) -> BackboneOutput:
-        layers: dict[int, torch.Tensor] = {}
+    def forward(
+        self, graph: AtomGraph, layers: Collection[int] | None = None, energy: bool = True
+    ) -> BackboneOutput:
+        found: dict[int, torch.Tensor] = {}
         hooks = [
             layer.register_forward_hook(
-                lambda _module, _inputs, out, number=number: layers.__setitem__(number, out)
+                lambda _module, _inputs, out, number=number: found.__setitem__(number, out)
             )
             for number, layer in enumerate(self._model.atom_conv_layers, start=1)
         ]
@@ -54,8 +58,8 @@ class CHGNetBackbone(Backbone):
         finally:
             for hook in hooks:
                 hook.remove()
-        energy = prediction["e"] * graph.n_atoms + self._reference_energy(graph)
-        return BackboneOutput(layers, energy)
+        total = prediction["e"] * graph.n_atoms + self._reference_energy(graph)
+        return BackboneOutput(found, total)
 
     def to(self, device: torch.device | str) -> CHGNetBackbone:
         self._model.to(device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from diep.graph.compute import DIEPData
 from diep.pretrained import load_potential
 
 from mekrr.backbones.base import Backbone, BackboneOutput
-from mekrr.backbones.graph import AtomGraph, build_graph
+from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
 from mekrr.files import sha256
 
 MODEL = "pretrained_models/diep_fold1"
@@ -42,10 +42,12 @@ class DIEP(Backbone):
         self.species = frozenset(numbers.tolist())
         self.weights_sha256 = sha256(path / "state.pt")
 
-    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
-        return build_graph(frames, self._model.model.cutoff)
+    def graph(self, frames: Sequence[Atoms], search: Search = search_pairs) -> AtomGraph:
+        return build_graph(frames, self._model.model.cutoff, search=search)
 
-    def forward(self, graph: AtomGraph) -> BackboneOutput:
+    def forward(
+        self, graph: AtomGraph, layers: Collection[int] | None = None, energy: bool = True
+    ) -> BackboneOutput:
         potential = self._model
         dtype = next(potential.parameters()).dtype
         vectors = graph.edge_vectors().to(dtype)
@@ -64,8 +66,8 @@ class DIEP(Backbone):
             # The network adds the triplets itself, those of all frames at once.
             output = potential.model(data, return_all_layer_output=True)
             references = potential.element_refs(data)
-        energy = potential.data_std * output["final"][:, 0] + potential.data_mean + references
-        return BackboneOutput({t: output[f"gc_{t}"]["node_feat"] for t in self.layers}, energy)
+        total = potential.data_std * output["final"][:, 0] + potential.data_mean + references
+        return BackboneOutput({t: output[f"gc_{t}"]["node_feat"] for t in self.layers}, total)
 
     def to(self, device: torch.device | str) -> DIEP:
         self._model.to(device)

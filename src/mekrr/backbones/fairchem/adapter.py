@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from omegaconf.base import ContainerMetadata, Metadata
 from omegaconf.nodes import AnyNode
 
 from mekrr.backbones.base import Backbone, BackboneOutput, frame_number
-from mekrr.backbones.graph import AtomGraph, build_graph
+from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
 from mekrr.backbones.weights import misfit, unreadable, untrusted
 from mekrr.errors import BackboneError, first_line
 from mekrr.files import sha256
@@ -160,9 +160,9 @@ class FairChem(Backbone):
                         "or the key"
                     )
 
-    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
+    def graph(self, frames: Sequence[Atoms], search: Search = search_pairs) -> AtomGraph:
         backbone = self._model.backbone
-        graph = build_graph(frames, backbone.cutoff)
+        graph = build_graph(frames, backbone.cutoff, search=search)
         # The library's rule: the nearest, and ties within 0.01 Å².
         kept, _ = get_max_neighbors_mask(
             graph.n_atoms,
@@ -177,19 +177,21 @@ class FairChem(Backbone):
             shift=graph.shift[kept],
         )
 
-    def forward(self, graph: AtomGraph) -> BackboneOutput:
-        layers: dict[int, torch.Tensor] = {}
+    def forward(
+        self, graph: AtomGraph, layers: Collection[int] | None = None, energy: bool = True
+    ) -> BackboneOutput:
+        found: dict[int, torch.Tensor] = {}
         backbone = self._model.backbone
         # The input of the next block, not the block's output: channels may be balanced between.
         hooks = [
             block.register_forward_pre_hook(
-                lambda _module, inputs, layer=layer: layers.__setitem__(layer, inputs[0][:, 0])
+                lambda _module, inputs, layer=layer: found.__setitem__(layer, inputs[0][:, 0])
             )
             for layer, block in enumerate(backbone.blocks[1:], start=1)
         ]
         hooks.append(
             backbone.norm.register_forward_hook(
-                lambda _module, _inputs, out: layers.__setitem__(self.layers[-1], out[:, 0])
+                lambda _module, _inputs, out: found.__setitem__(self.layers[-1], out[:, 0])
             )
         )
         data = self._atomic_data(graph)
@@ -202,10 +204,10 @@ class FairChem(Backbone):
         finally:
             for hook in hooks:
                 hook.remove()
-        energy = self._normalizer.denorm(prediction)
+        total = self._normalizer.denorm(prediction)
         if self._references is not None:
-            energy = self._references.undo_refs(data, energy)
-        return BackboneOutput(layers, energy)
+            total = self._references.undo_refs(data, total)
+        return BackboneOutput(found, total)
 
     def to(self, device: torch.device | str) -> FairChem:
         self._model.to(device)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -21,7 +21,7 @@ import torch
 from ase import Atoms
 
 from mekrr.backbones.base import Backbone, BackboneOutput
-from mekrr.backbones.graph import AtomGraph, build_graph
+from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
 from mekrr.backbones.weights import misfit, unreadable, untrusted
 from mekrr.errors import BackboneError, first_line
 from mekrr.files import sha256
@@ -76,10 +76,12 @@ class MACE(Backbone):
             if hasattr(self._model, part):
                 getattr(self._model, part).register_forward_pre_hook(self._in_own_precision)
 
-    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
-        return build_graph(frames, self._cutoff)
+    def graph(self, frames: Sequence[Atoms], search: Search = search_pairs) -> AtomGraph:
+        return build_graph(frames, self._cutoff, search=search)
 
-    def forward(self, graph: AtomGraph) -> BackboneOutput:
+    def forward(
+        self, graph: AtomGraph, layers: Collection[int] | None = None, energy: bool = True
+    ) -> BackboneOutput:
         n_frames = len(graph.n_atoms)
         species = torch.nn.functional.one_hot(self._index_of[graph.species], len(self.species))
         data = {
@@ -94,9 +96,9 @@ class MACE(Backbone):
         }
         with torch.set_grad_enabled(torch.is_grad_enabled() and graph.positions.requires_grad):
             output = self._model(data, compute_force=False)
-        layers = {t: output["node_feats"][:, columns] for t, columns in self._scalars.items()}
-        energy = graph.positions.new_zeros(n_frames)
-        return BackboneOutput(layers, energy.index_add(0, graph.frame, output["node_energy"]))
+        found = {t: output["node_feats"][:, columns] for t, columns in self._scalars.items()}
+        total = graph.positions.new_zeros(n_frames)
+        return BackboneOutput(found, total.index_add(0, graph.frame, output["node_energy"]))
 
     def to(self, device: torch.device | str) -> MACE:
         self._model.to(device)

@@ -10,7 +10,7 @@ import math
 import os
 import pickle
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
@@ -21,7 +21,7 @@ import torch
 from ase import Atoms
 
 from mekrr.backbones.base import Backbone, BackboneOutput
-from mekrr.backbones.graph import AtomGraph, build_graph
+from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
 from mekrr.backbones.schnet.layers import SchNetLayers
 from mekrr.backbones.schnet.tabulated import HermiteTable
 from mekrr.backbones.weights import misfit, some
@@ -94,10 +94,14 @@ class SchNet(Backbone):
         self.species = frozenset(range(1, self._model.embedding.num_embeddings))
         self.weights_sha256 = sha256(weights)
 
-    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
-        return nearest_neighbours(build_graph(frames, self._model.cutoff), MAX_NEIGHBOURS)
+    def graph(self, frames: Sequence[Atoms], search: Search = search_pairs) -> AtomGraph:
+        return nearest_neighbours(
+            build_graph(frames, self._model.cutoff, search=search), MAX_NEIGHBOURS
+        )
 
-    def forward(self, graph: AtomGraph) -> BackboneOutput:
+    def forward(
+        self, graph: AtomGraph, layers: Collection[int] | None = None, energy: bool = True
+    ) -> BackboneOutput:
         model = self._model
         distance = graph.edge_vectors().norm(dim=1)
         # In parts, so that filters and messages stay in the processor's cache; a GPU wants all.
@@ -106,18 +110,22 @@ class SchNet(Backbone):
         parts = [slice(start, start + at_once) for start in range(0, n_edges, at_once)]
         filters = [self._filters(distance[part]) for part in parts]
         h = model.embedding(graph.species)
-        layers = {}
+        wanted = self.layers if layers is None else layers
+        found: dict[int, torch.Tensor] = {}
         for number, block in zip(self.layers, model.interactions, strict=True):
+            if not energy and len(found) == len(wanted):
+                return BackboneOutput(found)
             source = self._linear(block.conv.lin1, h)
             total = torch.zeros_like(source)
             for part, filters_of_part in zip(parts, filters, strict=True):
                 message = source.index_select(0, graph.neighbour[part]) * next(filters_of_part)
                 total = total.index_add(0, graph.centre[part], message)
             h = h + self._linear(block.lin, block.act(self._linear(block.conv.lin2, total)))
-            layers[number] = h
+            if number in wanted:
+                found[number] = h
         atomic = model.lin2(model.act(self._linear(model.lin1, h)))[:, 0]
-        energy = atomic.new_zeros(len(graph.n_atoms)).index_add(0, graph.frame, atomic)
-        return BackboneOutput(layers, energy * self._std + self._mean)
+        total = atomic.new_zeros(len(graph.n_atoms)).index_add(0, graph.frame, atomic)
+        return BackboneOutput(found, total * self._std + self._mean)
 
     def to(self, device: torch.device | str) -> SchNet:
         self._model.to(device)

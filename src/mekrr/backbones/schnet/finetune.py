@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from ase import Atoms
 
-from mekrr.backbones.graph import AtomGraph, build_graph
+from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
 from mekrr.backbones.network import Network, check_frozen
 from mekrr.backbones.radial import Radial
 from mekrr.backbones.rows import add_up, gather, grouping, grouping_indices
@@ -120,8 +120,8 @@ class SchNetFromScratch(Network):
             self._head = Head(SchNetLayers(**architecture), frozen=None)
         self.species = frozenset(range(1, self._head.embedding.num_embeddings))
 
-    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
-        return build_graph(frames, self._head.cutoff)
+    def graph(self, frames: Sequence[Atoms], search: Search = search_pairs) -> AtomGraph:
+        return build_graph(frames, self._head.cutoff, search=search)
 
     def trunk(self, graph: AtomGraph) -> State:
         return self._head.state(graph) | {"species": graph.species.int()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from sevenn import pretrained_potentials
 from sevenn.nn.convolution import IrrepsConvolution
 
 from mekrr.backbones.base import Backbone, BackboneOutput
-from mekrr.backbones.graph import AtomGraph, build_graph
+from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
 from mekrr.backbones.sevennet.convolution import Convolution
 from mekrr.errors import BackboneError
 from mekrr.files import sha256
@@ -72,18 +72,24 @@ class SevenNet(Backbone):
         self.species = frozenset(self._model.type_map or ())
         self.weights_sha256 = sha256(path)
 
-    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
-        return build_graph(frames, self._cutoff)
+    def graph(self, frames: Sequence[Atoms], search: Search = search_pairs) -> AtomGraph:
+        return build_graph(frames, self._cutoff, search=search)
 
-    def forward(self, graph: AtomGraph) -> BackboneOutput:
+    def forward(
+        self, graph: AtomGraph, layers: Collection[int] | None = None, energy: bool = True
+    ) -> BackboneOutput:
+        wanted = self.layers if layers is None else layers
         data = self._data(graph)
-        layers = {}
+        found: dict[int, torch.Tensor] = {}
         for name, step in self._steps:
+            if not energy and len(found) == len(wanted):
+                return BackboneOutput(found)
             data = step(data)
-            if name in self._gates:
-                t, scalars = self._gates[name]
-                layers[t] = data[KEY.NODE_FEATURE][:, :scalars]
-        return BackboneOutput(layers, data[KEY.PRED_TOTAL_ENERGY].reshape(-1))
+            if name in self._gates and (gate := self._gates[name])[0] in wanted:
+                t, scalars = gate
+                found[t] = data[KEY.NODE_FEATURE][:, :scalars]
+        atomic = data[KEY.ATOMIC_ENERGY].reshape(-1)
+        return BackboneOutput(found, data[KEY.PRED_TOTAL_ENERGY].reshape(-1), atomic)
 
     def _data(self, graph: AtomGraph) -> dict[str, torch.Tensor]:
         """Return SevenNet's input."""

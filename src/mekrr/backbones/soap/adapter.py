@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from featomic.systems import SystemBase
 from torch.autograd.function import once_differentiable
 
 from mekrr.backbones.base import Backbone, BackboneOutput
-from mekrr.backbones.graph import AtomGraph, build_graph
+from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
 from mekrr.errors import BackboneError
 
 TRANSITION = 0.5  # Å, the shell inside the cutoff in which neighbours fade out
@@ -91,10 +91,12 @@ class SOAP(Backbone):
             basis=TensorProduct(max_angular=l_max, radial=Gto(max_radial=n_max - 1)),
         )
 
-    def graph(self, frames: Sequence[Atoms]) -> AtomGraph:
-        return build_graph(frames, self._cutoff, half=True)
+    def graph(self, frames: Sequence[Atoms], search: Search = search_pairs) -> AtomGraph:
+        return build_graph(frames, self._cutoff, half=True, search=search)
 
-    def forward(self, graph: AtomGraph) -> BackboneOutput:
+    def forward(
+        self, graph: AtomGraph, layers: Collection[int] | None = None, energy: bool = True
+    ) -> BackboneOutput:
         density = _Density.apply(graph.positions, graph, self)
         _, n_species, n_max = self._shape
         size = n_species * n_max

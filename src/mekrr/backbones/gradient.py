@@ -1,0 +1,43 @@
+"""Forces and stress from outputs of a network, by one pass backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from mekrr.backbones.graph import AtomGraph
+
+
+def forces_and_virial(
+    graph: AtomGraph, outputs: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return forces (n_atoms, 3), eV/Å, and ∂E/∂ε (n_frames, 3, 3), eV, of an energy E.
+
+    Parameters
+    ----------
+    graph : as `AtomGraph.differentiable` gives it, on which the outputs were computed.
+    outputs : what E depends on, such as features. gradients : ∂E/∂ of each.
+    """
+    assert graph.strain is not None
+    of_positions, of_strain = torch.autograd.grad(
+        list(outputs),
+        [graph.positions, graph.strain],
+        [g.to(out) for g, out in zip(gradients, outputs, strict=True)],
+        allow_unused=True,  # an atom alone has no neighbours to depend on
+        materialize_grads=True,
+    )
+    return -of_positions.cpu().numpy(), of_strain.cpu().numpy()
+
+
+def stress_of(atoms: Atoms, virial: np.ndarray) -> np.ndarray | None:
+    """Return the stress (6,), eV/Å³, of a frame in ASE's sign and Voigt order, from ∂E/∂ε (3, 3).
+
+    None for a frame without a cell.
+    """
+    if atoms.cell.rank < 3:
+        return None
+    return full_3x3_to_voigt_6_stress((virial + virial.T) / (2.0 * atoms.get_volume()))

@@ -14,6 +14,8 @@ from mekrr.backbones.rows import add_up
 if TYPE_CHECKING:
     from mekrr.backbones.sevennet.convolution import Path
 
+EDGES_AT_ONCE = 768  # intermediate results of so many just stay in the cache
+
 
 class Transpose:
     """Gradients of a convolution, in few passes over what each edge has.
@@ -33,12 +35,15 @@ class Transpose:
     """
 
     def __init__(self, paths: Sequence[Path]):
-        self._paths = paths
         self._sizes = [path.width * path.out_dim for path in paths]
-        self._groups: dict[tuple[int, int], list[int]] = {}  # paths by their part of the harmonics
-        for k, path in enumerate(paths):
-            columns = path.harmonics.start, path.harmonics.stop
-            self._groups.setdefault(columns, []).append(k)
+        # Paths of the same l', with their parts of G and of T.
+        self._groups = []
+        for columns in sorted({(path.harmonics.start, path.harmonics.stop) for path in paths}):
+            members = [k for k, path in enumerate(paths) if path.harmonics == slice(*columns)]
+            bounds = accumulate((paths[k].width * paths[k].in_dim for k in members), initial=0)
+            parts = [slice(*part) for part in pairwise(bounds)]
+            group = [(paths[k], k, part) for k, part in zip(members, parts, strict=True)]
+            self._groups.append((slice(*columns), group))
 
     def __call__(
         self,
@@ -64,26 +69,24 @@ class Transpose:
         of_x = [torch.zeros_like(x) for x in gathered]
         of_harmonics, of_weights = torch.empty_like(harmonics), torch.empty_like(weights)
         parts = upstream.split(self._sizes, dim=1)
-        for (start, stop), members in self._groups.items():
-            paths = [self._paths[k] for k in members]
-            table = torch.cat([path.coupled(parts[k]) for path, k in zip(paths, members, strict=True)], 2)
-            with torch.enable_grad():
-                values = harmonics[:, start:stop].detach().requires_grad_()
-                rows = _weighted(table, edges["centre"], values)
-            products = torch.empty_like(rows)
-            bounds = accumulate((path.width * path.in_dim for path in paths), initial=0)
-            for path, (begin, end) in zip(paths, pairwise(bounds), strict=True):
-                t, product = (
-                    a[:, begin:end].unflatten(1, (path.in_dim, path.width))
-                    for a in (rows.detach(), products)
-                )
-                x, w = gathered[path.block], weights[:, path.weights]
-                torch.mul(x, w[:, None], out=product)
-                of_x[path.block].addcmul_(t, w[:, None])
-                of_w = torch.mul(t[:, 0], x[:, 0], out=of_weights[:, path.weights])
-                for m in range(1, path.in_dim):
-                    of_w.addcmul_(t[:, m], x[:, m])
-            (of_harmonics[:, start:stop],) = torch.autograd.grad(rows, values, products)
+        for columns, group in self._groups:
+            table = torch.cat([path.coupled(parts[k]) for path, k, _ in group], dim=2)
+            for start in range(0, len(weights), EDGES_AT_ONCE):
+                some = slice(start, start + EDGES_AT_ONCE)
+                with torch.enable_grad():
+                    values = harmonics[some, columns].detach().requires_grad_()
+                    rows = _weighted(table, edges["centre"][some], values)
+                products = torch.empty_like(rows)
+                for path, _, part in group:
+                    shape = (path.in_dim, path.width)
+                    t = rows.detach()[:, part].unflatten(1, shape)
+                    x, w = gathered[path.block][some], weights[some, None, path.weights]
+                    torch.mul(x, w, out=products[:, part].unflatten(1, shape))
+                    of_x[path.block][some].addcmul_(t, w)
+                    of_w = torch.mul(t[:, 0], x[:, 0], out=of_weights[some, path.weights])
+                    for m in range(1, path.in_dim):
+                        of_w.addcmul_(t[:, m], x[:, m])
+                (of_harmonics[some, columns],) = torch.autograd.grad(rows, values, products)
         sums = [
             add_up(edges, "neighbour", x.flatten(1)).view(n_atoms, *x.shape[1:]).transpose(1, 2)
             for x in of_x

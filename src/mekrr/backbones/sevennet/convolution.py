@@ -20,13 +20,13 @@ EDGES = "edges"  # entry of SevenNet's input that is ours: what `edges_of` retur
 
 
 def edges_of(graph: AtomGraph) -> dict[str, Any]:
-    """Return the ends of the edges, grouped by centre and, if gradients are wanted, by neighbour.
+    """Return the ends of the edges, grouped by centre and, for gradients, by neighbour.
 
     And room for the entries of their matrices, which the layers share.
     """
     n_atoms = len(graph.species)
     edges = {"entries": {}, **grouping("centre", graph.centre, n_atoms)}
-    if graph.positions.requires_grad and torch.is_grad_enabled():
+    if torch.is_grad_enabled():
         return edges | grouping("neighbour", graph.neighbour, n_atoms)
     return edges | {"neighbour": graph.neighbour.int()}
 

@@ -20,6 +20,7 @@ from mekrr.kernels.expansion import Expansion, expansion_of
 from mekrr.kernels.gram import Gram
 from mekrr.kernels.training import Normalisation, new_gram
 from mekrr.kernels.weights import Shares
+from mekrr.models.inputs import require_known
 from mekrr.models.kernel import KernelModel
 from mekrr.models.potentials.base import Evaluation, Potential
 from mekrr.torch_settings import own_torch_settings
@@ -72,6 +73,7 @@ class KernelPotential(Potential):
     def evaluate(
         self, atoms: Atoms, *, std: bool = False, search: Search = search_pairs
     ) -> Evaluation:
+        require_known([atoms.numbers], self.references.per_species)
         mask = selected(atoms, self.atoms, "frame")
         numbers, formula = atoms.numbers[mask], [atoms.get_chemical_formula()]
         with own_torch_settings():

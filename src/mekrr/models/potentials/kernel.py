@@ -140,7 +140,6 @@ class KernelPotential(Potential):
 
     def _selected(self, atoms: Atoms) -> np.ndarray:
         """Return the mask (n,) of atoms that enter the kernel; refuse what it does not know."""
-        self.backbone.check_species([atoms], "potential")
         mask = selected(atoms, self.atoms, "potential")
         unknown = set(atoms.symbols) - set(self.references.per_species)
         unknown |= set(Symbols(np.setdiff1d(atoms.numbers[mask], self.training.species)))

@@ -121,6 +121,7 @@ class Run:
             "positions": atoms.get_positions(),
             "momenta": atoms.get_momenta(),
             "random": np.array(json.dumps(rng.bit_generator.state)),
+            "left": np.array(self.left),
         }
 
     @classmethod
@@ -133,7 +134,7 @@ class Run:
         rng.bit_generator.state = json.loads(str(state["random"]))
         rows = [Row(*row) for row in state["log"].tolist()]
         arrays = (list(state[key]) for key in ("times", "frames", "energies", "forces"))
-        return cls(rows, *arrays)
+        return cls(rows, *arrays, str(state["left"]))
 
 
 def simulate(
@@ -147,13 +148,13 @@ def simulate(
     """Run to the end, or until limits are passed; from the checkpoint if there is one.
 
     All runs with the same start and settings begin with the same velocities, whatever the
-    calculator. A run that goes on from its checkpoint is the unbroken one to rounding. Whoever
-    has written what it left removes the checkpoint.
+    calculator. A run that goes on from its checkpoint is the unbroken one to rounding, and one
+    that had ended is read from it. Whoever has written what it left removes the checkpoint.
 
     Parameters
     ----------
     start : its constraints and masses count, its velocities do not.
-    checkpoint : the file of its state, written now and then.
+    checkpoint : the file of its state, written now and then and at the end.
     progress : called with the number of steps just done.
     """
     atoms = start.copy()
@@ -166,10 +167,10 @@ def simulate(
     saved = read_state(checkpoint, asdict(settings), run.state(atoms, rng))
     if saved is not None:
         run = Run.taken_up(saved, atoms, rng)
-    done = settings.every * (len(run.rows) - 1)
+    done = round(run.rows[-1].time_fs / settings.timestep)
     progress(done)
     dynamics, written = _dynamics(atoms, settings, rng), time.monotonic()
-    for step in range(done + 1, settings.steps + 1):
+    for step in range(done + 1, 1 + (done if run.left else settings.steps)):
         try:
             dynamics.run(1)
         except DataError as error:  # what the potential says of a frame that is none
@@ -187,6 +188,7 @@ def simulate(
         if due and time.monotonic() - written > PAUSE:
             write_state(checkpoint, asdict(settings), run.state(atoms, rng))
             written = time.monotonic()
+    write_state(checkpoint, asdict(settings), run.state(atoms, rng))
     return run
 
 

@@ -1,17 +1,29 @@
 """Molecular dynamics: energy conserved, taken up exactly, ended where it leaves the physics."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from ase import Atoms
 from ase.build import fcc111
+from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
-from ase.geometry import get_distances
 from ase.data import covalent_radii
+from ase.geometry import get_distances
 
 from mekrr.errors import DataError
 from mekrr.study.experiments.molecular_dynamics import engine
 from mekrr.study.experiments.molecular_dynamics.engine import Settings, simulate
+from mekrr.study.experiments.molecular_dynamics.facts import (
+    against_truth,
+    bond_lengths,
+    summaries,
+)
 from mekrr.study.experiments.molecular_dynamics.limits import Limits, closeness
+from mekrr.study.plots.molecular_dynamics import draw
+from mekrr.study.plots.style import save
+from mekrr.study.tables.molecular_dynamics import grids
 
 WIDE = Limits(hottest=5.0, closest=0.3, drift=100.0)
 
@@ -44,8 +56,8 @@ class Broken(EMT):
 
 def test_energy_is_conserved_to_the_square_of_the_time_step(slab, tmp_path):
     spread = []
-    for timestep in (4.0, 2.0):
-        n = round(240 / timestep)
+    for timestep in (5.0, 2.5):
+        n = round(150 / timestep)
         how = settings(timestep=timestep, steps=n, every=1, frames_every=n)
         log = simulate(slab, EMT(), how, WIDE, tmp_path / "state.npz").log
         assert len(log) == n + 1
@@ -72,9 +84,9 @@ def test_log_and_frames_are_what_the_calculator_says(slab, tmp_path):
 
 
 def test_thermostat_holds_the_temperature(slab, tmp_path):
-    how = settings("NVT", steps=1500, friction=0.05)
+    how = settings("NVT", timestep=5.0, steps=300, every=1, frames_every=300, friction=0.05)
     log = simulate(slab, EMT(), how, WIDE, tmp_path / "state.npz").log
-    assert log["temperature_K"][50:].mean() == pytest.approx(300.0, rel=0.12)
+    assert log["temperature_K"][60:].mean() == pytest.approx(300.0, rel=0.15)
 
 
 def test_all_calculators_begin_alike(slab, tmp_path):
@@ -189,3 +201,127 @@ def test_closeness_is_the_least_share_over_periodic_images(slab, rng):
     distances = get_distances(slab.positions + slab.cell[0] + slab.cell[1], images.positions)[1]
     least = distances[distances > 1e-9].min()
     assert closeness(slab) == pytest.approx(least / (2 * covalent_radii[29]))
+
+
+def walk(times, energies, symbols="Cu2", step=0.0):
+    """Frames with given energies whose two atoms drift apart."""
+    frames = []
+    for k, (time, energy) in enumerate(zip(times, energies, strict=True)):
+        atoms = Atoms(symbols, positions=[[0, 0, 0], [0, 0, 2.5 + step * k]], cell=[9.0] * 3)
+        atoms.pbc = True
+        forces = [[0, 0, 0.3], [0, 0, -0.3]]
+        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces)
+        atoms.info["time_fs"] = time
+        frames.append(atoms)
+    return frames
+
+
+class Flat(Calculator):
+    """An energy without forces."""
+
+    implemented_properties = ("energy", "forces")
+
+    def calculate(self, *arguments):
+        super().calculate(*arguments)
+        self.results = {"energy": 1.0, "forces": np.zeros((len(self.atoms), 3))}
+
+
+def test_errors_are_those_against_the_true_potential():
+    counted = []
+    table = against_truth(walk([0.0, 10.0], [1.5, 0.5]), Flat(), counted.append)
+    assert table["time_fs"].tolist() == [0.0, 10.0]
+    assert (table["energy"] - table["true_energy"]).tolist() == [0.5, -0.5]
+    np.testing.assert_allclose(table["force_mse"], 2 * 0.3**2 / 6)
+    assert sum(counted) == 2
+
+
+def test_bonds_are_those_of_the_first_frame_over_periodic_images():
+    frames = walk([0.0, 1.0, 2.0], [0.0] * 3, step=0.1)
+    for atoms in frames:
+        atoms.positions += [0, 0, 8.0]
+        atoms.wrap()
+        atoms.append("O")
+        atoms.positions[2] = atoms.positions[0] + [1.2, 0, 0]
+        atoms.append("H")  # of no bond
+        atoms.positions[3] = atoms.positions[0] + [-3.0, 0, 0]
+    found = bond_lengths(frames)
+    assert list(dict.fromkeys(found["bond"])) == ["O–Cu", "Cu–Cu"]
+    assert found.loc[found["bond"] == "O–Cu", "count"].tolist() == [3]
+    lengths = found[found["bond"] == "Cu–Cu"]
+    np.testing.assert_allclose(lengths["length"], [2.5, 2.6, 2.7], atol=1e-9)
+    assert lengths["count"].tolist() == [1, 1, 1]
+
+
+def facts(shift=0.0, drift=0.0, wrong=(0.0, 0.0, 0.0, 0.0), left="", method="DIEP"):
+    """Log, errors and bonds of a run by hand: 3 ps, two atoms."""
+    times = np.arange(4) * 1000.0
+    labels = {"dataset": "mine", "ensemble": "NVE", "method": method, "backbone": "none"}
+    log = {
+        "time_fs": times,
+        "total_energy": -7.0 + 2e-3 * drift * times / 1000,
+        "temperature_K": [290.0, 300.0, 310.0, 320.0],
+        "left": ["", "", "", left],
+    }
+    energy = 2e-3 * np.array(wrong)
+    errors = {
+        "time_fs": times,
+        "n_atoms": 2,
+        "energy": energy - 5.0,
+        "true_energy": -5.0,
+        "force_mse": [0.01, 0.03, 0.01, 0.03],
+    }
+    lengths = np.arange(1.0, 1.2, 0.002) + shift
+    bonds = {"bond": "N–N", "length": lengths, "count": np.arange(len(lengths)) % 3}
+    return [pd.DataFrame(labels | table) for table in (log, errors, bonds)]
+
+
+def together(*runs):
+    return [pd.concat(tables, ignore_index=True) for tables in zip(*runs, strict=True)]
+
+
+def test_summary_of_series_made_by_hand():
+    own = facts(0.03, -1.5, (4.0, 6.0, 18.0, 0.0), "too hot", "GAP-SOAP")
+    table = summaries(*together(own, facts()), tolerance=10.0).set_index("method")
+    ours, true = table.loc["GAP-SOAP"], table.loc["DIEP"]
+    assert ours["drift"] == pytest.approx(-1.5)
+    assert ours["temperature"] == pytest.approx(305.0)
+    assert ours["N–N (Å)"] == pytest.approx(0.03, abs=1e-6)
+    assert ours["energy_mae"] == pytest.approx(np.mean([3, 1, 11, 7]))
+    assert ours["energy_rmse"] == pytest.approx(np.std([4, 6, 18, 0]))
+    assert ours["force_rmse"] == pytest.approx(1000 * np.sqrt(0.02))
+    assert (ours["ps"], ours["left"], ours["true_ps"]) == (3.0, "too hot", 2.0)
+    assert (true["left"], true["true_ps"], true["energy_mae"]) == ("", 3.0, 0.0)
+    assert true["N–N (Å)"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_no_drift_where_a_thermostat_acts():
+    tables = together(facts(drift=3.0))
+    for table in tables:
+        table["ensemble"] = "NVT"
+    assert summaries(*tables, tolerance=10.0)["drift"].isna().all()
+
+
+def test_printed_table_says_why_a_run_ended():
+    own = facts(0.03, -1.5, (4.0, 6.0, 18.0, 0.0), "too hot", "GAP-SOAP")
+    table = summaries(*together(own, facts()), tolerance=10.0)
+    (grid,) = grids(table, {"mine": {"title": "Mine"}}, {})
+    assert grid.title == "Mine, NVE"
+    true, ours = grid.rows
+    assert (true.stub[0], ours.stub[0]) == ("DIEP", "GAP-SOAP")
+    assert ours.cells[-1].value == "too hot"
+    assert [cell.value for cell in ours.cells[:4]] == ["3.00", "2.00", "305", "-1.50"]
+    assert [cell.value for cell in true.cells[4:]] == ["–"] * 5
+
+
+def test_figure_shows_every_run(tmp_path):
+    own = facts(0.03, -1.5, (4.0, 6.0, 18.0, 0.0), "too hot", "GAP-SOAP")
+    figure = draw(*together(own, facts()), 10.0, 3.0, {}, "Mine, NVE")
+    total, _, error, bonds, empty, reached = figure.axes
+    assert len(total.lines) == 2
+    np.testing.assert_allclose(total.lines[1].get_ydata(), [0.0, -1.5, -3.0, -4.5])
+    np.testing.assert_allclose(error.lines[0].get_ydata(), [0.0, 2.0, 14.0, -4.0], atol=1e-9)
+    assert bonds.get_xlabel() == "N–N bond (Å)"
+    assert not empty.axison
+    assert [text.get_text() for text in reached.texts] == ["too hot"]
+    assert [bar.get_width() for bar in reached.patches] == [3.0, 3.0]
+    save(figure, [str(tmp_path / "figure.png")])

@@ -29,6 +29,7 @@ COLOURS = METHOD_COLOURS | {TRUE: "black"}
 STYLES = ("-", "--", ":", "-.")  # of backbones
 SHOWN_BONDS = 2
 MOST_BINS = 50
+MOST_POINTS = 100  # of a temperature, which is averaged over what lies between them
 TAILS = (0.002, 0.998)  # of the lengths of bonds, beyond which nothing is drawn
 
 
@@ -72,7 +73,7 @@ def draw(
         log, wrong = (_of(facts, run) for facts in (logs, errors))
         time = log["time_fs"] / 1000
         total.plot(time, _from_start(log["total_energy"], n_atoms), **lines[run])
-        temperature.plot(time, log["temperature_K"], **lines[run])
+        temperature.plot(_smooth(time), _smooth(log["temperature_K"]), **lines[run])
         if run[2] != TRUE:
             course = _from_start(wrong["energy"] - wrong["true_energy"], n_atoms)
             error.plot(wrong["time_fs"] / 1000, course, **lines[run])
@@ -90,6 +91,7 @@ def draw(
     for axis in of_bonds[len(names) :]:
         axis.set_axis_off()
     _draw_reached(reached, table, lines, length)
+    reached.set_xlabel(f"Length of the run (ps)\ntick: true to {tolerance:g} meV/atom")
     title_figure(figure, title, fontsize=9)
     handles = [Line2D([], [], **lines[r], label=fit_label(r[2], r[3], backbones)) for r in runs]
     legend_below(figure, handles, 4)
@@ -97,12 +99,17 @@ def draw(
 
 
 def _of(table: pd.DataFrame, run: tuple[str, ...]) -> pd.DataFrame:
-    return table[(table[RUN] == run).all(axis=1)]
+    return table[(table[RUN] == list(run)).all(axis=1)]
 
 
 def _from_start(energy: pd.Series, n_atoms: int) -> pd.Series:
     """Return energies (eV) as meV/atom from the first."""
     return 1000 * (energy - energy.iloc[0]) / n_atoms
+
+
+def _smooth(values: pd.Series) -> np.ndarray:
+    """Return means of consecutive values, at most `MOST_POINTS` of them."""
+    return np.array([p.mean() for p in np.array_split(values, min(len(values), MOST_POINTS))])
 
 
 def _draw_bond(axis: Axes, name: str, bonds: pd.DataFrame, lines: Mapping) -> None:
@@ -135,6 +142,6 @@ def _draw_reached(axis: Axes, table: pd.DataFrame, lines: Mapping, length: float
             axis.annotate(
                 row["left"], (row["ps"], y), (3, 0), textcoords="offset points", va="center"
             )
-    axis.set(xlabel="Length of the run (ps)", xlim=(0, length), ylim=(len(lines) - 0.4, -0.6))
+    axis.set(xlim=(0, length), ylim=(len(lines) - 0.4, -0.6))
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)

@@ -1,0 +1,36 @@
+"""What is known of energies beforehand: an energy for each atom, by its species."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+
+from mekrr.data.references import References
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Energies of atoms that no position changes.
+
+    Attributes
+    ----------
+    references : by species; None for none.
+    per_atom : eV, the same for every atom, which comes to these.
+    """
+
+    references: References | None = None
+    per_atom: float = 0.0
+
+    def energies(self, atoms: Atoms) -> np.ndarray:
+        """Return them (n,) in eV; raises a DataError if a species has none."""
+        if self.references is None:
+            return np.full(len(atoms), self.per_atom)
+        return self.references.of(list(atoms.symbols), "frame") + self.per_atom
+
+    def doubt(self, atoms: Atoms) -> str | None:
+        """Return what is undetermined of a frame's; see `References.doubt`."""
+        if self.references is None:
+            return None
+        return self.references.doubt([atoms.get_chemical_formula()], [0], extensive=True)

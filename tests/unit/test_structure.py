@@ -25,6 +25,8 @@ def refused(atoms, words):
         ([9.0, 0, 9], (False, True, False), "periodic, but its cell has no volume"),
         ([[9.0, 0, 0], [0, 9, 0], [9, 9, 0]], True, "periodic, but its cell has no volume"),
         ([[9.0, 0, 0], [18, 0, 0], [0, 0, 9]], (True, True, False), "its cell has no volume"),
+        ([[9.0, 0, 0], [18, 0, 0], [0, 0, 0]], (True, False, False), "along one line and"),
+        ([[9.0, 0, 0], [18, 0, 0], [0, 0, 0]], False, "along one line and"),
         ([1e-3] * 3, True, "its cell has no volume|cell of 0.001 Å"),
         ([9.0, 9, NAN], True, "cell is not finite"),
         ([9.0, 9, INF], False, "cell is not finite"),

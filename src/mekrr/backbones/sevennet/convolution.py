@@ -21,7 +21,7 @@ EDGES = "edges"  # entry of SevenNet's input that is ours: what `edges_of` retur
 
 
 def edges_of(graph: AtomGraph) -> dict[str, torch.Tensor]:
-    """Return the ends of the edges, grouped by centre and, if gradients are wanted, by neighbour."""
+    """Return the ends of edges, grouped by centre and, if gradients are wanted, by neighbour."""
     n_atoms = len(graph.species)
     edges = grouping("centre", graph.centre, n_atoms)
     if graph.positions.requires_grad and torch.is_grad_enabled():

@@ -18,13 +18,11 @@ class Repulsive(AnalyticBackbone):
     weights_sha256 = "one"
 
     def forward(self, graph, layers=None, energy=True):
-        found = super().forward(graph, layers).layers
-        if not energy:
-            return BackboneOutput(found)
         pair = 0.5 * torch.exp(-graph.edge_vectors().norm(dim=1))
         atomic = pair.new_zeros(len(graph.species)).index_add(0, graph.centre, pair)
         total = pair.new_zeros(len(graph.n_atoms)).index_add(0, graph.frame, atomic)
-        return BackboneOutput(found, total, atomic)
+        found = super().forward(graph, layers).layers
+        return BackboneOutput(found, total, atomic) if energy else BackboneOutput(found)
 
 
 def frame(rng, symbols, spread=0.1):

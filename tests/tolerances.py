@@ -19,6 +19,7 @@ COVERAGE = (0.88, 0.98)  # of nominal 95 % intervals from 200 frames, 400 of the
 MEDIAN = 1e-6  # relative, float32 squared distances counted in bins
 GAP_EQUATION = 1e-6  # eV, a potential's energies against the sum over its kernel
 GAP_INVARIANCE = 1e-6  # eV, turned, moved, doubled cells
+SUMMED = 1e-5  # eV/atom, float32 kernels with atoms summed by weights, against Gram matrices
 GPU = 2e-4  # relative to the largest feature, float32 on a GPU against the CPU
 GPU_GRADIENT = 1e-3  # relative to the largest component, the same
 SLURM = 1e-9  # relative, errors of fits on the same machine, as jobs of Slurm or not

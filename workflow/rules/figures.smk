@@ -246,6 +246,28 @@ use rule fig_errors as fig_dynamics with:
         recipe=lookup(within=config, dpath="surrogates/{dataset}"),
 
 
+use rule fig_errors as fig_molecular_dynamics with:
+    """Energies along dynamics with what was fitted, bonds, and how far each method got."""
+    input:
+        logs=targets.molecular_dynamics("log"),
+        errors=targets.molecular_dynamics("errors"),
+        bonds=targets.molecular_dynamics("bonds"),
+        code=plot_code("molecular_dynamics"),
+    output:
+        figure=figure(
+            "{dataset}/molecular_dynamics-{ensemble}",
+            "Molecular dynamics with the fitted methods",
+            "molecular_dynamics_figure",
+        ),
+    log:
+        "results/logs/fig_molecular_dynamics/{dataset}-{ensemble}.log",
+    benchmark:
+        "results/benchmarks/fig_molecular_dynamics/{dataset}-{ensemble}.tsv"
+    params:
+        tolerance=CONFIG.molecular_dynamics.tolerance,
+        length=CONFIG.molecular_dynamics.length,
+
+
 rule figures:
     """All figures of the study."""
     input:

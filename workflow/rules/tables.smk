@@ -15,6 +15,7 @@ out:  results/tables/metrics.csv         every fit, layer and part
       results/tables/timing.*            what the methods cost
       results/tables/data_checks.*       what the data sets and their splits are like
       results/tables/dynamics.*          the dynamics behind the surrogates
+      results/tables/molecular_dynamics.* dynamics with what was fitted
       results/tables/provenance.*        versions, hardware, checksums behind the numbers
 """
 
@@ -244,6 +245,28 @@ use rule learning_table as dynamics_table with:
         "results/logs/dynamics_table.log",
     benchmark:
         "results/benchmarks/dynamics_table.tsv"
+
+
+use rule learning_table as molecular_dynamics_table with:
+    """Dynamics with what was fitted to surrogates, against those of the true potential."""
+    input:
+        logs=targets.all_molecular_dynamics("log"),
+        errors=targets.all_molecular_dynamics("errors"),
+        bonds=targets.all_molecular_dynamics("bonds"),
+        code=table_code("molecular_dynamics"),
+    output:
+        csv="results/tables/molecular_dynamics.csv",
+        latex="results/tables/molecular_dynamics.tex",
+        markdown="results/tables/molecular_dynamics.md",
+        html=page("molecular_dynamics", "Molecular dynamics with the fitted methods"),
+    log:
+        "results/logs/molecular_dynamics_table.log",
+    benchmark:
+        "results/benchmarks/molecular_dynamics_table.tsv"
+    params:
+        tolerance=CONFIG.molecular_dynamics.tolerance,
+        datasets=entries.datasets(),
+        backbones=entries.backbones(),
 
 
 use rule learning_table as provenance_table with:

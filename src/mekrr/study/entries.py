@@ -124,6 +124,21 @@ class Entries:
         published = self.config.networks[wildcards.network].published_transfer
         return self.training(wildcards) | (published.given() if published else {})
 
+    def dynamics(self, wildcards: Any) -> dict[str, Any]:
+        """Return how molecular dynamics of a surrogate run, but for the limits."""
+        config = self.config.molecular_dynamics
+        recipe = self.config.surrogates[wildcards.dataset]
+        return {
+            "ensemble": wildcards.ensemble,
+            "temperature": recipe.runs[0].temperature,
+            "timestep": recipe.dynamics.timestep,
+            "friction": recipe.dynamics.friction,
+            "steps": round(1000 * config.length / recipe.dynamics.timestep),
+            "every": config.every,
+            "frames_every": config.frames_every,
+            "seed": int(wildcards.seed),
+        }
+
     def networks(self) -> dict[str, str]:
         """Return the networks of the study by their names in tables."""
         registry = self.config.networks

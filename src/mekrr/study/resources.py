@@ -180,3 +180,11 @@ class JobResources:
             "kernel": self.fit_minutes,
         }
         return of_kind[self.targets.transfer_kind(wildcards)](wildcards, attempt)
+
+    def dynamics_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Steps of 3 ms an atom with SevenNet-0, for each method of a job; five times that."""
+        config = self.targets.config
+        entry = config.molecular_dynamics
+        steps = 1000 * entry.length / config.surrogates[wildcards.dataset].dynamics.timestep
+        _, n_atoms = self.data_size(wildcards)
+        return attempt * (10 + round(len(entry.methods) * 0.015 * n_atoms * steps / 60))

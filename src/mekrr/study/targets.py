@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 from mekrr.backbones.entry import Download, member_file
 from mekrr.data.strategies import STRATEGIES
 from mekrr.study.config import StudyConfig
+from mekrr.study.methods import METHODS, methods_of
 
 KINDS_OF_HEATMAP = ("heatmap", "layers", "contributions")
+TRUTH = "truth"  # stands for a model in the names of files: the potential that made the data
 
 
 class Benchmark(NamedTuple):
@@ -70,6 +72,11 @@ class Targets:
     def surrogates(self) -> list[str]:
         """Those that this project made, by their recipes."""
         return [name for name in self.datasets if name in self.config.surrogates]
+
+    @property
+    def simulated(self) -> list[str]:
+        """Those with molecular dynamics."""
+        return [d for d in self.config.molecular_dynamics.datasets if d in self.datasets]
 
     @property
     def in_blocks(self) -> list[str]:
@@ -311,6 +318,37 @@ class Targets:
             "choices": [f"{fits}/{part}.choices.csv" for part in ("baselines", "mekrr")],
         }
 
+    # Molecular dynamics, under the first split. {dataset} and {ensemble} are left to be filled in.
+
+    @property
+    def simulating(self) -> list[str]:
+        """What runs, as names of files: the true potential, then what the study has fitted."""
+        config, study = self.config.molecular_dynamics, self.config.study
+        methods = [METHODS[name] for name in config.methods]
+        frozen = any(method in methods_of("frozen") for method in methods)
+        potential = any(method.kind == "potential" for method in methods)
+        return [
+            TRUTH,
+            *(name for name in study.backbones if frozen and name in config.backbones),
+            *(n for n in study.networks if self.config.networks[n].method in config.methods),
+            *(["gap-soap"] if study.gap and potential else []),
+        ]
+
+    def molecular_dynamics(self, table: str) -> list[str]:
+        """Return one table of all that runs: log, errors or bonds."""
+        (split, *_) = self.first_split("{strategy}-{seed}")
+        folder = f"results/molecular_dynamics/{{dataset}}/{split}/{{ensemble}}"
+        return [f"{folder}/{name}.{table}.csv" for name in self.simulating]
+
+    def all_molecular_dynamics(self, table: str) -> list[str]:
+        """Return the same of every data set and ensemble."""
+        patterns = [
+            path.replace("{ensemble}", ensemble)
+            for ensemble in self.config.molecular_dynamics.ensembles
+            for path in self.molecular_dynamics(table)
+        ]
+        return self.of_datasets(patterns, self.simulated)
+
     # Tables and figures.
 
     def tables(self) -> list[str]:
@@ -327,12 +365,14 @@ class Targets:
             "data_checks.md",
             "provenance.csv",
             *(["dynamics.csv"] if self.surrogates else []),
+            *(["molecular_dynamics.csv"] if self.all_molecular_dynamics("log") else []),
         ]
         return [f"results/tables/{name}" for name in names]
 
     def figures(self) -> list[str]:
         """Return a file of each figure."""
         networks = self.config.study.networks
+        ensembles = self.config.molecular_dynamics.ensembles
         names = [
             "method",
             "alpha_sweep",
@@ -343,6 +383,7 @@ class Targets:
             "spectrum",
             "leaks",
             *(f"{d}/dynamics" for d in self.surrogates),
+            *(f"{d}/molecular_dynamics-{e}" for d in self.simulated for e in ensembles),
             "errors",
             *(f"{d}/history" for d in self.datasets if networks),
             "calibration",

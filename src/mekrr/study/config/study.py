@@ -12,6 +12,7 @@ from mekrr.closed import Chosen, Closed, OneOf, Several, Unique, fault
 from mekrr.features.rule import AtomRule
 from mekrr.kernels.atom import RADIAL
 from mekrr.study.config.datasets import Dataset
+from mekrr.study.config.molecular_dynamics import MolecularDynamics
 from mekrr.study.config.networks import Network, Training
 from mekrr.study.config.surrogates import Surrogate
 from mekrr.study.config.types import Name, Positive, Strategy
@@ -253,6 +254,7 @@ class StudyConfig(Closed):
     learning: Learning
     ablation: Ablation
     heatmap: Heatmap
+    molecular_dynamics: MolecularDynamics
     datasets: dict[Name, Dataset] = Field(description="entries by name")
     backbones: dict[Name, Backbone] = Field(description="entries by name")
     networks: dict[Name, Network] = Field(description="entries by name")

@@ -22,7 +22,7 @@ from mekrr.models.potentials.base import Potential
 from mekrr.models.potentials.baseline import Baseline
 from mekrr.models.potentials.kernel import KernelPotential
 from mekrr.models.problem import Problem
-from mekrr.study.experiments.fits import read_alpha
+from mekrr.study.experiments.fits import Fit, read_alpha
 from mekrr.study.experiments.kinds.kernel import Models, by_baseline
 from mekrr.study.recipes import Recipe, recipes_from
 
@@ -44,13 +44,11 @@ def potentials(step, problem: Problem) -> Iterator[tuple[str, Potential]]:
     )
 
 
-def of_fit(
-    step, problem: Problem, kind: Models, choices: pd.DataFrame
-) -> Iterator[tuple[str, Potential]]:
-    """Yield the same of a fit that an opened kind has just made, with its choices."""
+def of_fit(step, kind: Models, problem: Problem, fit: Fit) -> Iterator[tuple[str, Potential]]:
+    """Yield the same of a fit in memory."""
     return with_choices(
         kind.by_baseline(problem),
-        choices,
+        fit.choices,
         kind.features,
         kind.methods,
         _backbone(step, problem),

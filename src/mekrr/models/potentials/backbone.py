@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -50,5 +51,5 @@ class BackbonePotential(Potential):
             of_atoms = energies + output.atomic_energy.detach().double().cpu().numpy()
         return Evaluation(energy, forces, stress_of(atoms, virial), of_atoms)
 
-    def doubt(self, atoms: Atoms) -> str | None:
-        return self.baseline.doubt(atoms)
+    def doubt(self, frames: Sequence[Atoms]) -> str | None:
+        return self.baseline.doubt(frames)

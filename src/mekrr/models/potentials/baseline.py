@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,9 @@ class Baseline:
             return np.full(len(atoms), self.per_atom)
         return self.references.of(list(atoms.symbols), "frame") + self.per_atom
 
-    def doubt(self, atoms: Atoms) -> str | None:
-        """Return what is undetermined of a frame's; see `References.doubt`."""
+    def doubt(self, frames: Sequence[Atoms]) -> str | None:
+        """Return what is undetermined of some frames'; see `References.doubt`."""
         if self.references is None:
             return None
-        return self.references.doubt([atoms.get_chemical_formula()], [0], extensive=True)
+        formulas = [atoms.get_chemical_formula() for atoms in frames]
+        return self.references.doubt(formulas, range(len(frames)), extensive=True)

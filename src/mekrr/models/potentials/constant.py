@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,5 +26,5 @@ class ConstantPotential(Potential):
         stress = np.zeros(6) if atoms.cell.rank == 3 else None
         return Evaluation(float(energies.sum()), np.zeros((len(atoms), 3)), stress, energies)
 
-    def doubt(self, atoms: Atoms) -> str | None:
-        return self.baseline.doubt(atoms)
+    def doubt(self, frames: Sequence[Atoms]) -> str | None:
+        return self.baseline.doubt(frames)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ase import Atoms
@@ -34,5 +35,5 @@ class GapPotential(Potential):
             float(known.sum()) + found.energy, found.forces, stress, known + found.energies
         )
 
-    def doubt(self, atoms: Atoms) -> str | None:
-        return self.baseline.doubt(atoms)
+    def doubt(self, frames: Sequence[Atoms]) -> str | None:
+        return self.baseline.doubt(frames)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -47,5 +48,5 @@ class NetworkPotential(Potential):
         energy = known + self.factor * output.item()
         return Evaluation(energy, forces, stress_of(atoms, virial))
 
-    def doubt(self, atoms: Atoms) -> str | None:
-        return self.baseline.doubt(atoms)
+    def doubt(self, frames: Sequence[Atoms]) -> str | None:
+        return self.baseline.doubt(frames)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from mekrr.choices import EXTENSIVE
 from mekrr.data.references import Rule
 from mekrr.data.units import unit_doubt
 from mekrr.features.store import FrameFeatures, join_frames, read_gnn_energy, read_layer
@@ -133,7 +134,9 @@ class Models(Kind):
     def _fit(
         self, problems: Mapping[str, Problem], grams: Mapping[int, Gram], methods: Sequence[Recipe]
     ) -> Fit:
-        return fit_kernels(problems, grams, methods, self._grid, self._backbone, self._threads)
+        frames = next(iter(self._features.values()))
+        given = self._grid, self._backbone, self._threads
+        return fit_kernels(problems, grams, methods, *given, frames=frames)
 
     def _between_atoms(self, train: np.ndarray) -> dict[int, Gram]:
         """The stored kernels, with some of the training frames."""
@@ -182,12 +185,15 @@ def fit_again(
             values, layer = Constant().fit(problem).predict(problem)[:1], None
         else:
             layer = int(choice["layer"])
-            if (layer, method.kernel) not in grams:
-                sigma = choice["lengthscale"]
-                kernel = KERNELS[method.kernel](sigma)
-                gram, _ = training_gram(features[layer], train, kernel, threads=threads)
-                grams[layer, method.kernel] = gram
-            gram = grams[layer, method.kernel]
+            extensive = method.form == EXTENSIVE
+            if extensive:
+                problem = problem.per_atom(features[layer].n_atoms)
+            key = layer, method.kernel, method.form
+            if key not in grams:
+                kernel = KERNELS[method.kernel](choice["lengthscale"])
+                options = {"extensive": extensive, "threads": threads}
+                grams[key], _ = training_gram(features[layer], train, kernel, **options)
+            gram = grams[key]
             model = KernelModel(read_alpha(choice), choice["regularisation"]).fit(problem, gram)
             values = model.predict(problem, gram)
         tables.append(predictions(problem, method.name, backbone, layer, *values))

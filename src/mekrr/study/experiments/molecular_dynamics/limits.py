@@ -25,9 +25,7 @@ class Limits:
     closest: float
     drift: float
 
-    def passed(
-        self, temperature: float, target: float, closest: float, drift: float | None
-    ) -> str:
+    def passed(self, temperature: float, target: float, closest: float, drift: float | None) -> str:
         """Return why a state is beyond them, "" if it is not.
 
         Parameters

@@ -18,7 +18,6 @@ from samples import labelled
 from mekrr.data import compression
 from mekrr.data.frames import frame_table, read_frames, read_unlabelled
 from mekrr.data.labels import energy_of
-from mekrr.data.structure import check_structure
 from mekrr.data.units import cause_of_slope, unit_doubt
 from mekrr.errors import DataError, DataWarning
 
@@ -326,43 +325,6 @@ def test_numbers_of_frames_are_whole(tmp_path):
     table = frame_table(read_frames(given(tmp_path / "a.extxyz", text_of(frames))))
     assert table["frame"].tolist() == [0, 1, 2]
     assert "time_fs" not in table
-
-
-@pytest.mark.parametrize(
-    ("cell", "pbc", "words"),
-    [
-        (np.diag([9000.0, 9000, 10]), True, "needle or plate"),
-        (np.diag([1.5, 600, 1000.0]), True, "needle or plate"),
-        (np.diag([10.0, 3000, 3000]), (True, False, False), "needle or plate"),
-        (np.diag([800.0, 4, 200]), (False, True, False), "needle or plate"),
-        ([[1000, 0, 0], [0, 1000, 0], [990, 990, 1]], (True, True, False), "needle or plate"),
-        ([[10, 0, 0], [0, 10, 0], [5, 5, 0.01]], True, "faces of the cell are 0.01 Å apart"),
-        ([[10, 0, 0], [9000, 1, 0], [9000, 9000, 10]], True, "faces of the cell are"),
-    ],
-)
-def test_cells_that_would_crash_a_neighbour_search(cell, pbc, words):
-    corner = np.asarray(cell).sum(axis=0)
-    atoms = Atoms("Cu2", positions=[[0, 0, 0], 0.4 * corner], cell=cell, pbc=pbc)
-    if pbc is not True:
-        atoms.positions[1] = np.diag(cell) * 0.9
-    with pytest.raises(DataError, match=words):
-        check_structure(atoms, "frame 0")
-
-
-def test_large_cells_that_are_fine():
-    for cell, pbc in (
-        (np.diag([30.0, 30, 200]), True),
-        (np.diag([10.0, 10, 9000]), True),
-        (np.eye(3) * 900, True),
-        ([[10, 0, 0], [9.9, 1, 0], [0, 0, 10]], True),
-        (np.diag([10.0, 10, 0]), (True, True, False)),
-    ):
-        check_structure(Atoms("Cu2", positions=[[0, 0, 0], [0, 0, 2.2]], cell=cell, pbc=pbc), "a")
-
-
-def test_atoms_of_no_element():
-    with pytest.raises(DataError, match="atomic number 0, which is no element"):
-        check_structure(Atoms("XCu", positions=[[0, 0, 0], [0, 0, 3]]), "frame 0")
 
 
 def springs(n_frames, energy=1.0, force=1.0):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mekrr.study.methods import methods_of
 from mekrr.study.targets import Targets
 
 USUAL_ATOMS = 100  # of a frame, where the registry is silent
@@ -163,6 +164,16 @@ class JobResources:
         n_frames, n_atoms = self.data_size(wildcards)
         seconds = 0.004 + 2e-8 * self._soap_width() * self.targets.config.gap.n_sparse
         return attempt * (30 + round(seconds * n_frames * n_atoms / 60))
+
+    def forces_minutes(self, wildcards: Any, attempt: int) -> int:
+        """3 ms an atom with SevenNet-0 for each method; five times that, and a fit."""
+        n_frames, n_atoms = self.data_size(wildcards)
+        config = self.targets.config
+        tested = n_frames * config.split.fractions.test
+        if config.forces.frames != "all":
+            tested = min(tested, config.forces.frames)
+        n_methods = len(methods_of("frozen"))
+        return attempt * (20 + round(n_methods * 0.015 * n_atoms * tested / 60))
 
     def transfer_memory(self, wildcards: Any, attempt: int) -> int:
         """What the fit takes, of a model of the same kind."""

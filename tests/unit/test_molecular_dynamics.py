@@ -18,6 +18,7 @@ from mekrr.study.experiments.molecular_dynamics.engine import Settings, simulate
 from mekrr.study.experiments.molecular_dynamics.facts import (
     against_truth,
     bond_lengths,
+    read_facts,
     summaries,
 )
 from mekrr.study.experiments.molecular_dynamics.limits import Limits, closeness
@@ -292,6 +293,19 @@ def test_summary_of_series_made_by_hand():
     assert (ours["ps"], ours["left"], ours["true_ps"]) == (3.0, "too hot", 2.0)
     assert (true["left"], true["true_ps"], true["energy_mae"]) == ("", 3.0, 0.0)
     assert true["N–N (Å)"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_files_hold_what_the_summary_needs(tmp_path):
+    """A run that came to its end has no reason, which reads as no text at all."""
+    files = []
+    for name, tables in zip("leb", zip(facts(), facts(method="SchNet"), strict=True), strict=True):
+        files.append([str(tmp_path / f"{name}{k}.csv") for k in range(2)])
+        for path, table in zip(files[-1], tables, strict=True):
+            table.to_csv(path, index=False)
+    read = summaries(*read_facts(*files), tolerance=10.0)
+    assert read["left"].tolist() == ["", ""]
+    made = summaries(*together(facts(), facts(method="SchNet")), tolerance=10.0)
+    pd.testing.assert_frame_equal(read, made)
 
 
 def test_no_drift_where_a_thermostat_acts():

@@ -1,7 +1,8 @@
 """Molecular dynamics with what was fitted to a surrogate, where the potential that made it can be
 asked: a job for each data set, ensemble and group of methods.
 
-All these rules run one script. A run that is killed goes on from its last state.
+All these rules run one script; the params of the first are those of all. A run that is killed goes
+on from its last state.
 
 in:   fits under the first split, their features, states or models, the start frame
 out:  results/molecular_dynamics/{dataset}/{strategy}-{seed}/{ensemble}/{model}.log.csv
@@ -17,7 +18,38 @@ wildcard_constraints:
     ensemble="NVE|NVT",
 
 
-rule molecular_dynamics:
+rule molecular_dynamics_truth:
+    """The potential that made the data: what all others are held against."""
+    input:
+        frames="results/data/{dataset}/frames.extxyz",
+        split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
+        code=code("molecular_dynamics"),
+    output:
+        log=f"{FOLDER}/truth.log.csv",
+        errors=f"{FOLDER}/truth.errors.csv",
+        bonds=f"{FOLDER}/truth.bonds.csv",
+        frames=f"{FOLDER}/truth.extxyz",
+    log:
+        "results/logs/molecular_dynamics_truth/{dataset}/{strategy}-{seed}/{ensemble}.log",
+    benchmark:
+        "results/benchmarks/molecular_dynamics_truth/{dataset}/{strategy}-{seed}/{ensemble}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=resources.dynamics_minutes,
+    params:
+        kind=None,
+        simulated=CONFIG.molecular_dynamics.methods,
+        settings=entries.dynamics,
+        limits=CONFIG.molecular_dynamics.limits.given(),
+        checkpoint=f"{FOLDER}/truth",
+    script:
+        "../scripts/molecular_dynamics.py"
+
+
+use rule molecular_dynamics_truth as molecular_dynamics with:
     """The untouched network, and kernels on the features of its backbone."""
     input:
         features="results/features/{dataset}/{backbone}.safetensors",
@@ -39,9 +71,6 @@ rule molecular_dynamics:
         "results/logs/molecular_dynamics/{dataset}/{strategy}-{seed}/{ensemble}/{backbone}.log",
     benchmark:
         "results/benchmarks/molecular_dynamics/{dataset}/{strategy}-{seed}/{ensemble}/{backbone}.tsv"
-    conda:
-        "../../envs/mekrr.yaml"
-    threads: 1
     resources:
         mem_mb=resources.baselines_memory,
         runtime=resources.dynamics_minutes,
@@ -49,18 +78,13 @@ rule molecular_dynamics:
     params:
         kind="kernel",
         methods=entries.recipes("frozen"),
-        simulated=CONFIG.molecular_dynamics.methods,
         backbone=entries.backbone,
         atoms=CONFIG.features.given()["atoms"],
         reference_energy=entries.reference_energy,
-        settings=entries.dynamics,
-        limits=CONFIG.molecular_dynamics.limits.given(),
         checkpoint=f"{FOLDER}/{{backbone}}",
-    script:
-        "../scripts/molecular_dynamics.py"
 
 
-use rule molecular_dynamics as molecular_dynamics_network with:
+use rule molecular_dynamics_truth as molecular_dynamics_network with:
     """A network that was trained."""
     input:
         model="results/fits/{dataset}/{strategy}-{seed}/{network}/model.safetensors",
@@ -87,14 +111,11 @@ use rule molecular_dynamics as molecular_dynamics_network with:
         kind="network",
         model=entries.network,
         method=entries.network_method,
-        simulated=CONFIG.molecular_dynamics.methods,
         reference_energy=entries.reference_energy,
-        settings=entries.dynamics,
-        limits=CONFIG.molecular_dynamics.limits.given(),
         checkpoint=f"{FOLDER}/{{network}}",
 
 
-use rule molecular_dynamics as molecular_dynamics_gap with:
+use rule molecular_dynamics_truth as molecular_dynamics_gap with:
     """GAP-SOAP."""
     input:
         model="results/fits/{dataset}/{strategy}-{seed}/gap-soap/model.tar.gz",
@@ -116,33 +137,5 @@ use rule molecular_dynamics as molecular_dynamics_gap with:
         runtime=resources.dynamics_minutes,
     params:
         kind="potential",
-        simulated=CONFIG.molecular_dynamics.methods,
         reference_energy=entries.reference_energy,
-        settings=entries.dynamics,
-        limits=CONFIG.molecular_dynamics.limits.given(),
         checkpoint=f"{FOLDER}/gap-soap",
-
-
-use rule molecular_dynamics_gap as molecular_dynamics_truth with:
-    """The potential that made the data: what all others are held against."""
-    input:
-        frames="results/data/{dataset}/frames.extxyz",
-        split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("molecular_dynamics"),
-    output:
-        log=f"{FOLDER}/truth.log.csv",
-        errors=f"{FOLDER}/truth.errors.csv",
-        bonds=f"{FOLDER}/truth.bonds.csv",
-        frames=f"{FOLDER}/truth.extxyz",
-    log:
-        "results/logs/molecular_dynamics_truth/{dataset}/{strategy}-{seed}/{ensemble}.log",
-    benchmark:
-        "results/benchmarks/molecular_dynamics_truth/{dataset}/{strategy}-{seed}/{ensemble}.tsv"
-    resources:
-        mem_mb=4000,
-        runtime=resources.dynamics_minutes,
-    params:
-        kind=None,
-        settings=entries.dynamics,
-        limits=CONFIG.molecular_dynamics.limits.given(),
-        checkpoint=f"{FOLDER}/truth",

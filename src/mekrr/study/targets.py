@@ -78,8 +78,9 @@ class Targets:
 
     @property
     def simulated(self) -> list[str]:
-        """Those with molecular dynamics."""
-        return [d for d in self.config.molecular_dynamics.datasets if d in self.datasets]
+        """Those with molecular dynamics, if anything runs beside the true potential."""
+        chosen = self.config.molecular_dynamics.datasets
+        return [d for d in chosen if d in self.datasets] if self.simulating[1:] else []
 
     @property
     def in_blocks(self) -> list[str]:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mekrr.study.experiments.molecular_dynamics.facts import RUN, TRUE, summaries
+from mekrr.study.experiments.molecular_dynamics.facts import RUN, TRUE, read_facts, summaries
 from mekrr.study.job import Step
 from mekrr.study.methods import ORDER
 from mekrr.study.plots.style import (
@@ -23,7 +23,6 @@ from mekrr.study.plots.style import (
     title_of,
     use_house_style,
 )
-from mekrr.study.tables.tidy import read_tables
 
 COLOURS = METHOD_COLOURS | {TRUE: "black"}
 STYLES = ("-", "--", ":", "-.")  # of backbones
@@ -36,7 +35,7 @@ TAILS = (0.002, 0.998)  # of the lengths of bonds, beyond which nothing is drawn
 def figures(step: Step) -> dict[str, Figure]:
     """Return the figure of a step of the study."""
     given, params, wildcards = step.input, step.params, step.wildcards
-    tables = (read_tables(paths) for paths in (given.logs, given.errors, given.bonds))
+    tables = read_facts(given.logs, given.errors, given.bonds)
     title = f"{title_of(params.datasets, wildcards.dataset)}, {wildcards.ensemble}"
     return {"figure": draw(*tables, params.tolerance, params.length, params.backbones, title)}
 

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 import pandas as pd
 
 from mekrr.files import write_csv
-from mekrr.study.experiments.molecular_dynamics.facts import TRUE, summaries
+from mekrr.study.experiments.molecular_dynamics.facts import TRUE, read_facts, summaries
 from mekrr.study.job import Step
 from mekrr.study.methods import ORDER, label
 from mekrr.study.tables.comparison import backbone_title
-from mekrr.study.tables.printing.grid import Cell, Grid, Row
+from mekrr.study.tables.printing.grid import MISSING, Cell, Grid, Row
 from mekrr.study.tables.printing.numbers import digits
 from mekrr.study.tables.printing.write import write_printed
-from mekrr.study.tables.tidy import read_tables
 
 COLUMNS = {  # of a summary: heading, and by how many decimals it is printed if not by its size
     "ps": ("length (ps)", 2),
@@ -36,8 +35,7 @@ AGAINST_TRUTH = ("true_ps", "energy_mae", "energy_rmse", "force_rmse")  # nothin
 def write(step: Step) -> None:
     """Write what the runs of all data sets and ensembles were like."""
     given, params = step.input, step.params
-    tables = (read_tables(paths) for paths in (given.logs, given.errors, given.bonds))
-    table = summaries(*tables, params.tolerance)
+    table = summaries(*read_facts(given.logs, given.errors, given.bonds), params.tolerance)
     write_csv(step.output.csv, table)
     write_printed(
         step.output,
@@ -84,7 +82,7 @@ def grids(
                 (
                     *(_cell(run, key) for _, keys in GROUPS for key in keys),
                     *(_bond(run, bond) for bond in bonds),
-                    Cell(run["left"] if isinstance(run["left"], str) and run["left"] else "–"),
+                    Cell(run["left"] or MISSING),
                 ),
             )
             for run in runs.to_dict("records")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -84,6 +84,13 @@ def _distances(atoms: Atoms, i: np.ndarray, j: np.ndarray) -> np.ndarray:
     return find_mic(atoms.positions[j] - atoms.positions[i], atoms.cell, atoms.pbc)[1]
 
 
+def read_facts(*files: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Yield tables of runs, each from several files: logs, errors and bonds."""
+    for paths in files:
+        tables = [pd.read_csv(path, dtype={"left": str}) for path in paths]
+        yield pd.concat(tables, ignore_index=True).fillna({"left": ""})
+
+
 def summaries(
     logs: pd.DataFrame, errors: pd.DataFrame, bonds: pd.DataFrame, tolerance: float
 ) -> pd.DataFrame:
@@ -137,7 +144,7 @@ def summary(
     time = log["time_fs"].to_numpy() / 1000
     found: dict[str, object] = {
         "ps": time[-1],
-        "left": log["left"].fillna("").iloc[-1],
+        "left": log["left"].iloc[-1],
         "true_ps": _true_until(errors["time_fs"].to_numpy() / 1000, wrong, tolerance, time[-1]),
         "temperature": log["temperature_K"].mean(),
         "drift": slope(time, 1000 * log["total_energy"].to_numpy() / n_atoms)

@@ -23,6 +23,7 @@ GAP_EQUATION = 1e-6  # eV, a potential's energies against the sum over its kerne
 GAP_INVARIANCE = 1e-6  # eV, turned, moved, doubled cells
 GAP_GRADIENT = 1e-4  # relative, central differences, splines inside
 POTENTIAL_GRADIENT = 1e-5  # relative, central differences of a float64 potential
+SUMMED = 1e-5  # eV/atom, float32 kernels with atoms summed by weights, against Gram matrices
 GPU = 2e-4  # relative to the largest feature, float32 on a GPU against the CPU
 GPU_GRADIENT = 1e-3  # relative to the largest component, the same
 SLURM = 1e-9  # relative, errors of fits on the same machine, as jobs of Slurm or not

@@ -24,6 +24,7 @@ except ConfigError as error:
 
 STUDY = CONFIG.study
 KINDS = "mekrr.study.experiments.kinds"
+POTENTIALS = "mekrr.study.experiments.potentials"
 
 targets = Targets(CONFIG)
 entries = Entries(CONFIG)
@@ -68,12 +69,22 @@ def transfer_recipes(wildcards):
     return entries.recipes(targets.transferred(wildcards))
 
 
+def adapter_module(wildcards):
+    """Module of a backbone's adapter."""
+    return module_of(families()[CONFIG.backbones[wildcards.backbone].family].adapter)
+
+
+def network_module(wildcards):
+    """Module of a network that is trained."""
+    start = CONFIG.backbone_of(wildcards.network)
+    return module_of(families()[start.family].network if start else FROM_SCRATCH)
+
+
 def adapter_code(script):
     """The same with the adapter of the backbone's family, but not with those of others."""
 
     def files(wildcards):
-        family = families()[CONFIG.backbones[wildcards.backbone].family]
-        return code(script, module_of(family.adapter))
+        return code(script, adapter_module(wildcards))
 
     return files
 
@@ -82,9 +93,18 @@ def network_code(script, fitted=True):
     """The same with what trains networks of one family, but not of others."""
 
     def files(wildcards):
-        start = CONFIG.backbone_of(wildcards.network)
-        network = families()[start.family].network if start else FROM_SCRATCH
-        return code(script, module_of(network), *([f"{KINDS}.network"] if fitted else []))
+        more = [f"{KINDS}.network"] if fitted else []
+        return code(script, network_module(wildcards), *more)
+
+    return files
+
+
+def potential_code(script, kind, module=None):
+    """The same with one kind of potentials, and with the network of a job, whose module is given."""
+
+    def files(wildcards):
+        network = [module(wildcards)] if module else []
+        return code(script, f"{POTENTIALS}.{kind}", *modules_of(kind), *network)
 
     return files
 

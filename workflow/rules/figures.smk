@@ -197,6 +197,7 @@ use rule fig_errors as fig_learning with:
         code=plot_code("learning"),
     output:
         figure=figure("learning", "Learning curves"),
+        forces=figure("learning_forces", "Learning curves of forces"),
     log:
         "results/logs/fig_learning.log",
     benchmark:

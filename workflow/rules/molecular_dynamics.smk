@@ -12,32 +12,10 @@ out:  results/molecular_dynamics/{dataset}/{strategy}-{seed}/{ensemble}/{model}.
 """
 
 FOLDER = "results/molecular_dynamics/{dataset}/{strategy}-{seed}/{ensemble}"
-POTENTIALS = "mekrr.study.experiments.potentials"
 
 
 wildcard_constraints:
     ensemble="NVE|NVT",
-
-
-def potential_code(kind, module):
-    """Modules of the script, of one kind of potentials, and of the network of a job."""
-
-    def files(wildcards):
-        network = [module(wildcards)] if module else []
-        return code("molecular_dynamics", f"{POTENTIALS}.{kind}", *network)
-
-    return files
-
-
-def adapter_module(wildcards):
-    """Module of a backbone's adapter."""
-    return module_of(families()[CONFIG.backbones[wildcards.backbone].family].adapter)
-
-
-def network_module(wildcards):
-    """Module of a network."""
-    start = CONFIG.backbone_of(wildcards.network)
-    return module_of(families()[start.family].network if start else FROM_SCRATCH)
 
 
 rule molecular_dynamics_truth:
@@ -83,7 +61,7 @@ use rule molecular_dynamics_truth as molecular_dynamics with:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=potential_code("kernel", adapter_module),
+        code=potential_code("molecular_dynamics", "kernel", adapter_module),
     output:
         log=f"{FOLDER}/{{backbone}}.log.csv",
         errors=f"{FOLDER}/{{backbone}}.errors.csv",
@@ -115,7 +93,7 @@ use rule molecular_dynamics_truth as molecular_dynamics_network with:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=potential_code("network", network_module),
+        code=potential_code("molecular_dynamics", "network", network_module),
     output:
         log=f"{FOLDER}/{{network}}.log.csv",
         errors=f"{FOLDER}/{{network}}.errors.csv",
@@ -144,7 +122,7 @@ use rule molecular_dynamics_truth as molecular_dynamics_gap with:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=code("molecular_dynamics", f"{POTENTIALS}.potential"),
+        code=potential_code("molecular_dynamics", "potential"),
     output:
         log=f"{FOLDER}/gap-soap.log.csv",
         errors=f"{FOLDER}/gap-soap.errors.csv",

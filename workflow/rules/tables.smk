@@ -24,6 +24,7 @@ rule learning_table:
     """All learning curves, with the fits of the study as their last points."""
     input:
         errors=targets.learning_curves(),
+        forces=targets.forces(),
         metrics="results/tables/metrics.csv",
         code=table_code("learning"),
     output:
@@ -63,6 +64,7 @@ use rule learning_table as same_dataset_table with:
     """Table 1: fit, choose and test within one data set."""
     input:
         metrics="results/tables/metrics.csv",
+        forces=targets.forces(),
         published="workflow/resources/published/same_dataset.csv",
         code=table_code("same_dataset"),
     output:
@@ -75,6 +77,7 @@ use rule learning_table as same_dataset_table with:
     benchmark:
         "results/benchmarks/same_dataset_table.tsv"
     params:
+        n_frames=CONFIG.forces.frames,
         datasets=entries.datasets(),
         backbones=entries.backbones(),
         settings=entries.effort(),

@@ -17,7 +17,7 @@ from mekrr.cli.arguments import (
     threads,
 )
 from mekrr.cli.printing import errors_per_atom, force_lines, line, quality
-from mekrr.errors import DataError
+from mekrr.errors import CompositionWarning, DataError
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -100,29 +100,38 @@ def run(options: argparse.Namespace) -> None:
 def _predictions(
     model: MEKRR, frames: list[Atoms], options: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    """Return what was asked for of each frame, by ASE's names."""
+    """Return what was asked for of each frame, by ASE's names.
+
+    Energies are those of `MEKRR.predict`, the same whatever else is asked for, but for float64.
+    """
     names = ["energy", "energy_std"] if options.std else ["energy"]
-    if not (options.forces or options.stress or options.float64):
+    rows: list[dict[str, Any]] = [{} for _ in frames]
+    if not options.float64:
         predicted: Any = model.predict(frames, return_std=options.std)
         columns = zip(*predicted, strict=True) if options.std else ((e,) for e in predicted)
-        return [dict(zip(names, map(float, values), strict=True)) for values in columns]
+        rows = [dict(zip(names, map(float, values), strict=True)) for values in columns]
+        names = []
+    names += ["forces", "energies"] if options.forces else []
+    names += ["stress"] if options.stress else []
+    if not names:
+        return rows
     from mekrr.models.potentials.frames import evaluate_frames
 
     potential = model.potential("float64" if options.float64 else "float32")
-    found = evaluate_frames(potential, frames, std=options.std, threads=options.threads)
-    if options.forces:
-        names += ["forces", "energies"]
-    if options.stress:
-        names += ["stress"]
-        without = [index for index, each in enumerate(found) if each.stress is None]
-        if without:
-            warnings.warn(
-                f"no stress of {len(without)} frames: frame {without[0]} has no cell of three "
-                "vectors",
-                stacklevel=1,
-            )
-    rows = [{name: getattr(each, name) for name in names} for each in found]
-    return [{k: value for k, value in row.items() if value is not None} for row in rows]
+    std = options.std and options.float64
+    found = evaluate_frames(potential, frames, std=std, threads=options.threads)
+    if options.float64 and (doubt := potential.doubt(frames)):
+        warnings.warn(doubt, CompositionWarning, stacklevel=1)
+    without = [index for index, each in enumerate(found) if each.stress is None]
+    if options.stress and without:
+        warnings.warn(
+            f"no stress of {len(without)} frames: frame {without[0]} has no cell of three vectors",
+            stacklevel=1,
+        )
+    for row, each in zip(rows, found, strict=True):
+        values = {name: getattr(each, name) for name in names}
+        row.update({name: value for name, value in values.items() if value is not None})
+    return rows
 
 
 def _compared_forces(frames: list[Atoms], predictions: list[dict[str, Any]]) -> list[str]:

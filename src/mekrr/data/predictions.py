@@ -274,6 +274,6 @@ def _write_database(path: Path, frames: Sequence[Atoms], form: str) -> None:
         for atoms in frames:
             names = [name for name in ("energy_std", "energy_ref") if name in atoms.info]
             found = {name: atoms.info.pop(name) for name in names}
-            if "energies" in atoms.calc.results:  # for which rows have no place
-                atoms.info["energies"] = atoms.calc.results["energies"]
+            if "energies" in atoms.calc.results:  # for which not all rows have a place
+                atoms.info["energies"] = atoms.calc.results.pop("energies")
             rows.write(atoms, key_value_pairs=found, data=atoms.info)

@@ -12,7 +12,7 @@ from typing import Any
 from mekrr.study.config import StudyConfig
 from mekrr.study.methods import PUBLISHED, methods_of
 from mekrr.study.tables.printing.escapes import for_label
-from mekrr.study.targets import archived
+from mekrr.study.targets import Targets, archived
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,11 @@ class Entries:
         """Return how energies of species are found, for the data set that is fitted."""
         name = getattr(wildcards, "source", None) or wildcards.dataset
         return self.config.datasets[name].reference_energy
+
+    def compared_frames(self, wildcards: Any) -> int | str:
+        """Return on how many test frames of a learning curve forces are compared."""
+        fit = wildcards.strategy, int(wildcards.seed)
+        return self.config.forces.frames if fit in Targets(self.config).of_forces else 0
 
     def stretch(self, wildcards: Any) -> dict[str, Any]:
         """Return what decides the stretch of a heatmap and the event in it."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mekrr.backbones.entry import Download, member_file
 from mekrr.data.strategies import STRATEGIES
@@ -15,6 +15,9 @@ from mekrr.study.methods import METHODS, methods_of
 
 KINDS_OF_HEATMAP = ("heatmap", "layers", "contributions")
 TRUTH = "truth"  # stands for a model in the names of files: the potential that made the data
+
+
+T = TypeVar("T")
 
 
 class Benchmark(NamedTuple):
@@ -224,6 +227,23 @@ class Targets:
         paths = self.of_datasets(self.fits("predictions"), study.datasets[:1])
         return [path for path in paths if split in path.split("/")]
 
+    def forces(self) -> list[str]:
+        """Return the errors of forces of every fit whose forces are compared."""
+        models = [*self.fitted, *self.config.study.backbones]
+        patterns = [
+            f"results/forces/{{dataset}}/{split}-{seed}/{model}.csv"
+            for split, seed in self.of_forces
+            for model in models
+        ]
+        return self.of_datasets(patterns, self.datasets)
+
+    @property
+    def of_forces(self) -> list[tuple[str, int]]:
+        """Splits and seeds of the fits whose forces are compared."""
+        chosen = self.config.forces
+        splits = first_of(self.config.study.splits, chosen.splits)
+        return [(s, seed) for s in splits for seed in first_of(self.seeds(s), chosen.seeds)]
+
     def sweeps(self) -> list[str]:
         """Return the sweep over α and λ of every MEKRR fit."""
         return self.splits("results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.sweep.csv")
@@ -388,7 +408,7 @@ class Targets:
             "errors",
             *(f"{d}/history" for d in self.datasets if networks),
             "calibration",
-            *(["learning"] if self.learning else []),
+            *(["learning", "learning_forces"] if self.learning else []),
             "cost",
         ]
         return [f"results/figures/{name}.svg" for name in names]
@@ -431,6 +451,11 @@ class Targets:
             made.append(_benchmark("trunk", dataset, "", network))
             made += [_benchmark("train_network", dataset, split, network) for split in splits]
         return made
+
+
+def first_of(values: list[T], count: int | str) -> list[T]:
+    """Return so many of some values, from the first, or "all"."""
+    return values if count == "all" else values[: int(count)]
 
 
 def archived(config: StudyConfig) -> dict[tuple[str, str], tuple[Download, str]]:

@@ -1,15 +1,14 @@
-"""Many frames by one potential, with what is to be said of them."""
+"""Many frames by one potential."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 from ase import Atoms
 from threadpoolctl import threadpool_limits
 
 from mekrr.data.structure import check_structure
-from mekrr.errors import CompositionWarning, DataError
+from mekrr.errors import DataError
 from mekrr.models.potentials.base import Evaluation, Potential
 from mekrr.progress import progress_bar
 from mekrr.torch_settings import own_torch_settings
@@ -19,8 +18,6 @@ def evaluate_frames(
     potential: Potential, frames: Sequence[Atoms], *, std: bool = False, threads: int | None = None
 ) -> list[Evaluation]:
     """Return energy, forces and stress of each frame, with a progress bar.
-
-    A CompositionWarning tells what training leaves undetermined of their energies.
 
     Parameters
     ----------
@@ -47,6 +44,4 @@ def evaluate_frames(
             except DataError as error:
                 raise DataError(f"frame {index}: {error}") from error
             bar.update()
-    if doubt := potential.doubt(frames):
-        warnings.warn(doubt, CompositionWarning, stacklevel=2)
     return found

@@ -24,6 +24,12 @@ Batch = Annotated[
 ]
 
 
+Count = Annotated[
+    Literal["all"] | NonNegativeInt,
+    Chosen(lambda value: None, "all, or an integer of at least 0"),
+]
+
+
 class Study(Closed):
     """What is run."""
 
@@ -187,6 +193,20 @@ class Tables(Closed):
     largest_errors: PositiveInt = Field(description="frames per fit in the table of largest errors")
 
 
+class Forces(Closed):
+    """Errors of forces."""
+
+    frames: Count = Field(
+        description="test frames with forces, drawn at random by the seed of the split, on which "
+        "every fit's forces are compared with those of the data; `all`: each of them. In Table 1 "
+        "and, where a learning curve's split and seed are among these, along it"
+    )
+    splits: Count = Field(description="of so many of `study.splits`, from the first")
+    seeds: Count = Field(
+        description="of so many of `study.seeds`, from the first; 0: no errors of forces"
+    )
+
+
 class Learning(Closed):
     """Learning curves."""
 
@@ -251,6 +271,7 @@ class StudyConfig(Closed):
     )
     gap: Gap = Field(description="settings of GAP-SOAP, see below")
     tables: Tables
+    forces: Forces
     learning: Learning
     ablation: Ablation
     heatmap: Heatmap

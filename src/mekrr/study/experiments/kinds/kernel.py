@@ -56,7 +56,7 @@ class Models(Kind):
         names: tuple[str, str],
         threads: int = 1,
     ):
-        self._methods, self._features, self._energy = methods, features, energy
+        self.methods, self.features, self._energy = methods, features, energy
         self._stored, self._columns, self._grid = stored, columns, grid
         self._rule, (self._dataset, self._backbone) = rule, names
         self._threads = threads
@@ -80,19 +80,18 @@ class Models(Kind):
         )
 
     def fit(self, problem: Problem) -> Fit:
-        problems = by_baseline(problem, self._energy, self._rule, self._dataset)
-        of_kernel = [method for method in self._methods if method.kind == "kernel"]
+        problems = self.by_baseline(problem)
+        of_kernel = [method for method in self.methods if method.kind == "kernel"]
         linear = [method for method in of_kernel if KERNELS[method.kernel].centred]
         others = [method for method in of_kernel if method not in linear]
         train, fits = problem.members("train"), []
         if linear:
             grams = {
-                k: training_gram(f, train, KERNELS["linear"]())[0]
-                for k, f in self._features.items()
+                k: training_gram(f, train, KERNELS["linear"]())[0] for k, f in self.features.items()
             }
         for method in linear:  # one after another: their order in the tables
             fits.append(self._fit(problems, grams, [method]))
-        for method in self._methods:
+        for method in self.methods:
             if method.kind == "constant" and method.baseline in problems:
                 if not self._stored:  # once for all fits of a split
                     self._warn_of_unit(problem)
@@ -102,6 +101,10 @@ class Models(Kind):
         if others:
             fits.append(self._fit(problems, self._between_atoms(train), others))
         return join(fits)
+
+    def by_baseline(self, problem: Problem) -> dict[str, Problem]:
+        """Return a problem of the data set beyond each baseline."""
+        return by_baseline(problem, self._energy, self._rule, self._dataset)
 
     def _warn_of_unit(self, problem: Problem) -> None:
         """Tell the user if the energies seem to have another unit than the backbone's."""
@@ -134,7 +137,7 @@ class Models(Kind):
     def _fit(
         self, problems: Mapping[str, Problem], grams: Mapping[int, Gram], methods: Sequence[Recipe]
     ) -> Fit:
-        frames = next(iter(self._features.values()))
+        frames = next(iter(self.features.values()))
         given = self._grid, self._backbone, self._threads
         return fit_kernels(problems, grams, methods, *given, frames=frames)
 

@@ -96,6 +96,11 @@ class Models(Kind):
         )
         return kind
 
+    def beyond_start(self, problem: Problem) -> Problem:
+        """Return what of a problem of the data set the network that was trained had to learn."""
+        rule, source = self._step.params.reference_energy, self._step.wildcards.dataset
+        return beyond_start(problem, self.model.network, self._states.start_energy, rule, source)
+
     def close(self) -> None:
         for checkpoint in self._checkpoints:
             checkpoint.unlink(missing_ok=True)

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from mekrr.models.potentials.base import Potential
 from mekrr.models.problem import Problem
+from mekrr.study.experiments.fits import Fit
+from mekrr.study.experiments.kinds import Kind
+
+if TYPE_CHECKING:
+    from mekrr.models.potentials.base import Potential
+
+    Named = Iterator[tuple[str, Potential]]  # with the names of their methods
 
 
-def potentials(kind: str, step, problem: Problem) -> Iterator[tuple[str, Potential]]:
-    """Yield what has been fitted to a problem of a data set, by its method, as potentials.
+def potentials(kind: str, step, problem: Problem) -> Named:
+    """Yield what has been fitted to a problem of a data set as potentials.
 
     Parameters
     ----------
@@ -23,4 +30,13 @@ def potentials(kind: str, step, problem: Problem) -> Iterator[tuple[str, Potenti
         their choices or their model, and what these need beside.
     problem : all frames of the data set, with the references of the fits.
     """
-    return import_module(f"{__name__}.{kind}").potentials(step, problem)
+    return _module(kind).potentials(step, problem)
+
+
+def of_fit(step, kind: Kind, problem: Problem, fit: Fit) -> Named:
+    """Yield what a kind, opened on a step, has just fitted to a problem, as potentials."""
+    return _module(step.params.kind).of_fit(step, kind, problem, fit)
+
+
+def _module(kind: str):
+    return import_module(f"{__name__}.{kind}")

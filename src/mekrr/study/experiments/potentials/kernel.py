@@ -9,6 +9,7 @@ import pandas as pd
 
 from mekrr.backbones.base import Backbone
 from mekrr.backbones.load import load_backbone
+from mekrr.choices import EXTENSIVE
 from mekrr.data.references import species_of
 from mekrr.features.extract import choose_device, device_for
 from mekrr.features.store import FrameFeatures, read_gnn_energy, read_layer
@@ -21,8 +22,8 @@ from mekrr.models.potentials.base import Potential
 from mekrr.models.potentials.baseline import Baseline
 from mekrr.models.potentials.kernel import KernelPotential
 from mekrr.models.problem import Problem
-from mekrr.study.experiments.fits import read_alpha
-from mekrr.study.experiments.kinds.kernel import by_baseline
+from mekrr.study.experiments.fits import Fit, read_alpha
+from mekrr.study.experiments.kinds.kernel import Models, by_baseline
 from mekrr.study.recipes import Recipe, recipes_from
 
 
@@ -32,19 +33,26 @@ def potentials(step, problem: Problem) -> Iterator[tuple[str, Potential]]:
     choices = pd.concat([pd.read_csv(path) for path in step.input.choices], ignore_index=True)
     layers = choices.loc[choices["chosen"], "layer"].dropna().astype(int).unique()
     energy, dataset = read_gnn_energy(file), step.wildcards.dataset
-    backbone = load_backbone(
-        step.wildcards.backbone,
-        **params.backbone,
-        weights=next(iter(step.input.weights), None),
-        species=species_of(problem.frames),
-    )
     return with_choices(
         by_baseline(problem, energy, params.reference_energy, dataset),
         choices,
         {layer: read_layer(file, layer) for layer in layers},
         recipes_from(params.methods),
-        backbone,
+        _backbone(step, problem),
         params.atoms,
+        step.threads,
+    )
+
+
+def of_fit(step, kind: Models, problem: Problem, fit: Fit) -> Iterator[tuple[str, Potential]]:
+    """Yield the same of a fit in memory."""
+    return with_choices(
+        kind.by_baseline(problem),
+        fit.choices,
+        kind.features,
+        kind.methods,
+        _backbone(step, problem),
+        step.params.atoms,
         step.threads,
     )
 
@@ -74,26 +82,36 @@ def with_choices(
             yield method.name, BackbonePotential(backbone, baseline, device)
             continue
         layer, kernel = int(choice["layer"]), KERNELS[method.kernel](choice["lengthscale"])
-        training = features[layer].select(train)
-        if (layer, method.kernel) not in grams:
-            every = np.arange(len(train))
-            grams[layer, method.kernel] = training_gram(training, every, kernel, threads=threads)
-        gram, normalisation = grams[layer, method.kernel]
+        training, extensive = features[layer].select(train), method.form == EXTENSIVE
+        if extensive:
+            problem = problem.per_atom(training.n_atoms)
+        key = layer, method.kernel, extensive
+        if key not in grams:
+            every, options = np.arange(len(train)), {"extensive": extensive, "threads": threads}
+            grams[key] = training_gram(training, every, kernel, **options)
+        gram, normalisation = grams[key]
         model = KernelModel(read_alpha(choice), choice["regularisation"]).fit(problem, gram)
         assert problem.references is not None
-        yield (
-            method.name,
-            KernelPotential(
-                backbone,
-                layer,
-                model,
-                training,
-                kernel,
-                normalisation,
-                extensive=False,
-                delta=method.baseline == "delta",
-                references=problem.references,
-                atoms=atoms,
-                device=device,
-            ),
+        potential = KernelPotential(
+            backbone,
+            layer,
+            model,
+            training,
+            kernel,
+            normalisation,
+            extensive=extensive,
+            delta=method.baseline == "delta",
+            references=problem.references,
+            atoms=atoms,
+            device=device,
         )
+        yield method.name, potential
+
+
+def _backbone(step, problem: Problem) -> Backbone:
+    return load_backbone(
+        step.wildcards.backbone,
+        **step.params.backbone,
+        weights=next(iter(step.input.weights), None),
+        species=species_of(problem.frames),
+    )

@@ -28,6 +28,7 @@ report: "workflow/report/study.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/code.smk"
 include: "workflow/rules/retrieval.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/features.smk"

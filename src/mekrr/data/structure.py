@@ -61,8 +61,8 @@ def _check_cell(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, where:
     missing = ~cell.any(axis=1)
     if missing.sum() == 1 and not np.cross(*cell[~missing]).any():
         raise DataError(
-            f"{where}: two vectors of the cell are along one line and the third is 0; correct them, "
-            "or set that of an open direction to 0"
+            f"{where}: two vectors of the cell are along one line and the third is 0; correct "
+            "them, or set that of an open direction to 0"
         )
     extent = np.maximum(1.01 * (positions.max(axis=0) - positions.min(axis=0)), 1.0)
     if pbc.any():

@@ -54,12 +54,16 @@ def work_of_forces(frames: Sequence[Atoms], pairs: Iterable[tuple[int, int]], li
         step, lengths = find_mic(two.positions - one.positions, one.cell, one.pbc)
         if not EXACT_REPEAT < np.sqrt(np.mean(lengths**2)) < limit:
             continue
-        energies, forces = (energy_of(one), energy_of(two)), (forces_of(one), forces_of(two))
-        if None in energies or any(of_frame is None for of_frame in forces):
+        (first, force), (second, other_force) = _labels(one), _labels(two)
+        if first is None or second is None or force is None or other_force is None:
             continue
-        work = -0.5 * np.sum((forces[0] + forces[1]) * step)
-        rows.append((work, energies[1] - energies[0], len(one)))
+        work = -0.5 * np.sum((force + other_force) * step)
+        rows.append((work, second - first, len(one)))
     return Work(*np.array(rows, dtype=float).reshape(-1, 3).T)
+
+
+def _labels(atoms: Atoms) -> tuple[float | None, np.ndarray | None]:
+    return energy_of(atoms), forces_of(atoms)
 
 
 def in_time(runs: np.ndarray) -> list[tuple[int, int]]:

@@ -46,7 +46,7 @@ def test_fit_predict_info(folder, capsys):
     fit()
     printed = capsys.readouterr().out
     assert "training frames  20, 80 atoms: Cu" in printed
-    assert printed.count("(chosen by leave-one-out errors)") == 3
+    assert printed.count("(chosen by mean leave-one-out errors)") == 3
     assert "leave-one-out    RMSE" in printed
 
     predict("frames.extxyz", "out.extxyz", "--std")

@@ -28,7 +28,8 @@ from mekrr.features import extract
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import KERNELS, Gaussian
 from mekrr.kernels.gram import self_gram, species_gram
-from mekrr.metrics import rmse
+from mekrr.metrics import mae, rmse
+from mekrr.models.parameters import CHOICES
 
 
 def test_parameters_in_the_manner_of_sklearn(analytic):
@@ -64,9 +65,11 @@ def test_cross_validation_over_frames(analytic, frames):
     assert scores.min() > 0.99  # of total energies: the compositions make most of it
 
 
-def test_frames_features_and_kernel_agree(analytic, frames):
+@pytest.mark.parametrize("form", CHOICES["form"])
+def test_frames_features_and_kernel_agree(analytic, frames, form):
     """One fit by three ways; features and kernels are of the frames' own making."""
-    parameters = {"alpha": 0.3, "regularisation": 1e-4}
+    parameters = {"alpha": 0.3, "regularisation": 1e-4, "form": form}
+    size = 4 if form == "extensive" else 1
     of_frames = analytic.set_params(layer=1, **parameters).fit(frames[:16])
     expected = of_frames.predict(frames[16:], return_std=True)
     features, y = _features(of_frames, frames), energies(frames)
@@ -77,16 +80,20 @@ def test_frames_features_and_kernel_agree(analytic, frames):
 
     def kernel(rows, columns):
         gram = species_gram(rows, columns, Gaussian(of_frames.lengthscale_))
+        if form == "extensive":
+            gram = gram.per_atom(rows, rows if columns is None else columns)
         return gram.at(0.3)
 
     reference = of_frames._reference([atoms.numbers for atoms in frames])
     of_kernel = MEKRR(kernel="precomputed", regularisation=1e-4)
-    of_kernel.fit(kernel(some, None), (y - reference)[:16])
+    of_kernel.fit(kernel(some, None), (y - reference)[:16] / size)
     energy, std = of_kernel.predict(
         kernel(rest, some), return_std=True, self_kernel=np.diag(kernel(rest, None))
     )
-    np.testing.assert_allclose(energy + reference[16:], expected[0], rtol=tol.PEER)
-    np.testing.assert_allclose(std, expected[1], rtol=1e-3)  # float32 diagonal less nearly as much
+    np.testing.assert_allclose(size * energy + reference[16:], expected[0], rtol=tol.PEER)
+    np.testing.assert_allclose(
+        size * std, expected[1], rtol=1e-3
+    )  # float32 diagonal less nearly as much
 
 
 def _features(model, frames):
@@ -100,18 +107,27 @@ def _features(model, frames):
     return FrameFeatures(torch.cat(parts).float().numpy(), species, pointer)
 
 
-def test_choice_by_leave_one_out(analytic, frames):
+@pytest.mark.parametrize(
+    ("form", "column", "summary", "words"),
+    [
+        ("intensive", "leave_one_out_rmse", rmse, "leave-one-out errors"),
+        ("extensive", "leave_one_out_mae", mae, "mean leave-one-out errors"),
+    ],
+)
+def test_choice_by_leave_one_out(analytic, frames, form, column, summary, words):
     """The errors reported are those of explicit refits, and none of the grid is smaller."""
-    model = analytic.set_params(alpha=None).fit(frames)
+    model = analytic.set_params(alpha=None, form=form).fit(frames)
     sweep = model.sweep_
     assert len(sweep) == 2 * 21 * 9
-    best = sweep.loc[sweep["leave_one_out_rmse"].idxmin()]
+    best = sweep.loc[sweep[column].idxmin()]
     chosen = (model.layer_, model.alpha_, model.regularisation_)
     assert chosen == tuple(best[["layer", "alpha", "regularisation"]])
-    assert model.criterion_ == "leave-one-out errors"
-    assert rmse(model.leave_one_out_) == pytest.approx(best["leave_one_out_rmse"])
+    assert model.criterion_ == words
+    assert summary(model.leave_one_out_) == pytest.approx(best[column])
 
     gram = species_gram(model.train_, None, Gaussian(model.lengthscale_))
+    if form == "extensive":
+        gram = gram.per_atom(model.train_, model.train_)
     kernel = gram.at(model.alpha_)
     target = energies(frames) - model._reference([atoms.numbers for atoms in frames])
     standard = (target - target.mean()) / target.std()

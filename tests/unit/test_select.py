@@ -17,7 +17,9 @@ from toy import (
 from mekrr.errors import SolveError
 from mekrr.models.ridge import KernelRidge
 from mekrr.models.select import (
+    COLUMNS,
     LEAVE_ONE_OUT,
+    ROBUST,
     VALIDATION,
     Choice,
     Search,
@@ -72,8 +74,8 @@ def by_validation(gram, problem, alpha, regularisation):
     return 1000.0 * np.sqrt(np.mean(errors**2))
 
 
-def by_refits(gram, problem, alpha, regularisation):
-    """RMSE (meV/atom), every training frame in turn predicted by a dense solve without it."""
+def refit_errors(gram, problem, alpha, regularisation):
+    """Errors (meV/atom), every training frame in turn predicted by a dense solve without it."""
     train = problem.members("train")
     residual, square = problem.residual[train], gram.at(alpha)[train]
     standard, n = (residual - residual.mean()) / residual.std(), len(train)
@@ -83,10 +85,14 @@ def by_refits(gram, problem, alpha, regularisation):
         shift = n * regularisation * np.eye(n - 1)
         c = np.linalg.solve(square[np.ix_(others, others)] + shift, standard[others])
         errors.append((square[i, others] @ c - standard[i]) * residual.std())
-    return 1000.0 * np.sqrt(np.mean(np.square(errors / problem.n_atoms[train])))
+    return 1000.0 * np.array(errors) / problem.n_atoms[train]
 
 
-ERRORS = {VALIDATION: by_validation, LEAVE_ONE_OUT: by_refits}
+ERRORS = {
+    VALIDATION: by_validation,
+    LEAVE_ONE_OUT: lambda *fit: np.sqrt(np.mean(np.square(refit_errors(*fit)))),
+    ROBUST: lambda *fit: np.mean(np.abs(refit_errors(*fit))),
+}
 
 
 @pytest.mark.parametrize("criterion", ERRORS)
@@ -103,8 +109,7 @@ def test_choice_and_sweep_equal_refits(gram, problem, delta, criterion, baseline
     best = min(expected, key=expected.get)
     assert (choice.alpha, choice.regularisation) == best
     assert choice.error(criterion) == pytest.approx(expected[best], rel=tol.SELECTION)
-    column = "rmse" if criterion == VALIDATION else "leave_one_out_rmse"
-    found = table.set_index(["alpha", "regularisation"])[column]
+    found = table.set_index(["alpha", "regularisation"])[COLUMNS[criterion]]
     assert len(found) == len(expected)
     for key, value in expected.items():
         assert found[key] == pytest.approx(value, rel=tol.SELECTION)
@@ -157,11 +162,9 @@ def test_an_error_is_named_by_how_it_was_found(gram, problem, criterion, by_spec
     """A leave-one-out error is never one of validation frames, nor the reverse."""
     (choice,) = selected(gram, Search(problem, ALPHAS, criterion, by_species))
     at = (gram, problem, choice.alpha, choice.regularisation)
-    for found, expected in (
-        (choice.validation_rmse, by_validation(*at)),
-        (choice.leave_one_out_rmse, by_refits(*at)),
-    ):
-        assert np.isnan(found) or found == pytest.approx(expected, rel=tol.SELECTION)
+    for each, error in ERRORS.items():
+        found = choice.error(each)
+        assert np.isnan(found) or found == pytest.approx(error(*at), rel=tol.SELECTION)
     assert np.isfinite(choice.error(criterion))
 
 

@@ -18,6 +18,7 @@ from mekrr.study.code import DOCSTRING, OUTSIDE
 from mekrr.study.methods import modules_of
 
 KINDS = "mekrr.study.experiments.kinds"
+POTENTIALS = "mekrr.study.experiments.potentials"
 
 
 def files_of(names, root):
@@ -61,6 +62,10 @@ def everything(project):
         "networks": {"schnet": {"published_transfer": {"epochs": 4}}},
         "kernels": {"block_frames": 100},
         "learning": {"skip": ["d3-surrogate", "theirs"]},
+        "molecular_dynamics": {
+            "datasets": ["d2-surrogate"],
+            "methods": ["GAP-SOAP", "SchNet", "MEKRR"],
+        },
     }
     return project
 
@@ -75,6 +80,11 @@ def named_modules(job, config):
         family = config["backbones"][job["wildcards"]["backbone"]]["family"]
         return [module_of(families()[family].adapter)]
     named = [f"{KINDS}.{job['kind']}", *modules_of(job["kind"])] if job["kind"] else []
+    if job["script"] == "molecular_dynamics":
+        named = [f"{POTENTIALS}.{job['kind']}"] if job["kind"] else []
+        if job["kind"] == "kernel":
+            family = config["backbones"][job["wildcards"]["backbone"]]["family"]
+            named.append(module_of(families()[family].adapter))
     if "network" in job["wildcards"]:
         start = config["networks"][job["wildcards"]["network"]]["start"]
         backbone = config["backbones"].get(start)

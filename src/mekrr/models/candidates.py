@@ -17,6 +17,7 @@ from mekrr.kernels.training import Normalisation, training_gram
 from mekrr.models.problem import Problem
 from mekrr.models.select import (
     LEAVE_ONE_OUT,
+    ROBUST,
     VALIDATION,
     Choice,
     Search,
@@ -98,6 +99,7 @@ def choose_best(
     problem: Problem,
     alpha: float | str | None,
     regularisation: float | None,
+    extensive: bool,
     threads: int,
 ) -> Best:
     """Choose what is left open: on validation frames if there are some, else by leave-one-out.
@@ -106,6 +108,8 @@ def choose_best(
     ----------
     alpha : α, "by-species", or None for the best of `ALPHAS`.
     regularisation : λ, or None for the best of `REGULARISATIONS`.
+    extensive : whether energies per atom are learnt. As published, squared errors decide; of
+        energies per atom it is mean absolute ones by leave-one-out, see `Search`.
     """
     by_species = alpha == BY_SPECIES
     alphas = ALPHAS if alpha is None or by_species else np.array([alpha], dtype=np.float64)
@@ -117,7 +121,11 @@ def choose_best(
         fixed = Choice(float(alphas[0]), float(lambdas[0]))
         return Best(**vars(only), choice=fixed, sweep=None, criterion=None)
     n_validation = len(problem.members("val"))
-    criterion = VALIDATION if n_validation else LEAVE_ONE_OUT
+    criterion, words = VALIDATION, f"{n_validation} validation frames"
+    if not n_validation:
+        criterion, words = LEAVE_ONE_OUT, "leave-one-out errors"
+        if extensive:  # training frames of many sizes and strains
+            criterion, words = ROBUST, "mean leave-one-out errors"
     search = Search(problem, alphas, criterion, by_species)
     tables = []
 
@@ -128,6 +136,5 @@ def choose_best(
             yield candidate, choice
 
     best, choice = min(choices(), key=lambda found: found[1].error(criterion))
-    words = f"{n_validation} validation frames" if n_validation else "leave-one-out errors"
     sweep = pd.concat(tables, ignore_index=True)
     return Best(**vars(best), choice=choice, sweep=sweep, criterion=words)

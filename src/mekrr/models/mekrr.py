@@ -81,8 +81,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
     set later; but ``threads`` and ``registry``, which change no prediction, count as they are. In
     a forked process torch has one thread; on a GPU start processes by "spawn" instead.
 
-    Parameters left None are chosen in `fit`, by closed-form leave-one-out errors or on
-    validation frames, those with the least RMSE in meV/atom.
+    Parameters left None are chosen in `fit`: those with the least RMSE in meV/atom on validation
+    frames; or, without these, with the least mean absolute leave-one-out error, in closed form
+    (of the published form the least root mean square). See `mekrr.models.select.Search`.
 
     Parameters
     ----------
@@ -115,7 +116,8 @@ class MEKRR(RegressorMixin, BaseEstimator):
     ----------
     layer_, alpha_, regularisation_, lengthscale_ : as fitted; None where they do not apply.
         α by species is a dict.
-    criterion_ : what chose those left None: "leave-one-out errors", "n validation frames".
+    criterion_ : what chose those left None: "mean leave-one-out errors", "leave-one-out errors"
+        or "n validation frames".
     sweep_ : DataFrame of layer, alpha, regularisation and errors (meV/atom) of all that was
         chosen from, see `mekrr.models.select.sweep`; None if nothing was, or the model was loaded.
     leave_one_out_ : (T,) signed leave-one-out errors of the training frames in meV/atom, of
@@ -279,7 +281,13 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 )
             n_layers = max(len(layers), 1)
             best = choose_best(
-                candidates, n_layers, problem, alpha, self.regularisation, self.threads
+                candidates,
+                n_layers,
+                problem,
+                alpha,
+                self.regularisation,
+                self._extensive,
+                self.threads,
             )
             self._take_choice(best)
             model = KernelModel(self._alpha(), self.regularisation_).fit(problem, best.gram)

@@ -22,8 +22,14 @@ from mekrr.progress import progress_bar
 T = TypeVar("T")
 R = TypeVar("R")
 Alpha = TypeVar("Alpha", bound=float | dict[int, float])
-VALIDATION, LEAVE_ONE_OUT = "validation", "leave-one-out"
-COLUMNS = {VALIDATION: "rmse", LEAVE_ONE_OUT: "leave_one_out_rmse"}  # of a sweep, by criterion
+VALIDATION, LEAVE_ONE_OUT, ROBUST = "validation", "leave-one-out", "mean-leave-one-out"
+# Of a sweep, by criterion; and the attribute of a choice that keeps it.
+COLUMNS = {
+    VALIDATION: "rmse",
+    LEAVE_ONE_OUT: "leave_one_out_rmse",
+    ROBUST: "leave_one_out_mae",
+}
+KEPT = COLUMNS | {VALIDATION: "validation_rmse"}
 COARSE = 4  # every fourth α of the grid is tried at first for each species
 NEAR = 2  # then so many neighbours on either side
 
@@ -36,8 +42,10 @@ class Search:
     ----------
     problem : what is learnt.
     alphas : (n,) values of α, ascending.
-    criterion : the RMSE in meV/atom that is least: "validation", on validation frames, or
-        "leave-one-out", on training frames.
+    criterion : the error in meV/atom that is least: "validation", the RMSE on validation frames;
+        "leave-one-out", that on training frames; or "mean-leave-one-out", the mean absolute
+        error on these. A few training frames far from all others, such as strained cells, have
+        leave-one-out errors many times those of frames to come: squared, they alone would choose.
     by_species : whether each species has its own α, see `Gram.at`.
     """
 
@@ -49,7 +57,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Choice(Generic[Alpha]):
-    """Parameters of a model, and their errors (RMSE, meV/atom) as far as these are known.
+    """Parameters of a model, and their errors (meV/atom) as far as these are known.
 
     ``alpha`` is α, or a dict of the α of each species (atomic number).
     """
@@ -58,10 +66,11 @@ class Choice(Generic[Alpha]):
     regularisation: float
     validation_rmse: float = np.nan
     leave_one_out_rmse: float = np.nan
+    leave_one_out_mae: float = np.nan
 
     def error(self, criterion: str) -> float:
         """Return the error that a criterion goes by."""
-        return self.validation_rmse if criterion == VALIDATION else self.leave_one_out_rmse
+        return getattr(self, KEPT[criterion])
 
 
 def alpha_grid(smallest: float, count: int) -> np.ndarray:
@@ -96,7 +105,7 @@ def select(
         If the kernel matrix is indefinite at all λ.
     """
     problems = {id(search.problem): search.problem for search in searches}
-    by_errors = {id(s.problem) for s in searches if s.criterion == LEAVE_ONE_OUT}
+    by_errors = {id(s.problem) for s in searches if s.criterion != VALIDATION}
     alphas = np.unique(np.concatenate([search.alphas for search in searches]))
     tables = sweep(
         gram,
@@ -171,12 +180,11 @@ def choose(table: pd.DataFrame, criterion: str = VALIDATION) -> Choice[float]:
     if table[column].isna().all():
         raise SolveError("no λ of the grid makes the kernel matrix definite; extend it upwards")
     best = table.loc[table[column].idxmin()]
-    return Choice(
-        float(best["alpha"]),
-        float(best["regularisation"]),
-        float(best.get("rmse", np.nan)),
-        float(best["leave_one_out_rmse"]) if criterion == LEAVE_ONE_OUT else np.nan,
-    )
+    errors = {
+        KEPT[VALIDATION]: float(best.get("rmse", np.nan)),
+        KEPT[criterion]: float(best[column]),
+    }
+    return Choice(float(best["alpha"]), float(best["regularisation"]), **errors)
 
 
 def descend(
@@ -201,7 +209,12 @@ def descend(
     present = [s for s, share in gram.shares.items() if share[train].any()]
     kept = Gram(gram.k0, {species: gram.shares[species] for species in present})
     rows, new = kept.rows(train), kept.rows(val)
-    best = _with_error(dict.fromkeys(present, start.alpha), start, criterion)
+    size = mae if criterion == ROBUST else rmse
+
+    def of(alpha: dict[int, float], regularisation: float, error: float) -> Choice:
+        return Choice(alpha, regularisation, **{KEPT[criterion]: error})
+
+    best = of(dict.fromkeys(present, start.alpha), start.regularisation, start.error(criterion))
 
     def attempt(trial: dict[int, float]) -> Choice[dict[int, float]]:
         path = RidgePath(rows.at(trial), problem.target[train])
@@ -209,11 +222,10 @@ def descend(
             errors = problem.errors(path.predict(new.at(trial), regularisations), val)
         else:
             errors = problem.errors(path.leave_one_out(regularisations), train)
-        of_lambda = np.array([rmse(e) for e in errors])
+        of_lambda = np.array([size(e) for e in errors])
         of_lambda[np.isnan(of_lambda)] = np.inf
         least = int(of_lambda.argmin())
-        found = Choice(trial, float(regularisations[least]), *[float(of_lambda[least])] * 2)
-        return _with_error(trial, found, criterion)
+        return of(trial, float(regularisations[least]), float(of_lambda[least]))
 
     with progress_bar(None, "α per species", "kernels") as bar:
         for coarse in (True, False):
@@ -228,14 +240,6 @@ def descend(
                 found = _each(attempt, trials, threads, bar)
                 best = min([best, *found], key=lambda choice: choice.error(criterion))
     return best
-
-
-def _with_error(
-    alpha: dict[int, float], choice: Choice, criterion: str
-) -> Choice[dict[int, float]]:
-    """A choice by species, of whose errors only that of the criterion is known."""
-    name = "validation_rmse" if criterion == VALIDATION else "leave_one_out_rmse"
-    return Choice(alpha, choice.regularisation, **{name: choice.error(criterion)})
 
 
 def _each(work: Callable[[T], R], items: Iterable[T], threads: int, bar: tqdm) -> list[R]:

@@ -125,10 +125,18 @@ class SchNet(Backbone):
                 found[number] = h
         atomic = model.lin2(model.act(self._linear(model.lin1, h)))[:, 0]
         total = atomic.new_zeros(len(graph.n_atoms)).index_add(0, graph.frame, atomic)
-        return BackboneOutput(found, total * self._std + self._mean)
+        return BackboneOutput(
+            found,
+            total * self._std + self._mean,
+            atomic * self._std if self._mean == 0 else None,  # a mean of frames is no atom's
+        )
 
     def to(self, device: torch.device | str) -> SchNet:
         self._model.to(device)
+        return self
+
+    def double(self) -> SchNet:
+        self._model.double()
         return self
 
     def _filters(self, distance: torch.Tensor) -> Iterator[torch.Tensor]:

@@ -18,7 +18,7 @@ from sevenn.nn.convolution import IrrepsConvolution
 
 from mekrr.backbones.base import Backbone, BackboneOutput
 from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
-from mekrr.backbones.sevennet.convolution import Convolution
+from mekrr.backbones.sevennet.convolution import EDGES, Convolution, edges_of
 from mekrr.errors import BackboneError
 from mekrr.files import sha256
 
@@ -91,7 +91,7 @@ class SevenNet(Backbone):
         atomic = data[KEY.ATOMIC_ENERGY].reshape(-1)
         return BackboneOutput(found, data[KEY.PRED_TOTAL_ENERGY].reshape(-1), atomic)
 
-    def _data(self, graph: AtomGraph) -> dict[str, torch.Tensor]:
+    def _data(self, graph: AtomGraph) -> dict[str, Any]:
         """Return SevenNet's input."""
         dtype = next(self._model.parameters()).dtype
         return {
@@ -101,6 +101,7 @@ class SevenNet(Backbone):
             KEY.EDGE_VEC: graph.edge_vectors().to(dtype),
             KEY.BATCH: graph.frame,
             KEY.NUM_ATOMS: graph.n_atoms,
+            EDGES: edges_of(graph),
         }
 
     def to(self, device: torch.device | str) -> SevenNet:

@@ -133,4 +133,4 @@ class TrainedConvolution(Convolution):
         def radial(path: Path) -> torch.Tensor:
             return sparse_product(state, "radial", weights[:, path.weights].contiguous())
 
-        return self._convolve(data, state, radial)
+        return self._updated(data, self.sums(data[self._module.key_x], state, radial))

@@ -30,6 +30,7 @@ from mekrr.data.units import unit_doubt
 from mekrr.errors import (
     BackboneError,
     CompositionWarning,
+    ConfigError,
     DataError,
     DataWarning,
     InputError,

@@ -17,11 +17,12 @@ class Repulsive(AnalyticBackbone):
     has_energy = True
     weights_sha256 = "one"
 
-    def forward(self, graph):
+    def forward(self, graph, layers=None, energy=True):
         pair = 0.5 * torch.exp(-graph.edge_vectors().norm(dim=1))
-        energy = pair.new_zeros(len(graph.n_atoms))
-        energy.index_add_(0, graph.frame[graph.centre], pair)
-        return BackboneOutput(super().forward(graph).layers, energy)
+        atomic = pair.new_zeros(len(graph.species)).index_add(0, graph.centre, pair)
+        total = pair.new_zeros(len(graph.n_atoms)).index_add(0, graph.frame, atomic)
+        found = super().forward(graph, layers).layers
+        return BackboneOutput(found, total, atomic) if energy else BackboneOutput(found)
 
 
 def frame(rng, symbols, spread=0.1):

@@ -16,12 +16,12 @@ from mekrr.models.problem import Problem
 N_ATOMS = 6
 SPLIT = np.repeat(["train", "val", "test"], [36, 12, 12])
 SPECIES = (1, 8, 29)
+ATOMS = np.tile([29, 29, 29, 29, 8, 1], 60)  # atomic numbers
 
 
 def toy_features(rng: np.random.Generator) -> FrameFeatures:
     """60 frames of 4 + 2 atoms."""
-    species = np.tile([29, 29, 29, 29, 8, 1], 60)
-    return FrameFeatures(rng.normal(size=(360, 3)), species, np.arange(61) * N_ATOMS)
+    return FrameFeatures(rng.normal(size=(360, 3)), ATOMS, np.arange(61) * N_ATOMS)
 
 
 def of_atoms(features: FrameFeatures) -> np.ndarray:

@@ -4,6 +4,7 @@ PARTS = ("train", "val", "test")
 REFERENCES = ("least-squares", "mean", "none", "isolated-atoms")  # energies per species
 ATOMS = ("all", "mobile")
 BY_SPECIES = "by-species"  # α: each species has its own
+EXTENSIVE, INTENSIVE = FORMS = ("extensive", "intensive")  # energies that add up, or as published
 MEDIANS = ("median", "sampled-median")  # lengthscales
 SYMBOLS = (
     "H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P", "S", "Cl",

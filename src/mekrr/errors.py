@@ -47,6 +47,10 @@ class TrainingError(MekrrError):
     """The training of a network failed."""
 
 
+class UncertaintyError(MekrrError):
+    """A potential is less certain of an energy than it was asked to be; see `stop_above`."""
+
+
 def first_line(error: Exception) -> str:
     """An error's message cut to one line; its repr if it has none."""
     return printable((str(error).strip().splitlines() or [repr(error)])[0])
@@ -93,3 +97,7 @@ class IsolatedAtomWarning(MekrrWarning):
 
 class ConstantTargetWarning(MekrrWarning):
     """All that was to be learnt is the same number: nothing was learnt."""
+
+
+class UncertaintyWarning(MekrrWarning):
+    """A potential is less certain of an energy than its training leads one to expect."""

@@ -240,6 +240,17 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def append_text(path: str | os.PathLike, text: str) -> None:
+    """Append ``text`` as UTF-8 to a file, whole or not at all; several processes may do so."""
+    added = text.encode()
+    with open(path, "ab", buffering=0) as stream:  # one write, which no other one interrupts
+        written = stream.write(added)
+        if written < len(added):
+            stream.truncate(stream.tell() - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
+        os.fsync(stream.fileno())
+
+
 def write_csv(path: str | os.PathLike, table: pd.DataFrame) -> None:
     """Write a pandas table without its index, whole or not at all."""
     with atomic_path(path) as temporary:

@@ -52,6 +52,7 @@ def as_estimator(method, rule, registry):
         "repulsive",
         kernel=method.kernel,
         alpha=alpha if method.alpha is not GRID or method.by_species else None,
+        form=method.form,
         target="delta" if method.baseline == "delta" else "energy",
         reference_energy=rule,
         registry=registry,
@@ -88,7 +89,8 @@ def study_fit(name, rule, split, frames, model):
         if method.kernel != "linear":
             kernel = Gaussian(find_lengthscale(features, train, "median"))
         grams[layer], _ = training_gram(features, train, kernel)
-    return fit_kernels(problems, grams, [METHODS[name]], Grid(ALPHAS, LAMBDAS), "repulsive")
+    grid = Grid(ALPHAS, LAMBDAS)
+    return fit_kernels(problems, grams, [METHODS[name]], grid, "repulsive", frames=layers[1])
 
 
 def in_float64(gram):
@@ -147,7 +149,7 @@ def test_ridge_by_species_is_that_of_their_means_side_by_side(rng):
     atoms = features.reshape(40, 4, 3)
     means = np.concatenate([atoms[:, :2].mean(axis=1), atoms[:, 2], atoms[:, 3]], axis=1)
     energy = means @ rng.normal(size=9)
-    parameters = {"kernel": "linear", "alpha": 1.0, "regularisation": 1e-3}
+    parameters = {"kernel": "linear", "alpha": 1.0, "regularisation": 1e-3, "form": "intensive"}
     model = MEKRR(**parameters, reference_energy="none").fit([frames], energy)
     spread = np.mean(np.sum((means - means.mean(axis=0)) ** 2, axis=1))
     peer = Ridge(alpha=1e-3 * 40 * spread).fit(means, energy)

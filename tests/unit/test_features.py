@@ -10,6 +10,7 @@ import tolerances as tol
 import torch
 from ase import Atoms
 from ase.constraints import FixAtoms
+from repulsive import Repulsive
 from safetensors.numpy import load_file
 from samples import labelled
 
@@ -18,7 +19,7 @@ from mekrr.backbones.analytic.adapter import AnalyticBackbone
 from mekrr.data.frames import load_frames, write_frames
 from mekrr.errors import BackboneError, DataError
 from mekrr.features.atoms import selected
-from mekrr.features.extract import choose_device, extract, extract_to, fitting_batch
+from mekrr.features.extract import choose_device, extract, extract_to, fitting_batch, gather
 from mekrr.features.store import (
     feature_writer,
     merge_shards,
@@ -184,6 +185,19 @@ def test_batch_size_changes_nothing():
         np.testing.assert_allclose(many[layer], features, atol=tol.BATCH)
 
 
+def test_a_backbone_is_asked_for_what_is_wanted_alone(monkeypatch):
+    backbone, asked = Repulsive("r"), []
+    forward = backbone.forward
+    monkeypatch.setattr(backbone, "forward", lambda *args: asked.append(args[1:]) or forward(*args))
+    settings = {"batch_size": {"cpu": 2}, "device": CPU, "atoms": "all", "source": "d"}
+    found, energies = gather(backbone, labelled(3), [2], energy=False, **settings)
+    assert asked == [([2], False)] * 2
+    assert energies is None
+    np.testing.assert_array_equal(found[2].features, everything(backbone, labelled(3), 2)[2])
+    _, energies = gather(backbone, labelled(3), [2], **settings)
+    assert energies.shape == (3,)
+
+
 @torch.jit.script
 def too_much(x):
     """Fails in the allocator; TorchScript hides the type of the error."""
@@ -204,7 +218,7 @@ class Small(AnalyticBackbone):
         self.capacity, self.allocate = capacity, allocate
         self.tried, self.of_last_pass = [], lambda: None
 
-    def forward(self, graph):
+    def forward(self, graph, layers=None, energy=True):
         assert self.of_last_pass() is None, "tensors of a pass that failed take memory"
         self.tried.append(len(graph.n_atoms))
         output = super().forward(graph)
@@ -281,7 +295,11 @@ def test_batches_are_sized_to_the_free_memory(monkeypatch, free, needed, expecte
     }
     for name, function in memory.items():
         monkeypatch.setattr(torch.cuda, name, function)
-    assert fitting_batch(small, labelled(1)[0], CPU) == expected
+
+    def forward(batch):
+        return small.forward(small.graph(batch))
+
+    assert fitting_batch(forward, labelled(1)[0], CPU) == expected
     assert small.tried == [1, 1], "a first pass, which is not measured, and one that is"
 
 

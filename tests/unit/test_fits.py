@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 import tolerances as tol
 from toy import (
+    ATOMS,
+    N_ATOMS,
     SPECIES,
     of_atoms,
     problems_of,
@@ -62,9 +64,9 @@ def gnn_energy(problem, rng):
 
 
 def fit_all(problem, grams, gnn_energy):
-    return fit_kernels(
-        problems_of(problem, gnn_energy), grams, [*GAUSSIAN.values()], GRID, "b", threads=2
-    )
+    problems, methods = problems_of(problem, gnn_energy), [*GAUSSIAN.values()]
+    frames = FrameFeatures(np.empty((len(ATOMS), 0)), ATOMS, np.arange(61) * N_ATOMS)
+    return fit_kernels(problems, grams, methods, GRID, "b", threads=2, frames=frames)
 
 
 def linear(method, problem, features, smallest=1e-12):
@@ -138,9 +140,10 @@ def test_no_method_sees_test_energies(problem, gram, features, gnn_energy):
 def test_every_method_is_fitted(problem, gram, gnn_energy):
     fit = fit_all(problem, {2: gram}, gnn_energy)
     assert set(fit.choices["method"]) == set(fit.predictions["method"]) == set(GAUSSIAN)
-    assert {*("MEKRR", "MEKRR-alpha", "MEKRR-alpha-loo", "MEKRR-species", "Delta-MEKRR")} == set(
-        GAUSSIAN
-    )
+    assert set(GAUSSIAN) == {
+        *("MEKRR", "MEKRR-alpha", "MEKRR-alpha-loo", "MEKRR-species", "Delta-MEKRR"),
+        *("MEKRR-alpha-extensive", "Delta-MEKRR-extensive"),
+    }
 
 
 def test_leave_one_out_never_sees_validation_energies(problem, gram, gnn_energy):
@@ -238,11 +241,44 @@ def test_standard_deviations_are_those_of_the_fit(problem, gram, gnn_energy):
     train = problem.members("train")
     choices = fit.choices.set_index("method")
     for method, rows in fit.predictions.groupby("method"):
-        alpha = read_alpha(choices.loc[method])
+        alpha, recipe, size = read_alpha(choices.loc[method]), GAUSSIAN[method], 1
         full, own = gram.at(alpha), gram.self_kernel.at(alpha)
-        target = problem.energy - (gnn_energy if method == "Delta-MEKRR" else 0.0)
+        if recipe.form == "extensive":
+            full, own, size = by_hand(gram, alpha), by_hand(gram.self_kernel, alpha), N_ATOMS
+        target = (problem.energy - (gnn_energy if recipe.baseline == "delta" else 0.0)) / size
         model = KernelRidge(choices.loc[method, "regularisation"]).fit(full[train], target[train])
-        np.testing.assert_allclose(rows["energy_std"], model.std(full, own), rtol=1e-5)
+        np.testing.assert_allclose(rows["energy_std"], size * model.std(full, own), rtol=1e-5)
+
+
+def by_hand(gram, alpha):
+    """The extensive kernel of frames of Cu4OH: each species by the square of its part."""
+    weights = {29: (4 / 6) ** 2, 8: (1 / 6) ** 2, 1: (1 / 6) ** 2}
+    return (1 - alpha) * gram.k0 + alpha * sum(w * gram.shares[s] for s, w in weights.items())
+
+
+@pytest.mark.parametrize("baseline", ["references", "delta"])
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+def test_forms_differ_by_the_weights_of_species_alone(
+    problem, features, gram, gnn_energy, alpha, baseline
+):
+    """At one composition and λ; where α is 0 they are the same model."""
+    kernels = {"intensive": gram.at(alpha), "extensive": by_hand(gram, alpha)}
+    own = {"intensive": gram.self_kernel.at(alpha), "extensive": by_hand(gram.self_kernel, alpha)}
+    methods = [
+        replace(METHODS["MEKRR"], name=form, form=form, alpha=alpha, baseline=baseline)
+        for form in kernels
+    ]
+    problems, grid = problems_of(problem, gnn_energy), Grid(np.zeros(1), np.array([1e-4]))
+    fit = fit_kernels(problems, {2: gram}, methods, grid, "b", frames=features)
+    left, train, found = problems[baseline], problem.members("train"), {}
+    for form, rows in fit.predictions.groupby("method"):
+        found[form] = rows["energy_pred"].to_numpy() - left.baseline
+        ridge = KernelRidge(1e-4).fit(kernels[form][train], left.residual[train])
+        np.testing.assert_allclose(found[form], ridge.predict(kernels[form]), rtol=tol.PEER)
+        std = ridge.std(kernels[form], own[form])
+        np.testing.assert_allclose(rows["energy_std"], std, rtol=tol.PEER)
+    same = np.isclose(found["intensive"], found["extensive"], rtol=tol.PEER, atol=0.0)
+    assert same.all() if alpha == 0.0 else not same.any()
 
 
 def test_references_are_taken_off_and_put_back(problem, features):

@@ -20,6 +20,13 @@ NAMES = ["out", "o.xyz", "o.EXTXYZ", "o.extxyz.gz", "o.xyz.bz2", "o.extxyz.xz"]
 NAMES += ["o.traj", "o.db", "o.json"]
 
 
+def rows(energies, stds=None):
+    """Predictions as `write_predictions` takes them."""
+    if stds is None:
+        return [{"energy": energy} for energy in energies]
+    return [{"energy": e, "energy_std": s} for e, s in zip(energies, stds, strict=True)]
+
+
 def full(n_frames=3):
     """Frames with labels, an older model's results, constraints, momenta and own entries."""
     rng = np.random.default_rng(1)
@@ -60,7 +67,7 @@ def test_written_is_read_back(tmp_path, monkeypatch, name):
     frames, energies, stds = full(), np.array([-1.5, -2.25, 1 / 3]), np.array([0.1, 1e-9, 3.0])
     references = [a.calc and a.calc.results["energy"] for a in frames]
     with pytest.warns(UserWarning, match=r"F: not passed on to .*energy_std \(from frame 0\)"):
-        write_predictions(name, frames, energies, stds, references, "F")
+        write_predictions(name, frames, rows(energies, stds), references, "F")
     assert [path.name for path in tmp_path.iterdir()] == [name]
     written = read_back(name)
     np.testing.assert_array_equal([a.get_potential_energy() for a in written], energies)
@@ -87,7 +94,7 @@ def test_written_is_read_back(tmp_path, monkeypatch, name):
 def test_same_frames_same_bytes(tmp_path):
     texts = set()
     for name in ("a.xyz.gz", "b.xyz.gz"):
-        write_predictions(tmp_path / name, labelled(1), np.ones(1), None, [None], "F")
+        write_predictions(tmp_path / name, labelled(1), rows([1.0]), [None], "F")
         texts.add((tmp_path / name).read_bytes())
     assert len(texts) == 1
 
@@ -108,9 +115,8 @@ def test_unknown_suffix(name):
 )
 def test_no_number_nothing_written(tmp_path, name, energies, stds, words):
     (tmp_path / name).write_text("before")
-    stds = None if stds is None else np.array(stds)
     with pytest.raises(DataError, match=f"F: {words}"):
-        write_predictions(tmp_path / name, labelled(2), np.array(energies), stds, [None] * 2, "F")
+        write_predictions(tmp_path / name, labelled(2), rows(energies, stds), [None] * 2, "F")
     assert (tmp_path / name).read_text() == "before"
 
 
@@ -119,8 +125,8 @@ def test_other_constraints_are_told_of(tmp_path):
     atoms = labelled(1)[0]
     atoms.set_constraint([FixAtoms([0]), FixBondLength(1, 2), Hookean(2, 3, 1.0, 5.0)])
     with pytest.warns(UserWarning, match=r"FixBondLengths \(from frame 0\), Hookean"):
-        write_predictions(tmp_path / "o.xyz", [atoms], np.ones(1), None, [None], "F")
-    write_predictions(tmp_path / "o.traj", [atoms], np.ones(1), None, [None], "F")
+        write_predictions(tmp_path / "o.xyz", [atoms], rows([1.0]), [None], "F")
+    write_predictions(tmp_path / "o.traj", [atoms], rows([1.0]), [None], "F")
     assert len(ase.io.read(tmp_path / "o.xyz").constraints) == 1
     assert len(ase.io.read(tmp_path / "o.traj").constraints) == 3
 
@@ -188,7 +194,7 @@ def test_whatever_a_frame_has_the_file_can_be_read(tmp_path, name, info, arrays)
     path, energies = tmp_path / name, np.array([0.5, 1.5])
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        write_predictions(path, frames, energies, energies, [None, 2.5], "F")
+        write_predictions(path, frames, rows(energies, energies), [None, 2.5], "F")
     written = read_back(str(path))
     np.testing.assert_array_equal([a.get_potential_energy() for a in written], energies)
     np.testing.assert_array_equal([entry(a, "energy_std") for a in written], energies)
@@ -202,7 +208,46 @@ def test_whatever_a_frame_has_the_file_can_be_read(tmp_path, name, info, arrays)
 def test_one_atom_and_species_that_differ(tmp_path):
     frames = [Atoms("H"), Atoms("CO", [[0, 0, 0], [0, 0, 1.1]]), Atoms("He", tags=[1])]
     for name in ("o.xyz", "o.traj", "o.db"):
-        write_predictions(tmp_path / name, frames, np.arange(3.0), None, [None] * 3, "F")
+        write_predictions(tmp_path / name, frames, rows(np.arange(3.0)), [None] * 3, "F")
         written = read_back(str(tmp_path / name))
         assert [str(a.symbols) for a in written] == ["H", "CO", "He"]
         assert [a.get_potential_energy() for a in written] == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_forces_and_stress_are_read_back(tmp_path, monkeypatch, name):
+    """By ASE, as results of a calculator; those of fixed atoms, and of one atom alone, too."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(2)
+    frames = [*full(2), Atoms("Cu", cell=[5.0] * 3, pbc=True)]
+    for atoms in frames:
+        atoms.info = {}
+        atoms.arrays.pop("forces_ref", None)
+    predictions = [
+        {
+            "energy": -float(n),
+            "energy_std": 0.25,
+            "forces": rng.normal(size=(n, 3)).round(6),
+            "energies": -np.ones(n),
+            "stress": rng.normal(size=6),
+        }
+        for n in (4, 4, 1)
+    ]
+    write_predictions(name, frames, predictions, [None] * 3, "F")
+    for atoms, old, predicted in zip(read_back(name), frames, predictions, strict=True):
+        assert entry(atoms, "energy_std") == predicted.pop("energy_std")
+        if name.endswith((".db", ".json")):  # ASE's rows have no place for them
+            np.testing.assert_array_equal(entry(atoms, "energies"), predicted.pop("energies"))
+        assert set(atoms.calc.results) == set(predicted)
+        for label, value in predicted.items():
+            np.testing.assert_allclose(atoms.calc.results[label], value, atol=1e-8)
+        if old.calc is not None:
+            np.testing.assert_allclose(entry(atoms, "forces_ref"), old.calc.results["forces"])
+
+
+@pytest.mark.parametrize("what", ["forces", "stress"])
+def test_derivatives_that_are_no_numbers_are_refused(tmp_path, what):
+    prediction = {"energy": 1.0, what: np.array([[0.0, -np.inf, np.nan]])}
+    with pytest.raises(DataError, match=f"F: frame 0: predicted {what} is -inf; nothing is"):
+        write_predictions(tmp_path / "o.xyz", labelled(1), [prediction], [None], "F")
+    assert not (tmp_path / "o.xyz").exists()

@@ -95,12 +95,33 @@ def test_what_is_left_out_has_no_target():
 
 
 def test_tables_and_figures_of_the_default_study(whole):
-    assert len(whole.tables()) == 11
+    assert len(whole.tables()) == 12
     assert len(whole.figures()) == len(set(whole.figures()))
     # 2 stretched data sets: 3 kinds for each of 2 backbones, and components; of each of 5,
-    # parity, errors along the reaction, dynamics and history; 8 of all.
-    assert len(whole.figures()) == 2 * (3 * 2 + 1) + 5 * 4 + 8
+    # parity, errors along the reaction, dynamics and history; of one, molecular dynamics; 9 of all.
+    assert len(whole.figures()) == 2 * (3 * 2 + 1) + 5 * 4 + 1 + 9
     assert whole.of_method == "d2-surrogate"
+
+
+def test_molecular_dynamics_of_what_the_study_fits(whole, small):
+    folder = "results/molecular_dynamics/d1-surrogate/random-0/NVE"
+    paths = [f"{folder}/{name}.log.csv" for name in ("truth", "sevennet-0")]
+    assert whole.all_molecular_dynamics("log") == paths
+    config = default_config()
+    config["molecular_dynamics"] |= {
+        "datasets": ["d3-surrogate", "d2-surrogate"],
+        "ensembles": ["NVE", "NVT"],
+        "methods": ["SchNet", "CHGNet-FT", "GAP-SOAP"],
+    }
+    more = Targets(check_config(config))
+    names = ("truth", "schnet", "gap-soap")  # no CHGNet-FT in the study
+    assert set(more.all_molecular_dynamics("bonds")) == {
+        f"results/molecular_dynamics/{d}/random-0/{ensemble}/{name}.bonds.csv"
+        for d in ("d2-surrogate", "d3-surrogate")
+        for ensemble in ("NVE", "NVT")
+        for name in names
+    }
+    assert small.all_molecular_dynamics("log") == [], "no backbone that could run"
 
 
 def test_large_data_sets_are_cut():

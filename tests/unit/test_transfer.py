@@ -79,7 +79,7 @@ def fits_on(source, rule):
     ):
         train = problem.members("train")
         grams = {layer: training_gram(features, train, k)[0] for layer, k in kernels.items()}
-        fits.append(fit_kernels(problems, grams, of_kernel(name), GRID, "b"))
+        fits.append(fit_kernels(problems, grams, of_kernel(name), GRID, "b", frames=features))
     return join(fits)
 
 
@@ -116,26 +116,34 @@ def test_to_itself_it_is_the_fit(small, rule, tmp_path):
             np.testing.assert_allclose(rows[column], expected[column], rtol=0, atol=1e-4)
 
 
-def test_more_atoms_against_brute_force(small, large):
-    """α = 0 by a double sum over atoms in float64."""
-    fit = fits_on(small, "mean")
-    found = transferred(small, large, "mean", fit.choices)
-    choice = fit.choices.query("method == 'MEKRR' and chosen").iloc[0]
+@pytest.mark.parametrize("name", ["MEKRR", "MEKRR-alpha-extensive"])
+def test_more_atoms_against_brute_force(small, large, name):
+    """By a double sum over atoms in float64; energies per atom, α weighs those of one species."""
+    choices, extensive = fits_on(small, "mean").choices, METHODS[name].form == "extensive"
+    if extensive:
+        choices.loc[choices["method"] == name, "alpha"] = 0.3
+    found = transferred(small, large, "mean", choices)
+    choice = choices.query("method == @name and chosen").iloc[0]
     (features, problem, _), (other, goal, _) = small, large
     rows = features.features.reshape(30, 4, 3)[problem.members("train")]
     new = other.features.reshape(30, 8, 3)[goal.members("test")]
 
+    copper = {4: np.arange(4) < 3, 8: np.arange(8) < 6}
+
     def kernel(a, b):
         squares = np.square(a[:, None, :, None] - b[None, :, None, :]).sum(axis=-1)
-        return np.exp(-squares / (2 * choice["lengthscale"] ** 2)).mean(axis=(2, 3))
+        unlike = copper[a.shape[1]][:, None] != copper[b.shape[1]]
+        weights = 1.0 - choice["alpha"] * unlike
+        return (weights * np.exp(-squares / (2 * choice["lengthscale"] ** 2))).mean(axis=(2, 3))
 
+    few, many = (4, 8) if extensive else (1, 1)
     per_atom = (problem.energy / 4)[:18].mean()
     model = KernelRidge(choice["regularisation"])
-    model.fit(kernel(rows, rows), problem.energy[:18] - 4 * per_atom)
-    expected = 8 * per_atom + model.predict(kernel(new, rows))
-    mekrr = found.query("method == 'MEKRR'")
+    model.fit(kernel(rows, rows), (problem.energy[:18] - 4 * per_atom) / few)
+    expected = 8 * per_atom + many * model.predict(kernel(new, rows))
+    mekrr = found.query("method == @name")
     np.testing.assert_allclose(mekrr["energy_pred"], expected, rtol=0, atol=1e-4)
-    std = model.std(kernel(new, rows), np.diag(kernel(new, new)))
+    std = many * model.std(kernel(new, rows), np.diag(kernel(new, new)))
     np.testing.assert_allclose(mekrr["energy_std"], std, rtol=1e-3)
     assert mekrr["n_atoms"].eq(8).all()
     assert mekrr["index"].tolist() == list(range(24, 30))

@@ -18,6 +18,8 @@ from mekrr.study.code import DOCSTRING, OUTSIDE
 from mekrr.study.methods import modules_of
 
 KINDS = "mekrr.study.experiments.kinds"
+POTENTIALS = "mekrr.study.experiments.potentials"
+RUNNING = ("forces", "learning", "molecular_dynamics")  # scripts that need fits as potentials
 
 
 def files_of(names, root):
@@ -61,6 +63,10 @@ def everything(project):
         "networks": {"schnet": {"published_transfer": {"epochs": 4}}},
         "kernels": {"block_frames": 100},
         "learning": {"skip": ["d3-surrogate", "theirs"]},
+        "molecular_dynamics": {
+            "datasets": ["d2-surrogate"],
+            "methods": ["GAP-SOAP", "SchNet", "MEKRR"],
+        },
     }
     return project
 
@@ -74,7 +80,11 @@ def named_modules(job, config):
     if job["rule"] == "extract_features":
         family = config["backbones"][job["wildcards"]["backbone"]]["family"]
         return [module_of(families()[family].adapter)]
-    named = [f"{KINDS}.{job['kind']}", *modules_of(job["kind"])] if job["kind"] else []
+    room = POTENTIALS if job["script"] in RUNNING else KINDS
+    named = [f"{room}.{job['kind']}", *modules_of(job["kind"])] if job["kind"] else []
+    if (room, job["kind"]) == (POTENTIALS, "kernel"):
+        family = config["backbones"][job["wildcards"]["backbone"]]["family"]
+        named.append(module_of(families()[family].adapter))
     if "network" in job["wildcards"]:
         start = config["networks"][job["wildcards"]["network"]]["start"]
         backbone = config["backbones"].get(start)

@@ -1,4 +1,4 @@
-"""What rules share: the checked configuration, wildcards, declared code, outputs for the report.
+"""What rules share: the checked configuration, wildcards, outputs for the report.
 
 `targets` are files of the study, `entries` what jobs are told of the configuration, `resources`
 what they ask for; see these modules of `mekrr.study`.
@@ -7,13 +7,10 @@ what they ask for; see these modules of `mekrr.study`.
 import sys
 from functools import partial
 
-from mekrr.backbones.families import FROM_SCRATCH, families, module_of
 from mekrr.data.strategies import STRATEGIES
 from mekrr.errors import ConfigError
-from mekrr.study.code import code_of
 from mekrr.study.config import read_config
 from mekrr.study.entries import Entries
-from mekrr.study.methods import modules_of
 from mekrr.study.resources import JobResources
 from mekrr.study.targets import Targets
 
@@ -23,7 +20,6 @@ except ConfigError as error:
     sys.exit(f"mekrr: error: config: {error}")
 
 STUDY = CONFIG.study
-KINDS = "mekrr.study.experiments.kinds"
 
 targets = Targets(CONFIG)
 entries = Entries(CONFIG)
@@ -48,55 +44,9 @@ wildcard_constraints:
     member="[^/]+",
 
 
-def code(script, *modules):
-    """Modules that a script imports: as inputs, a change of one makes its rule run again."""
-    return code_of(f"workflow/scripts/{script}.py", *modules)
-
-
-def kind_code(script, kind):
-    """The same with those of one kind of models, but not of others."""
-    return code(script, f"{KINDS}.{kind}", *modules_of(kind))
-
-
-def transfer_code(wildcards):
-    """The same of a transfer."""
-    return kind_code("transfer", targets.transfer_kind(wildcards))
-
-
 def transfer_recipes(wildcards):
     """Methods of a transfer."""
     return entries.recipes(targets.transferred(wildcards))
-
-
-def adapter_code(script):
-    """The same with the adapter of the backbone's family, but not with those of others."""
-
-    def files(wildcards):
-        family = families()[CONFIG.backbones[wildcards.backbone].family]
-        return code(script, module_of(family.adapter))
-
-    return files
-
-
-def network_code(script, fitted=True):
-    """The same with what trains networks of one family, but not of others."""
-
-    def files(wildcards):
-        start = CONFIG.backbone_of(wildcards.network)
-        network = families()[start.family].network if start else FROM_SCRATCH
-        return code(script, module_of(network), *([f"{KINDS}.network"] if fitted else []))
-
-    return files
-
-
-def plot_code(name):
-    """Modules that draw a figure."""
-    return code("figure", f"mekrr.study.plots.{name}")
-
-
-def table_code(name):
-    """Modules that write a table."""
-    return code("table", f"mekrr.study.tables.{name}")
 
 
 def figure(path, title, caption=None):

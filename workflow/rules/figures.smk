@@ -197,6 +197,7 @@ use rule fig_errors as fig_learning with:
         code=plot_code("learning"),
     output:
         figure=figure("learning", "Learning curves"),
+        forces=figure("learning_forces", "Learning curves of forces"),
     log:
         "results/logs/fig_learning.log",
     benchmark:
@@ -244,6 +245,28 @@ use rule fig_errors as fig_dynamics with:
         "results/benchmarks/fig_dynamics/{dataset}.tsv"
     params:
         recipe=lookup(within=config, dpath="surrogates/{dataset}"),
+
+
+use rule fig_errors as fig_molecular_dynamics with:
+    """Energies along dynamics with what was fitted, bonds, and how far each method got."""
+    input:
+        logs=targets.molecular_dynamics("log"),
+        errors=targets.molecular_dynamics("errors"),
+        bonds=targets.molecular_dynamics("bonds"),
+        code=plot_code("molecular_dynamics"),
+    output:
+        figure=figure(
+            "{dataset}/molecular_dynamics-{ensemble}",
+            "Molecular dynamics with the fitted methods",
+            "molecular_dynamics_figure",
+        ),
+    log:
+        "results/logs/fig_molecular_dynamics/{dataset}-{ensemble}.log",
+    benchmark:
+        "results/benchmarks/fig_molecular_dynamics/{dataset}-{ensemble}.tsv"
+    params:
+        tolerance=CONFIG.molecular_dynamics.tolerance,
+        length=CONFIG.molecular_dynamics.length,
 
 
 rule figures:

@@ -86,7 +86,7 @@ use rule fit_baselines as fit_mekrr with:
     params:
         kind="kernel",
         methods=entries.recipes("mekrr"),
-        layers=[],
+        layers=entries.layers,
         grid=CONFIG.grid.given(),
         reference_energy=entries.reference_energy,
 

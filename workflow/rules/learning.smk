@@ -3,7 +3,7 @@
 in:   results/kernels/…, results/features/…
 out:  results/learning/{dataset}/{strategy}-{seed}/{backbone}.csv
       results/tables/learning.csv
-      results/figures/learning.{svg,pdf,png}
+      results/figures/learning.{svg,pdf,png}, learning_forces.{svg,pdf,png}
 """
 
 
@@ -14,7 +14,9 @@ rule learning_kernels:
         features="results/features/{dataset}/{backbone}.safetensors",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=kind_code("learning", "kernel"),
+        compared="results/data/{dataset}/frames.extxyz",
+        weights=targets.backbone_weights,
+        code=potential_code("learning", "kernel", adapter_module),
     output:
         errors="results/learning/{dataset}/{strategy}-{seed}/{backbone}.csv",
     log:
@@ -33,6 +35,9 @@ rule learning_kernels:
         layers=entries.layers,
         n_train=CONFIG.learning.n_train,
         grid=CONFIG.grid.given(),
+        backbone=entries.backbone,
+        atoms=CONFIG.features.given()["atoms"],
+        n_frames=entries.compared_frames,
         reference_energy=entries.reference_energy,
     script:
         "../scripts/learning.py"
@@ -45,8 +50,9 @@ rule learning_network:
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
         frames=targets.forces_file,
+        compared="results/data/{dataset}/frames.extxyz",
         weights=targets.network_weights,
-        code=network_code("learning"),
+        code=potential_code("learning", "network", network_module),
     output:
         errors="results/learning/{dataset}/{strategy}-{seed}/{network}.csv",
     log:
@@ -66,6 +72,7 @@ rule learning_network:
         method=entries.network_method,
         training=entries.training,
         n_train=CONFIG.learning.n_train,
+        n_frames=entries.compared_frames,
         reference_energy=entries.reference_energy,
         checkpoint="results/training/{dataset}/{strategy}-{seed}/{network}",
     script:

@@ -15,6 +15,7 @@ out:  results/tables/metrics.csv         every fit, layer and part
       results/tables/timing.*            what the methods cost
       results/tables/data_checks.*       what the data sets and their splits are like
       results/tables/dynamics.*          the dynamics behind the surrogates
+      results/tables/molecular_dynamics.* dynamics with what was fitted
       results/tables/provenance.*        versions, hardware, checksums behind the numbers
 """
 
@@ -23,6 +24,7 @@ rule learning_table:
     """All learning curves, with the fits of the study as their last points."""
     input:
         errors=targets.learning_curves(),
+        forces=targets.forces(),
         metrics="results/tables/metrics.csv",
         code=table_code("learning"),
     output:
@@ -62,6 +64,7 @@ use rule learning_table as same_dataset_table with:
     """Table 1: fit, choose and test within one data set."""
     input:
         metrics="results/tables/metrics.csv",
+        forces=targets.forces(),
         published="workflow/resources/published/same_dataset.csv",
         code=table_code("same_dataset"),
     output:
@@ -74,6 +77,7 @@ use rule learning_table as same_dataset_table with:
     benchmark:
         "results/benchmarks/same_dataset_table.tsv"
     params:
+        n_frames=CONFIG.forces.frames,
         datasets=entries.datasets(),
         backbones=entries.backbones(),
         settings=entries.effort(),
@@ -244,6 +248,28 @@ use rule learning_table as dynamics_table with:
         "results/logs/dynamics_table.log",
     benchmark:
         "results/benchmarks/dynamics_table.tsv"
+
+
+use rule learning_table as molecular_dynamics_table with:
+    """Dynamics with what was fitted to surrogates, against those of the true potential."""
+    input:
+        logs=targets.all_molecular_dynamics("log"),
+        errors=targets.all_molecular_dynamics("errors"),
+        bonds=targets.all_molecular_dynamics("bonds"),
+        code=table_code("molecular_dynamics"),
+    output:
+        csv="results/tables/molecular_dynamics.csv",
+        latex="results/tables/molecular_dynamics.tex",
+        markdown="results/tables/molecular_dynamics.md",
+        html=page("molecular_dynamics", "Molecular dynamics with the fitted methods"),
+    log:
+        "results/logs/molecular_dynamics_table.log",
+    benchmark:
+        "results/benchmarks/molecular_dynamics_table.tsv"
+    params:
+        tolerance=CONFIG.molecular_dynamics.tolerance,
+        datasets=entries.datasets(),
+        backbones=entries.backbones(),
 
 
 use rule learning_table as provenance_table with:

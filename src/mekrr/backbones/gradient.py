@@ -10,6 +10,7 @@ from ase import Atoms
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from mekrr.backbones.graph import AtomGraph
+from mekrr.errors import BackboneError
 
 
 def forces_and_virial(
@@ -21,15 +22,29 @@ def forces_and_virial(
     ----------
     graph : as `AtomGraph.differentiable` gives it, on which the outputs were computed.
     outputs : what E depends on, such as features. gradients : ∂E/∂ of each.
+
+    Raises
+    ------
+    BackboneError
+        If an output has no gradient, though there are edges for it to depend on.
     """
     assert graph.strain is not None
-    of_positions, of_strain = torch.autograd.grad(
-        list(outputs),
-        [graph.positions, graph.strain],
-        [g.to(out) for g, out in zip(gradients, outputs, strict=True)],
-        allow_unused=True,  # an atom alone has no neighbours to depend on
-        materialize_grads=True,
-    )
+    if not len(graph.centre):  # atoms without neighbours: some networks have nothing to depend on
+        return np.zeros(tuple(graph.positions.shape)), np.zeros(tuple(graph.strain.shape))
+    found: tuple[torch.Tensor | None, ...] = (None,)
+    if all(out.requires_grad for out in outputs):
+        found = torch.autograd.grad(
+            list(outputs),
+            [graph.positions, graph.strain],
+            [g.to(out) for g, out in zip(gradients, outputs, strict=True)],
+            allow_unused=True,
+        )
+    of_positions, of_strain = found[0], found[-1]
+    if of_positions is None or of_strain is None:
+        raise BackboneError(
+            "the backbone's features have no gradient, so there are no forces: predict energies "
+            "alone, or compute them from graph.edge_vectors() by what torch differentiates"
+        )
     return -of_positions.cpu().numpy(), of_strain.cpu().numpy()
 
 

@@ -45,11 +45,18 @@ class AtomGraph:
 
         They are differentiable in positions and, if there is one, in the strain.
         """
-        vectors = self.positions[self.neighbour] - self.positions[self.centre] + self.shift
+        positions, shift = self.strained()
+        return positions[self.neighbour] - positions[self.centre] + shift
+
+    def strained(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return positions and shifts under the strain, differentiable as edge vectors are."""
         if self.strain is None:
-            return vectors
-        of_edge = self.strain[self.frame[self.centre]]
-        return vectors + torch.einsum("ea,eab->eb", vectors, of_edge)
+            return self.positions, self.shift
+        frame = self.frame[self.centre]
+        return (
+            self.positions + torch.einsum("na,nab->nb", self.positions, self.strain[self.frame]),
+            self.shift + torch.einsum("ea,eab->eb", self.shift, self.strain[frame]),
+        )
 
     def differentiable(self) -> AtomGraph:
         """Return the same graph with positions, and a strain of 0, that require a gradient."""

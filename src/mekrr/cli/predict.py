@@ -1,10 +1,10 @@
-"""`mekrr predict`: energies of frames by a fitted model."""
+"""`mekrr predict`: energies of frames by a fitted model, and on demand forces and stress."""
 
 from __future__ import annotations
 
 import argparse
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mekrr.cli.arguments import (
     Commands,
@@ -16,8 +16,13 @@ from mekrr.cli.arguments import (
     summary_stream,
     threads,
 )
-from mekrr.cli.printing import errors_per_atom, line, quality
-from mekrr.errors import DataError
+from mekrr.cli.printing import errors_per_atom, force_lines, line, quality
+from mekrr.errors import CompositionWarning, DataError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from mekrr.models.mekrr import MEKRR
 
 
 def add_command(commands: Commands) -> None:
@@ -25,8 +30,9 @@ def add_command(commands: Commands) -> None:
     command = commands.add_parser(
         "predict",
         parents=[registry(), threads()],
-        help="predict the energies of frames",
-        description="Predict the energies of frames, and compare where the file has energies.",
+        help="predict energies, forces and stress of frames",
+        description="Predict energies of frames, on demand also forces and stress, and compare "
+        "where the file has them.",
     )
     command.set_defaults(command=run)
     command.add_argument("model", metavar="MODEL", help="file that `mekrr fit` wrote")
@@ -35,6 +41,19 @@ def add_command(commands: Commands) -> None:
         "--std",
         action="store_true",
         help="also the predictive standard deviation in eV, as energy_std",
+    )
+    command.add_argument(
+        "--forces",
+        action="store_true",
+        help="also forces in eV/Å, and the energies of the atoms where energies add up",
+    )
+    command.add_argument(
+        "--stress",
+        action="store_true",
+        help="also the stress in eV/Å³ of frames with a cell, in ASE's sign and order",
+    )
+    command.add_argument(
+        "--float64", action="store_true", help="compute in float64, several times slower"
     )
     add_output(
         command,
@@ -45,7 +64,7 @@ def add_command(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Predict, write the frames, and compare where they come with energies."""
+    """Predict, write the frames, and compare where they come with energies and forces."""
     from mekrr.data.frames import read_unlabelled
     from mekrr.data.labels import energy_fault, energy_of
     from mekrr.data.predictions import format_of, write_predictions
@@ -56,26 +75,95 @@ def run(options: argparse.Namespace) -> None:
     model = MEKRR.load(options.model, registry=options.registry)
     model.set_params(threads=options.threads)
     frames = read_unlabelled(options.frames, **how_to_read(options))
-    try:
-        predicted: Any = model.predict(frames, return_std=options.std)
-    except DataError as error:
-        raise DataError(f"{', '.join(options.frames)}: {error}") from error
-    energies, stds = predicted if options.std else (predicted, None)
-    references = [energy_of(atoms) for atoms in frames]
-    faults = {k: fault for k, atoms in enumerate(frames) if (fault := energy_fault(atoms))}
-    if faults:
-        index, fault = next(iter(faults.items()))
-        warnings.warn(
-            f"energies of {len(faults)} frames are not compared: frame {index}: {fault}",
-            stacklevel=1,
-        )
     source = ", ".join(options.frames)
-    write_predictions(options.output, frames, energies, stds, references, source)
+    try:
+        predictions = _predictions(model, frames, options)
+    except DataError as error:
+        raise DataError(f"{source}: {error}") from error
+    references = [energy_of(atoms) for atoms in frames]
+    _warn_of_faults(
+        "energies",
+        {k: f"frame {k}: {fault}" for k, a in enumerate(frames) if (fault := energy_fault(a))},
+    )
+    write_predictions(options.output, frames, predictions, references, source)
     out = summary_stream(options.output)
     print(f"written: {options.output} ({len(frames)} frames)", file=out)
     stated = {index: energy for index, energy in enumerate(references) if energy is not None}
     if stated:
-        known = list(stated)
-        errors = errors_per_atom(energies[known], [*stated.values()], [frames[i] for i in known])
+        predicted = [predictions[index]["energy"] for index in stated]
+        known = [frames[index] for index in stated]
+        errors = errors_per_atom(predicted, [*stated.values()], known)
         told = f"{quality(errors)} ({len(known)} frames with energies)"
         print(line("errors", told), file=out)
+    if options.forces:
+        for text in _compared_forces(frames, predictions):
+            print(text, file=out)
+
+
+def _predictions(
+    model: MEKRR, frames: list[Atoms], options: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Return what was asked for of each frame, by ASE's names.
+
+    Energies are those of `MEKRR.predict`, the same whatever else is asked for, but for float64.
+    """
+    names = ["energy", "energy_std"] if options.std else ["energy"]
+    rows: list[dict[str, Any]] = [{} for _ in frames]
+    if not options.float64:
+        predicted: Any = model.predict(frames, return_std=options.std)
+        columns = zip(*predicted, strict=True) if options.std else ((e,) for e in predicted)
+        rows = [dict(zip(names, map(float, values), strict=True)) for values in columns]
+        names = []
+    names += ["forces", "energies"] if options.forces else []
+    names += ["stress"] if options.stress else []
+    if not names:
+        return rows
+    from mekrr.models.potentials.frames import evaluate_frames
+
+    potential = model.potential("float64" if options.float64 else "float32")
+    std = options.std and options.float64
+    found = evaluate_frames(potential, frames, std=std, threads=options.threads)
+    if options.float64 and (doubt := potential.doubt(frames)):
+        warnings.warn(doubt, CompositionWarning, stacklevel=1)
+    without = [index for index, each in enumerate(found) if each.stress is None]
+    if options.stress and without:
+        warnings.warn(
+            f"no stress of {len(without)} frames: frame {without[0]} has no cell of three vectors",
+            stacklevel=1,
+        )
+    for row, each in zip(rows, found, strict=True):
+        values = {name: getattr(each, name) for name in names}
+        row.update({name: value for name, value in values.items() if value is not None})
+    return rows
+
+
+def _compared_forces(frames: list[Atoms], predictions: list[dict[str, Any]]) -> list[str]:
+    """Return lines on the errors of forces, where frames come with such."""
+    import numpy as np
+
+    from mekrr.data.labels import check_forces, forces_of
+
+    faults: dict[int, str] = {}
+    errors, species = [], []
+    for index, (atoms, predicted) in enumerate(zip(frames, predictions, strict=True)):
+        try:
+            check_forces(atoms, f"frame {index}")
+        except DataError as error:
+            faults[index] = str(error)
+            continue
+        forces = forces_of(atoms)
+        if forces is not None:
+            errors.append(predicted["forces"] - forces)
+            species.append(atoms.symbols)
+    _warn_of_faults("forces", faults)
+    if not errors:
+        return []
+    first, *each = force_lines(np.concatenate(errors), np.concatenate(species))
+    return [f"{first} ({len(errors)} frames with forces)", *each]
+
+
+def _warn_of_faults(what: str, faults: dict[int, str]) -> None:
+    """Warn of labels that cannot be used; ``faults`` says why, by frame."""
+    if faults:
+        first = next(iter(faults.values()))
+        warnings.warn(f"{what} of {len(faults)} frames are not compared: {first}", stacklevel=1)

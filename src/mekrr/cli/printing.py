@@ -69,5 +69,21 @@ def quality(errors: np.ndarray) -> str:
     return f"RMSE {rmse(errors):.2f}, MAE {mae(errors):.2f} meV/atom"
 
 
+def force_lines(errors: np.ndarray, species: np.ndarray) -> list[str]:
+    """Lines on errors (n, 3), eV/Å, of the forces on atoms of these species (n,), of all and each.
+
+    Components count one by one.
+    """
+    import numpy as np
+
+    from mekrr.metrics import mae, rmse
+
+    def told(part: np.ndarray) -> str:
+        return f"RMSE {1000 * rmse(part):.1f}, MAE {1000 * mae(part):.1f} meV/Å"
+
+    each = [line(f"  {s}", told(errors[species == s])) for s in np.unique(species).tolist()]
+    return [line("force errors", told(errors)), *each]
+
+
 def show_warning(message: Warning | str, *_: object, **__: object) -> None:
     print(f"mekrr: warning: {printable(str(message))}", file=sys.stderr)

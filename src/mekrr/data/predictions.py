@@ -1,9 +1,10 @@
-"""Writing frames with predicted energies, in a format that the file's name tells.
+"""Writing frames with predictions, in a format that the file's name tells.
 
-The energy of a frame that is written is the predicted one, and ``energy_std`` its standard
-deviation. What the frame came with from elsewhere keeps its name with ``_ref`` added:
-``energy_ref``, ``forces_ref``, ``stress_ref``, … (eV, eV/Å, eV/Å³). Of other keys those pass
-that the format gives back as they are.
+The energy of a frame that is written is the predicted one, as are forces, stress and energies of
+atoms where they were predicted; ``energy_std`` is the energy's standard deviation. What the frame
+came with from elsewhere keeps its name with ``_ref`` added: ``energy_ref``, ``forces_ref``,
+``stress_ref``, … (eV, eV/Å, eV/Å³). Of other keys those pass that the format gives back as they
+are.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from mekrr.files import atomic_path
 FORMATS = {".extxyz": "extxyz", ".xyz": "extxyz", ".traj": "traj", ".db": "db", ".json": "json"}
 COMPRESSIONS = (".gz", ".bz2", ".xz")  # of extended XYZ
 OWN = {f"{name}{ending}" for name in all_properties for ending in ("", "_ref", "_std")}
+WORDS = {"energy_std": "standard deviation"}
 OF_ATOMS = {f"{name}_ref" for name in ("forces", "energies", "stresses", "charges", "magmoms")}
 OF_EXTXYZ = {"Lattice", "Properties", "pbc", "pos", "species", "Z", "move_mask", "charge"}
 STANDARD_ARRAYS = {  # what .traj and databases know
@@ -68,45 +70,47 @@ def format_of(path: str | os.PathLike) -> str:
 def write_predictions(
     path: str | os.PathLike,
     frames: Sequence[Atoms],
-    energies: np.ndarray,
-    stds: np.ndarray | None,
+    predictions: Sequence[Mapping[str, Any]],
     references: Sequence[float | None],
     source: str,
 ) -> None:
-    """Write frames with predicted energies, whole or not at all.
+    """Write frames with what was predicted, whole or not at all.
 
     Parameters
     ----------
     path : see `format_of`.
-    energies : (n_frames,) predicted, eV.
-    stds : (n_frames,) their standard deviations in eV, or None.
+    predictions : of each frame by ASE's names: the energy (eV) and, where there are such, its
+        ``energy_std``, forces, stress and the energies of the atoms.
     references : energy in eV that each frame came with, None if it has none.
     source : name of what the frames were read from, for messages.
 
     Raises
     ------
     DataError
-        If an energy or a standard deviation is not finite.
+        If a number is not finite.
     """
-    for what, values in (("energy", energies), ("standard deviation", stds)):
-        if values is not None and len(wrong := np.flatnonzero(~np.isfinite(values))):
-            raise DataError(
-                f"{source}: frame {wrong[0]}: predicted {what} is {values[wrong[0]]}; nothing is "
-                "written: leave the frame out, or fit the model again"
-            )
+    for index, prediction in enumerate(predictions):
+        for name, value in prediction.items():
+            if not np.isfinite(value).all():
+                wrong = np.asarray(value)[~np.isfinite(value)][0]
+                raise DataError(
+                    f"{source}: frame {index}: predicted {WORDS.get(name, name)} is {wrong}; "
+                    "nothing is written: leave the frame out, or fit the model again"
+                )
     form = format_of(path)
     lost: dict[str, int] = {}
     copies = []
-    for index, atoms in enumerate(frames):
+    for index, (atoms, prediction) in enumerate(zip(frames, predictions, strict=True)):
         labels = dict(getattr(atoms.calc, "results", {})) | {"energy": references[index]}
         copy, names = _unlabelled(atoms, form)
         for name in names:
             lost.setdefault(name, index)
-        own = {"energy_std": None if stds is None else float(stds[index])}
+        results = dict(prediction)
+        own = {"energy_std": results.pop("energy_std", None)}
         own |= {f"{name}_ref": value for name, value in labels.items()}
         for name, value in own.items():
             _attach(copy, name, value, form)
-        copy.calc = SinglePointCalculator(copy, energy=float(energies[index]))
+        copy.calc = SinglePointCalculator(copy, **results)
         copies.append(copy)
     with atomic_path(path) as temporary:
         if form == "extxyz":
@@ -270,4 +274,6 @@ def _write_database(path: Path, frames: Sequence[Atoms], form: str) -> None:
         for atoms in frames:
             names = [name for name in ("energy_std", "energy_ref") if name in atoms.info]
             found = {name: atoms.info.pop(name) for name in names}
+            if "energies" in atoms.calc.results:  # for which not all rows have a place
+                atoms.info["energies"] = atoms.calc.results.pop("energies")
             rows.write(atoms, key_value_pairs=found, data=atoms.info)

@@ -1,11 +1,12 @@
-"""Running frames through a backbone, all layers in one forward pass."""
+"""Running frames through a backbone, all layers wanted in one forward pass."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, pairwise
 from typing import cast
 
@@ -58,6 +59,9 @@ class Pass:
         )
 
 
+Forward = Callable[[Sequence[Atoms]], Pass]  # starts the pass of a batch
+
+
 def choose_device() -> torch.device:
     """CUDA if there is one, else, with a notice in the log, the CPU."""
     if torch.cuda.is_available():
@@ -79,8 +83,10 @@ def extract(
     frames: Sequence[Atoms],
     batch_size: Mapping[str, int | str],
     device: torch.device,
+    layers: Collection[int] | None = None,
+    energy: bool = True,
 ) -> Iterator[Batch]:
-    """Features of all layers, batch after batch, frames in order.
+    """Features, batch after batch, frames in order.
 
     A GPU computes the next batch while the one before is copied and used.
 
@@ -89,6 +95,7 @@ def extract(
     batch_size : frames per forward pass for "cpu" and "cuda"; "auto" is the backbone's
         ``cpu_batch`` or what fits into the free memory of the GPU. A batch that does not fit
         is halved, with a warning.
+    layers : those wanted; None for all. energy : whether the backbone's own energy is wanted.
 
     Raises
     ------
@@ -97,7 +104,8 @@ def extract(
     """
     device = device_for(backbone, device)
     log.info("features of %d frames with %s on %s", len(frames), backbone.name, device)
-    passes = _passes(backbone, frames, batch_size[device.type], device)
+    forward = partial(_forward, backbone, device, layers, energy)
+    passes = _passes(backbone, forward, frames, batch_size[device.type], device)
     with progress_bar(len(frames), backbone.name, "frames") as bar:
         pairs = cast("Iterator[tuple[Pass, Pass | None]]", pairwise(chain(passes, [None])))
         for current, _next_under_way in pairs:
@@ -124,7 +132,7 @@ def extract_to(
     To ``provenance`` comes the device that did the work.
     """
     device = device_for(backbone, device)
-    gathered = _Gathered(backbone, frames, atoms, batch_size, device, source)
+    gathered = _Gathered(backbone, frames, atoms, batch_size, device, source, None, True)
     first = next(gathered)  # tells the widths of the layers
     with feature_writer(
         path,
@@ -151,18 +159,19 @@ def gather(
     device: torch.device,
     atoms: str | Mapping,
     source: str,
+    energy: bool = True,
 ) -> tuple[dict[int, FrameFeatures], np.ndarray | None]:
     """Return features of the selected atoms in memory, as `extract_to` writes them to a file.
 
     Parameters
     ----------
-    layers : those that are kept; others as for `extract_to`.
+    layers, energy : what is wanted, as for `extract`; others as for `extract_to`.
 
     Returns
     -------
     Features (float32) by layer, and the backbone's own energies (n,) in eV, None without any.
     """
-    gathered = _Gathered(backbone, frames, atoms, batch_size, device, source)
+    gathered = _Gathered(backbone, frames, atoms, batch_size, device, source, layers, energy)
     kept: dict[int, list[np.ndarray]] = {layer: [] for layer in layers}
     energies: list[np.ndarray] = []
     for batch in gathered:
@@ -194,12 +203,14 @@ class _Gathered(Iterator[Batch]):
         batch_size: Mapping[str, int | str],
         device: torch.device,
         source: str,
+        layers: Collection[int] | None,
+        energy: bool,
     ):
         masks = [selected(frame, rule, source) for frame in frames]
         self.species = np.concatenate([f.numbers[m] for f, m in zip(frames, masks, strict=True)])
         self.pointer = np.cumsum([0, *(int(mask.sum()) for mask in masks)])
         self._masks = iter(masks)
-        self._batches = extract(backbone, frames, batch_size, device)
+        self._batches = extract(backbone, frames, batch_size, device, layers, energy)
 
     def __next__(self) -> Batch:
         batch = next(self._batches)
@@ -208,14 +219,14 @@ class _Gathered(Iterator[Batch]):
         return Batch(batch.n_frames, layers, batch.energy)
 
 
-def fitting_batch(backbone: Backbone, largest: Atoms, device: torch.device) -> int:
+def fitting_batch(forward: Forward, largest: Atoms, device: torch.device) -> int:
     """Frames of the size of ``largest`` that fit into a share of the free GPU memory."""
-    _forward(backbone, [largest], device)  # what the first pass leaves behind is no frame's
+    forward([largest])  # what the first pass leaves behind is no frame's
     torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(device)
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device)
-    _forward(backbone, [largest], device)
+    forward([largest])
     needed = max(torch.cuda.max_memory_allocated(device) - before, 1)
     size = max(1, min(int(MEMORY_SHARE * free / needed), LARGEST_BATCH // len(largest)))
     log.info("a frame takes %.0f MB of %.0f MB free: batches of %d", needed / 1e6, free / 1e6, size)
@@ -223,7 +234,11 @@ def fitting_batch(backbone: Backbone, largest: Atoms, device: torch.device) -> i
 
 
 def _passes(
-    backbone: Backbone, frames: Sequence[Atoms], asked: int | str, device: torch.device
+    backbone: Backbone,
+    forward: Forward,
+    frames: Sequence[Atoms],
+    asked: int | str,
+    device: torch.device,
 ) -> Iterator[Pass]:
     """Passes through all frames; a batch that does not fit is tried again by halves."""
     largest = max(range(len(frames)), key=lambda k: len(frames[k]))
@@ -234,7 +249,7 @@ def _passes(
         elif device.type == "cpu":
             size = backbone.cpu_batch
         else:
-            size = fitting_batch(backbone, frames[largest], device)
+            size = fitting_batch(forward, frames[largest], device)
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
@@ -242,7 +257,7 @@ def _passes(
     start = 0
     while start < len(frames):
         batch = frames[start : start + size]
-        under_way = _forward_if_it_fits(backbone, batch, device)
+        under_way = _forward_if_it_fits(forward, batch)
         if under_way is not None:
             yield under_way
             start += len(batch)
@@ -255,11 +270,9 @@ def _passes(
                 torch.cuda.empty_cache()
 
 
-def _forward_if_it_fits(
-    backbone: Backbone, batch: Sequence[Atoms], device: torch.device
-) -> Pass | None:
+def _forward_if_it_fits(forward: Forward, batch: Sequence[Atoms]) -> Pass | None:
     try:
-        return _forward(backbone, batch, device)
+        return forward(batch)
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
@@ -271,18 +284,24 @@ def _out_of_memory(error: MemoryError | RuntimeError) -> bool:
     return isinstance(error, MemoryError) or any(sign in str(error) for sign in OUT_OF_MEMORY)
 
 
-def _forward(backbone: Backbone, batch: Sequence[Atoms], device: torch.device) -> Pass:
+def _forward(
+    backbone: Backbone,
+    device: torch.device,
+    layers: Collection[int] | None,
+    energy: bool,
+    batch: Sequence[Atoms],
+) -> Pass:
     with own_torch_settings(), torch.inference_mode():
-        output = backbone.forward(backbone.graph(batch).to(device))
+        output = backbone.forward(backbone.graph(batch).to(device), layers, energy)
         # From a GPU these copies go to page-locked memory and run on by themselves.
-        layers = {t: h.float().to("cpu", non_blocking=True) for t, h in output.layers.items()}
-        energy = output.energy
-        if energy is not None:
-            energy = energy.double().to("cpu", non_blocking=True)
+        features = {t: h.float().to("cpu", non_blocking=True) for t, h in output.layers.items()}
+        total = output.energy
+        if total is not None:
+            total = total.double().to("cpu", non_blocking=True)
     copied = None
     if device.type == "cuda":
         copied = torch.cuda.current_stream(device).record_event()
-    return Pass(len(batch), layers, energy, copied)
+    return Pass(len(batch), features, total, copied)
 
 
 def _no_room(atoms: Atoms, index: int, device: torch.device) -> BackboneError:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, ClassVar
 
+LEAST = 1e-12  # keeps a curvature finite between equal features
+
 
 @dataclass(frozen=True)
 class AtomKernel:
@@ -40,6 +42,13 @@ class Radial(AtomKernel, abc.ABC):
         The gradient is ∂k/∂h = dk/dx (h' - h)/σ².
         """
 
+    @abc.abstractmethod
+    def curvature(self, exponent: Any, xp: ModuleType) -> Any:
+        """Return d²k/dx² for ``exponent`` x, not kept.
+
+        Where it grows without bounds towards x = 0, x d²k/dx² does not.
+        """
+
 
 class Gaussian(Radial):
     """k(h, h') = exp(-|h - h'|² / (2 σ²))."""
@@ -52,6 +61,10 @@ class Gaussian(Radial):
     def with_slope(self, exponent: Any, xp: ModuleType) -> tuple[Any, Any]:
         self.apply(exponent, xp)
         return exponent, exponent
+
+    def curvature(self, exponent: Any, xp: ModuleType) -> Any:
+        self.apply(exponent, xp)
+        return exponent
 
 
 class Matern(Radial):
@@ -76,6 +89,14 @@ class Matern(Radial):
             return (1.0 + exponent) * decay, 3.0 * decay
         slope = (1.0 + exponent) * decay
         return slope + exponent**2 / 3.0 * decay, (5.0 / 3.0) * slope
+
+    def curvature(self, exponent: Any, xp: ModuleType) -> Any:
+        # With z as above: 9 exp(-z)/z, and 25/3 exp(-z).
+        self._scale(exponent, xp)
+        decay = xp.exp(-exponent)
+        if self.order == 3:
+            return 9.0 * decay / (exponent + LEAST)
+        return (25.0 / 3.0) * decay
 
     def _scale(self, exponent: Any, xp: ModuleType) -> None:
         """Turn x into √order r, in place."""

@@ -107,47 +107,95 @@ def fit_gap(
         _pack(Path(folder), model)
 
 
-def predict_gap(model: str | os.PathLike, frames: Sequence[Atoms]) -> np.ndarray:
-    """Energies (n_frames,) in eV of frames, references subtracted, by a file of `fit_gap`.
+class GapFile:
+    """A file of `fit_gap`, opened by quippy: energies of frames, references subtracted.
 
     Raises
     ------
     GapError
         If quippy is missing, or the file cannot be read.
-    DataError
-        If a frame has a species that no training frame had.
     """
-    with _unpacked(model) as potential:
-        text = potential.read_text()
-        # Imported here, since not every platform has it.
-        try:
-            from quippy.potential import Potential
-        except ImportError as error:
-            raise GapMissing(
-                f"quippy cannot be imported ({first_line(error)}); {INSTALL}"
-            ) from error
-        species = {int(z) for z in _stated(r"species_Z=\{([\d ]+)\}", text, model).split()}
-        cutoff = float(_stated(r"cutoff=([\d.]+)", text, model))
-        for index, atoms in enumerate(frames):
-            unknown = sorted(set(atoms.numbers.tolist()) - species)
-            if unknown:
-                raise DataError(
-                    f"frame {index}: the potential was fitted without "
-                    f"{', '.join(chemical_symbols[z] for z in unknown)}; leave the frame out, or "
-                    "fit to frames that have it"
-                )
-        calculator = Potential(param_filename=str(potential))
-        calculator.set_default_properties(["energy"])  # and not forces
-        energy = np.empty(len(frames))
-        with progress_bar(len(frames), METHOD, "frame") as bar:
-            for index, atoms in enumerate(frames):
-                energy[index] = calculator.get_potential_energy(_in_a_cell(atoms, cutoff))
-                bar.update()
-    if not np.isfinite(energy).all():
-        raise GapError(
-            f"{model}: energy of frame {np.flatnonzero(~np.isfinite(energy))[0]} is not finite; "
-            "fit with a larger default_sigma"
+
+    def __init__(self, path: str | os.PathLike):
+        self._path = path
+        with _unpacked(path) as potential:
+            text = potential.read_text()
+            # Imported here, since not every platform has it.
+            try:
+                from quippy.potential import Potential
+            except ImportError as error:
+                raise GapMissing(
+                    f"quippy cannot be imported ({first_line(error)}); {INSTALL}"
+                ) from error
+            self._species = {int(z) for z in _stated(r"species_Z=\{([\d ]+)\}", text, path).split()}
+            self._cutoff = float(_stated(r"cutoff=([\d.]+)", text, path))
+            self._calculator = Potential(param_filename=str(potential))
+        self._calculator.set_default_properties(["energy"])  # and not forces
+
+    def energy(self, atoms: Atoms, index: int = 0) -> float:
+        """Return the energy of a frame in eV; ``index`` is its number in messages.
+
+        Raises
+        ------
+        DataError
+            If it has a species that no training frame had.
+        GapError
+            If the energy is not finite.
+        """
+        return self._calculated(atoms, index, ["energy"])["energy"]
+
+    def evaluate(self, atoms: Atoms) -> Derivatives:
+        """Return energy, forces and virial of a frame; raises the errors of `energy`."""
+        found = self._calculated(atoms, 0, ["energy", "energies", "forces", "stress"])
+        volume = self._calculator.atoms.get_volume()
+        return Derivatives(
+            found["energy"], found["energies"], found["forces"], -found["stress"] * volume
         )
+
+    def _calculated(self, atoms: Atoms, index: int, properties: list[str]) -> dict:
+        unknown = sorted(set(atoms.numbers.tolist()) - self._species)
+        if unknown:
+            raise DataError(
+                f"frame {index}: the potential was fitted without "
+                f"{', '.join(chemical_symbols[z] for z in unknown)}; leave the frame out, or "
+                "fit to frames that have it"
+            )
+        self._calculator.calculate(_in_a_cell(atoms, self._cutoff), properties)
+        if not np.isfinite(self._calculator.results["energy"]):
+            raise GapError(
+                f"{self._path}: energy of frame {index} is not finite; fit with a larger "
+                "default_sigma"
+            )
+        return self._calculator.results
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """Energy of a frame and its derivatives.
+
+    Attributes
+    ----------
+    energy : eV. energies : (n,) those of the atoms.
+    forces : (n, 3) eV/Å.
+    virial : (6,) eV, -∂E/∂ε in Voigt order.
+    """
+
+    energy: float
+    energies: np.ndarray
+    forces: np.ndarray
+    virial: np.ndarray
+
+
+def predict_gap(model: str | os.PathLike, frames: Sequence[Atoms]) -> np.ndarray:
+    """Return energies (n_frames,) in eV of frames, by a file of `fit_gap`.
+
+    Raises the errors of `GapFile` and of its `energy`.
+    """
+    file, energy = GapFile(model), np.empty(len(frames))
+    with progress_bar(len(frames), METHOD, "frame") as bar:
+        for index, atoms in enumerate(frames):
+            energy[index] = file.energy(atoms, index)
+            bar.update()
     return energy
 
 

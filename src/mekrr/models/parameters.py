@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mekrr.choices import BY_SPECIES, MEDIANS
+from mekrr.choices import BY_SPECIES, FORMS, MEDIANS
 from mekrr.errors import ConfigError
 from mekrr.features.atoms import check_rule
 from mekrr.kernels.atom import KERNELS
@@ -18,7 +18,7 @@ from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION, MOST_THRE
 
 CHOICES = {
     "kernel": (*KERNELS, "precomputed"),
-    "form": ("extensive", "intensive"),
+    "form": FORMS,
     "target": ("energy", "delta"),
 }
 OPEN = ("layer", "alpha", "regularisation")  # None where the fit has to choose

@@ -105,7 +105,12 @@ class Problem:
 
         Otherwise all atoms of a frame count.
         """
-        return replace(self, size=self.n_atoms if size is None else size)
+        undetermined = self.undetermined
+        if self.references is not None:
+            formulas = self.frames["formula"].tolist()
+            undetermined = self.references.undetermined(formulas, extensive=True)
+        size = self.n_atoms if size is None else size
+        return replace(self, size=size, undetermined=undetermined)
 
     def _fitted(
         self, rule: Rule, source: str, isolated: Mapping[str, float] | None = None

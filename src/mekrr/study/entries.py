@@ -12,7 +12,7 @@ from typing import Any
 from mekrr.study.config import StudyConfig
 from mekrr.study.methods import PUBLISHED, methods_of
 from mekrr.study.tables.printing.escapes import for_label
-from mekrr.study.targets import archived
+from mekrr.study.targets import Targets, archived
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,11 @@ class Entries:
         """Return how energies of species are found, for the data set that is fitted."""
         name = getattr(wildcards, "source", None) or wildcards.dataset
         return self.config.datasets[name].reference_energy
+
+    def compared_frames(self, wildcards: Any) -> int | str:
+        """Return on how many test frames of a learning curve forces are compared."""
+        fit = wildcards.strategy, int(wildcards.seed)
+        return self.config.forces.frames if fit in Targets(self.config).of_forces else 0
 
     def stretch(self, wildcards: Any) -> dict[str, Any]:
         """Return what decides the stretch of a heatmap and the event in it."""
@@ -123,6 +128,21 @@ class Entries:
         """Return how a network is trained anew for each target."""
         published = self.config.networks[wildcards.network].published_transfer
         return self.training(wildcards) | (published.given() if published else {})
+
+    def dynamics(self, wildcards: Any) -> dict[str, Any]:
+        """Return how molecular dynamics of a surrogate run, but for the limits."""
+        config = self.config.molecular_dynamics
+        recipe = self.config.surrogates[wildcards.dataset]
+        return {
+            "ensemble": wildcards.ensemble,
+            "temperature": recipe.runs[0].temperature,
+            "timestep": recipe.dynamics.timestep,
+            "friction": recipe.dynamics.friction,
+            "steps": round(1000 * config.length / recipe.dynamics.timestep),
+            "every": config.every,
+            "frames_every": config.frames_every,
+            "seed": int(wildcards.seed),
+        }
 
     def networks(self) -> dict[str, str]:
         """Return the networks of the study by their names in tables."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from mekrr.choices import EXTENSIVE
 from mekrr.data.strategies import STRATEGIES
 from mekrr.study.recipes import GRID, Recipe
 
@@ -100,6 +101,25 @@ _TABLE = (
         kernel=PUBLISHED,
         alpha=GRID,
         learning=True,
+    ),
+    Method(
+        name="MEKRR-alpha-extensive",
+        colour="#12828f",
+        kind="kernel",
+        label="MEKRR-α per atom",
+        kernel=PUBLISHED,
+        alpha=GRID,
+        form=EXTENSIVE,
+    ),
+    Method(
+        name="Delta-MEKRR-extensive",
+        colour="#1f4e79",
+        kind="kernel",
+        label="Δ-MEKRR per atom",
+        baseline="delta",
+        kernel=PUBLISHED,
+        alpha=GRID,
+        form=EXTENSIVE,
     ),
 )
 METHODS = {method.name: method for method in _TABLE}

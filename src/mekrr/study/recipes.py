@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mekrr.choices import INTENSIVE
+
 GRID = None  # for the α of a method: chosen from the grid of the configuration
 
 
@@ -23,6 +25,8 @@ class Recipe:
     alpha : α of the kernel, or `GRID`.
     criterion : what chooses, see `mekrr.models.select.Search`.
     by_species : whether each species has its own α.
+    form : "intensive", as published, or "extensive", energies that add up over atoms; see
+        `mekrr.models.mekrr.MEKRR`.
     model : class of `mekrr.models` that is fitted, of kind "constant" alone: the others have one.
     """
 
@@ -33,6 +37,7 @@ class Recipe:
     alpha: float | None = 0.0
     criterion: str = "validation"
     by_species: bool = False
+    form: str = INTENSIVE
     model: str = "mekrr.models.constant.Constant"
 
 

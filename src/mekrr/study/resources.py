@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mekrr.study.methods import methods_of
 from mekrr.study.targets import Targets
 
 USUAL_ATOMS = 100  # of a frame, where the registry is silent
@@ -97,20 +98,21 @@ class JobResources:
     def fit_memory(self, wildcards: Any, attempt: int) -> int:
         """Kernels of all frames with the T training frames, and of these alone.
 
-        Of the first five are measured and six asked for, of the second (T²) six and eight.
+        Of the first eight to twelve are measured, of two and four species whose shares are weighed
+        anew for energies per atom, and twelve asked for; of the second (T²) six and eight.
         """
         n_frames, n_train = self.data_size(wildcards)[0], self._train_frames(wildcards)
-        return attempt * (2000 + round(8e-6 * n_train * (6 * n_frames + 8 * n_train)))
+        return attempt * (2000 + round(8e-6 * n_train * (12 * n_frames + 8 * n_train)))
 
     def fit_minutes(self, wildcards: Any, attempt: int) -> int:
-        """A reduction, and as much for leave-one-out, per layer and α.
+        """A reduction for each form, and as much as one for leave-one-out, per layer and α.
 
-        (8/3) T³ operations, 1.5e10 of which take a second; five times that, also for the α of
-        each species.
+        4 T³ operations, 1.5e10 of which take a second; five times that, also for the α of each
+        species.
         """
         reductions = self._n_layers(wildcards) * self.targets.config.grid.alpha.count
         n_train = self._train_frames(wildcards)
-        return attempt * (10 + round(reductions * 8 / 3 * n_train**3 / 3e9 / 60))
+        return attempt * (10 + round(reductions * 4 * n_train**3 / 3e9 / 60))
 
     def baselines_memory(self, wildcards: Any, attempt: int) -> int:
         """Features of a layer in float64, at a width of 1024, twice, beside what fits take."""
@@ -163,6 +165,16 @@ class JobResources:
         seconds = 0.004 + 2e-8 * self._soap_width() * self.targets.config.gap.n_sparse
         return attempt * (30 + round(seconds * n_frames * n_atoms / 60))
 
+    def forces_minutes(self, wildcards: Any, attempt: int) -> int:
+        """3 ms an atom with SevenNet-0 for each method; five times that, and a fit."""
+        n_frames, n_atoms = self.data_size(wildcards)
+        config = self.targets.config
+        tested = n_frames * config.split.fractions.test
+        if config.forces.frames != "all":
+            tested = min(tested, config.forces.frames)
+        n_methods = len(methods_of("frozen"))
+        return attempt * (20 + round(n_methods * 0.015 * n_atoms * tested / 60))
+
     def transfer_memory(self, wildcards: Any, attempt: int) -> int:
         """What the fit takes, of a model of the same kind."""
         of_kind = {
@@ -180,3 +192,11 @@ class JobResources:
             "kernel": self.fit_minutes,
         }
         return of_kind[self.targets.transfer_kind(wildcards)](wildcards, attempt)
+
+    def dynamics_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Steps of 3 ms an atom with SevenNet-0, for each method of a job; five times that."""
+        config = self.targets.config
+        entry = config.molecular_dynamics
+        steps = 1000 * entry.length / config.surrogates[wildcards.dataset].dynamics.timestep
+        _, n_atoms = self.data_size(wildcards)
+        return attempt * (10 + round(len(entry.methods) * 0.015 * n_atoms * steps / 60))

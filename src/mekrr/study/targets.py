@@ -6,13 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mekrr.backbones.entry import Download, member_file
 from mekrr.data.strategies import STRATEGIES
 from mekrr.study.config import StudyConfig
+from mekrr.study.methods import METHODS, methods_of
 
 KINDS_OF_HEATMAP = ("heatmap", "layers", "contributions")
+TRUTH = "truth"  # stands for a model in the names of files: the potential that made the data
+
+
+T = TypeVar("T")
 
 
 class Benchmark(NamedTuple):
@@ -70,6 +75,12 @@ class Targets:
     def surrogates(self) -> list[str]:
         """Those that this project made, by their recipes."""
         return [name for name in self.datasets if name in self.config.surrogates]
+
+    @property
+    def simulated(self) -> list[str]:
+        """Those with molecular dynamics, if anything runs beside the true potential."""
+        chosen = self.config.molecular_dynamics.datasets
+        return [d for d in chosen if d in self.datasets] if self.simulating[1:] else []
 
     @property
     def in_blocks(self) -> list[str]:
@@ -216,6 +227,23 @@ class Targets:
         paths = self.of_datasets(self.fits("predictions"), study.datasets[:1])
         return [path for path in paths if split in path.split("/")]
 
+    def forces(self) -> list[str]:
+        """Return the errors of forces of every fit whose forces are compared."""
+        models = [*self.fitted, *self.config.study.backbones]
+        patterns = [
+            f"results/forces/{{dataset}}/{split}-{seed}/{model}.csv"
+            for split, seed in self.of_forces
+            for model in models
+        ]
+        return self.of_datasets(patterns, self.datasets)
+
+    @property
+    def of_forces(self) -> list[tuple[str, int]]:
+        """Splits and seeds of the fits whose forces are compared."""
+        chosen = self.config.forces
+        splits = first_of(self.config.study.splits, chosen.splits)
+        return [(s, seed) for s in splits for seed in first_of(self.seeds(s), chosen.seeds)]
+
     def sweeps(self) -> list[str]:
         """Return the sweep over α and λ of every MEKRR fit."""
         return self.splits("results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.sweep.csv")
@@ -311,6 +339,37 @@ class Targets:
             "choices": [f"{fits}/{part}.choices.csv" for part in ("baselines", "mekrr")],
         }
 
+    # Molecular dynamics, under the first split. {dataset} and {ensemble} are left to be filled in.
+
+    @property
+    def simulating(self) -> list[str]:
+        """What runs, as names of files: the true potential, then what the study has fitted."""
+        config, study = self.config.molecular_dynamics, self.config.study
+        methods = [METHODS[name] for name in config.methods]
+        frozen = any(method in methods_of("frozen") for method in methods)
+        potential = any(method.kind == "potential" for method in methods)
+        return [
+            TRUTH,
+            *(name for name in study.backbones if frozen and name in config.backbones),
+            *(n for n in study.networks if self.config.networks[n].method in config.methods),
+            *(["gap-soap"] if study.gap and potential else []),
+        ]
+
+    def molecular_dynamics(self, table: str) -> list[str]:
+        """Return one table of all that runs: log, errors or bonds."""
+        (split, *_) = self.first_split("{strategy}-{seed}")
+        folder = f"results/molecular_dynamics/{{dataset}}/{split}/{{ensemble}}"
+        return [f"{folder}/{name}.{table}.csv" for name in self.simulating]
+
+    def all_molecular_dynamics(self, table: str) -> list[str]:
+        """Return the same of every data set and ensemble."""
+        patterns = [
+            path.replace("{ensemble}", ensemble)
+            for ensemble in self.config.molecular_dynamics.ensembles
+            for path in self.molecular_dynamics(table)
+        ]
+        return self.of_datasets(patterns, self.simulated)
+
     # Tables and figures.
 
     def tables(self) -> list[str]:
@@ -327,12 +386,14 @@ class Targets:
             "data_checks.md",
             "provenance.csv",
             *(["dynamics.csv"] if self.surrogates else []),
+            *(["molecular_dynamics.csv"] if self.all_molecular_dynamics("log") else []),
         ]
         return [f"results/tables/{name}" for name in names]
 
     def figures(self) -> list[str]:
         """Return a file of each figure."""
         networks = self.config.study.networks
+        ensembles = self.config.molecular_dynamics.ensembles
         names = [
             "method",
             "alpha_sweep",
@@ -343,10 +404,11 @@ class Targets:
             "spectrum",
             "leaks",
             *(f"{d}/dynamics" for d in self.surrogates),
+            *(f"{d}/molecular_dynamics-{e}" for d in self.simulated for e in ensembles),
             "errors",
             *(f"{d}/history" for d in self.datasets if networks),
             "calibration",
-            *(["learning"] if self.learning else []),
+            *(["learning", "learning_forces"] if self.learning else []),
             "cost",
         ]
         return [f"results/figures/{name}.svg" for name in names]
@@ -389,6 +451,11 @@ class Targets:
             made.append(_benchmark("trunk", dataset, "", network))
             made += [_benchmark("train_network", dataset, split, network) for split in splits]
         return made
+
+
+def first_of(values: list[T], count: int | str) -> list[T]:
+    """Return so many of some values, from the first, or "all"."""
+    return values if count == "all" else values[: int(count)]
 
 
 def archived(config: StudyConfig) -> dict[tuple[str, str], tuple[Download, str]]:

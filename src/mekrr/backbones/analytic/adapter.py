@@ -41,13 +41,17 @@ class AnalyticBackbone(Backbone):
         radial = envelope[:, None] * torch.exp(-4.0 * (distance[:, None] - centres) ** 2)
         weight = torch.stack([torch.cos(0.3 * graph.species), torch.sin(0.7 * graph.species)], 1)
         message = radial[:, :, None] * weight.to(radial)[graph.neighbour][:, None, :]
-        first = self._gather(graph, message.flatten(1))
-        second = self._gather(graph, envelope[:, None] * torch.tanh(first[graph.neighbour]))
-        found = {1: first, 2: second}
-        return BackboneOutput({t: found[t] for t in self.layers if layers is None or t in layers})
+        found = {1: self._gather(graph, message.flatten(1))}
+        if layers is None or 2 in layers:
+            neighbour = torch.tanh(found[1][graph.neighbour])
+            found[2] = self._gather(graph, envelope[:, None] * neighbour)
+        return BackboneOutput({t: h for t, h in found.items() if layers is None or t in layers})
 
     def to(self, device: torch.device | str) -> AnalyticBackbone:
         return self
+
+    def double(self) -> AnalyticBackbone:
+        return self  # it computes in the precision of the graph, which is float64
 
     @staticmethod
     def _gather(graph: AtomGraph, message: torch.Tensor) -> torch.Tensor:

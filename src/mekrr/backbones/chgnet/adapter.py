@@ -13,6 +13,7 @@ from chgnet.model.model import BatchedGraph, CHGNet
 
 from mekrr.backbones.base import Backbone, BackboneOutput
 from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
+from mekrr.backbones.recording import output_of, recorded
 from mekrr.files import sha256
 
 CHECKPOINT = "pretrained/0.3.0/chgnet_0.3.0_e29f68s314m37.pth.tar"
@@ -35,6 +36,10 @@ class CHGNetBackbone(Backbone):
         model = CHGNet(**checkpoint["model_args"], mlp_out_bias=False, version="0.3.0")
         model.load_state_dict(checkpoint["state_dict"])
         self._model: Any = model.eval().requires_grad_(False)
+        self._sources = {
+            number: output_of(layer, lambda out: out)
+            for number, layer in enumerate(self._model.atom_conv_layers, start=1)
+        }
         self.species = frozenset(range(1, model.atom_embedding.embedding.num_embeddings + 1))
         self.weights_sha256 = sha256(path)
 
@@ -46,30 +51,30 @@ class CHGNetBackbone(Backbone):
     def forward(
         self, graph: AtomGraph, layers: Collection[int] | None = None, energy: bool = True
     ) -> BackboneOutput:
-        found: dict[int, torch.Tensor] = {}
-        hooks = [
-            layer.register_forward_hook(
-                lambda _module, _inputs, out, number=number: found.__setitem__(number, out)
-            )
-            for number, layer in enumerate(self._model.atom_conv_layers, start=1)
-        ]
-        try:
-            prediction = self._model._compute(self._batched_graph(graph))
-        finally:
-            for hook in hooks:
-                hook.remove()
+        with recorded(self._sources, layers, energy) as found:
+            prediction = self._model._compute(self._batched_graph(graph), return_site_energies=True)
+        if not energy:
+            return BackboneOutput(found)
         total = prediction["e"] * graph.n_atoms + self._reference_energy(graph)
-        return BackboneOutput(found, total)
+        atomic = torch.cat(prediction["site_energies"]) + self._references(graph)
+        return BackboneOutput(found, total, atomic)
 
     def to(self, device: torch.device | str) -> CHGNetBackbone:
         self._model.to(device)
         return self
 
+    def double(self) -> CHGNetBackbone:
+        self._model.double()
+        return self
+
+    def _references(self, graph: AtomGraph) -> torch.Tensor:
+        """Return what CHGNet's composition energy (eV) gives each atom: that of its element."""
+        return self._model.composition_model.fc.weight[0][graph.species - 1]
+
     def _reference_energy(self, graph: AtomGraph) -> torch.Tensor:
-        """Return CHGNet's composition energy (eV per frame): a fixed energy per element."""
-        per_species = self._model.composition_model.fc.weight[0]
-        total = per_species.new_zeros(len(graph.n_atoms))
-        return total.index_add(0, graph.frame, per_species[graph.species - 1])
+        """Return CHGNet's composition energy (eV per frame)."""
+        atomic = self._references(graph)
+        return atomic.new_zeros(len(graph.n_atoms)).index_add(0, graph.frame, atomic)
 
     def _batched_graph(self, graph: AtomGraph) -> BatchedGraph:
         """Return CHGNet's input: bonds stand once in ``graph``, directed bonds are both ways."""

@@ -15,6 +15,7 @@ from diep.pretrained import load_potential
 
 from mekrr.backbones.base import Backbone, BackboneOutput
 from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
+from mekrr.backbones.recording import output_of, recorded
 from mekrr.files import sha256
 
 MODEL = "pretrained_models/diep_fold1"
@@ -35,7 +36,11 @@ class DIEP(Backbone):
         path = Path(diep.__file__).parent / MODEL
         self._model = load_potential(path, stress=False).requires_grad_(False)
         network = self._model.model
-        self.layers = tuple(range(1, network.n_blocks + 1))
+        self._sources = {
+            t: output_of(layer, lambda out: out[1])  # of edges, nodes and the state
+            for t, layer in enumerate(network.graph_layers, start=1)
+        }
+        self.layers = tuple(self._sources)
         numbers = network.atomic_number_table.long()
         self._type_of = torch.full((int(numbers.max()) + 1,), -1)
         self._type_of[numbers] = torch.arange(len(numbers))
@@ -62,16 +67,26 @@ class DIEP(Backbone):
         with torch.inference_mode(False):
             # Made once and kept: were it made in inference mode, no gradient could use it later.
             potential.model.diep_integrator._ensure_grid(vectors.device)
-        with _computing_in(dtype):
+        with _computing_in(dtype), recorded(self._sources, layers, energy) as found:
             # The network adds the triplets itself, those of all frames at once.
             output = potential.model(data, return_all_layer_output=True)
             references = potential.element_refs(data)
+        if not energy:
+            return BackboneOutput(found)
         total = potential.data_std * output["final"][:, 0] + potential.data_mean + references
-        return BackboneOutput({t: output[f"gc_{t}"]["node_feat"] for t in self.layers}, total)
+        atomic = None
+        if potential.data_mean == 0:
+            atomic = potential.data_std * output["readout"][:, 0]
+            atomic = atomic + potential.element_refs.property_offset[data.node_type]
+        return BackboneOutput(found, total, atomic)
 
     def to(self, device: torch.device | str) -> DIEP:
         self._model.to(device)
         self._type_of = self._type_of.to(device)
+        return self
+
+    def double(self) -> DIEP:
+        self._model.double()
         return self
 
 

@@ -33,6 +33,7 @@ from omegaconf.nodes import AnyNode
 
 from mekrr.backbones.base import Backbone, BackboneOutput, frame_number
 from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
+from mekrr.backbones.recording import Source, input_of, output_of, recorded
 from mekrr.backbones.weights import misfit, unreadable, untrusted
 from mekrr.errors import BackboneError, first_line
 from mekrr.files import sha256
@@ -144,7 +145,13 @@ class FairChem(Backbone):
                 f"{path}: fairchem-core cannot build the model ({first_line(error)}); was the "
                 "checkpoint written by another version?"
             ) from error
-        self.layers = tuple(range(1, len(self._model.backbone.blocks) + 1))
+        backbone = self._model.backbone
+        # The input of the next block, not the block's output: channels may be balanced between.
+        self._sources = {
+            **{t: input_of(b, _scalars) for t, b in enumerate(backbone.blocks[1:], start=1)},
+            len(backbone.blocks): output_of(backbone.norm, _scalars),
+        }
+        self.layers = tuple(self._sources)
         self.species = frozenset(range(1, self._model.backbone.max_num_elements))
         self.weights_sha256 = sha256(path)
 
@@ -180,34 +187,22 @@ class FairChem(Backbone):
     def forward(
         self, graph: AtomGraph, layers: Collection[int] | None = None, energy: bool = True
     ) -> BackboneOutput:
-        found: dict[int, torch.Tensor] = {}
-        backbone = self._model.backbone
-        # The input of the next block, not the block's output: channels may be balanced between.
-        hooks = [
-            block.register_forward_pre_hook(
-                lambda _module, inputs, layer=layer: found.__setitem__(layer, inputs[0][:, 0])
-            )
-            for layer, block in enumerate(backbone.blocks[1:], start=1)
-        ]
-        hooks.append(
-            backbone.norm.register_forward_hook(
-                lambda _module, _inputs, out: found.__setitem__(self.layers[-1], out[:, 0])
-            )
-        )
         data = self._atomic_data(graph)
         device = graph.positions.device
-        try:
+        with (
+            torch.random.fork_rng([device] if device.type == "cuda" else []),
+            recorded(self._sources, layers, energy) as found,
+            recorded(_energy_parts(self._model), None, True) as parts,
+        ):
             # Each edge's frame is rolled by a random angle, which changes only rounding.
-            with torch.random.fork_rng([device] if device.type == "cuda" else []):
-                torch.manual_seed(0)
-                prediction = self._model(data)[self._output]["energy"]
-        finally:
-            for hook in hooks:
-                hook.remove()
+            torch.manual_seed(0)
+            prediction = self._model(data)[self._output]["energy"]
+        if not energy:
+            return BackboneOutput(found)
         total = self._normalizer.denorm(prediction)
         if self._references is not None:
             total = self._references.undo_refs(data, total)
-        return BackboneOutput(found, total)
+        return BackboneOutput(found, total, self._atomic(parts, graph))
 
     def to(self, device: torch.device | str) -> FairChem:
         self._model.to(device)
@@ -216,20 +211,35 @@ class FairChem(Backbone):
             self._references.to(device)
         return self
 
+    def double(self) -> FairChem:
+        self._model.double()
+        self._normalizer.double()
+        return self
+
+    def _atomic(self, parts: dict[int, torch.Tensor], graph: AtomGraph) -> torch.Tensor | None:
+        """Return the energies of the atoms, if the energy is made of such: ``parts``, scaled."""
+        if not parts or self._normalizer.mean != 0:
+            return None
+        atomic = self._normalizer.denorm(parts[0])
+        if self._references is not None:
+            atomic = atomic + self._references.element_references[graph.species]
+        return atomic
+
     def _atomic_data(self, graph: AtomGraph) -> AtomicData:
         """Return the library's batch with our edges, in the precision of the weights."""
         dtype = next(self._model.parameters()).dtype
         n_frames = len(graph.n_atoms)
+        positions, shift = graph.strained()
         unused = torch.zeros_like(graph.species)
         return AtomicData(
-            pos=graph.positions.to(dtype),
+            pos=positions.to(dtype),
             atomic_numbers=graph.species,
             # Unit cells, since the shifts are in Å already.
             cell=torch.eye(3).to(graph.positions).expand(n_frames, 3, 3),
             pbc=torch.ones(n_frames, 3, dtype=torch.bool, device=graph.positions.device),
             natoms=graph.n_atoms,
             edge_index=torch.stack([graph.neighbour, graph.centre]),
-            cell_offsets=graph.shift.to(dtype),
+            cell_offsets=shift.to(dtype),
             nedges=torch.bincount(graph.frame[graph.centre], minlength=n_frames),
             charge=torch.zeros_like(graph.n_atoms),
             spin=torch.full_like(graph.n_atoms, self._spin),
@@ -239,6 +249,18 @@ class FairChem(Backbone):
             sid=[""] * n_frames,
             dataset=[self._task] * n_frames,
         )
+
+
+def _scalars(embedding: torch.Tensor) -> torch.Tensor:
+    return embedding[:, 0]
+
+
+def _energy_parts(model: HydraModel) -> dict[int, Source]:
+    """Return where the parts of the energy are had, if it is a sum over atoms, under key 0."""
+    heads = [part for part in model.output_heads.modules() if hasattr(part, "energy_block")]
+    if len(heads) != 1 or heads[0].reduce != "sum":
+        return {}
+    return {0: output_of(heads[0].energy_block, lambda out: out.view(-1))}
 
 
 def _fetch(name: str, model: str) -> Path:

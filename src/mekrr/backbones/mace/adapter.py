@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -22,6 +23,7 @@ from ase import Atoms
 
 from mekrr.backbones.base import Backbone, BackboneOutput
 from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
+from mekrr.backbones.recording import output_of, recorded
 from mekrr.backbones.weights import misfit, unreadable, untrusted
 from mekrr.errors import BackboneError, first_line
 from mekrr.files import sha256
@@ -66,9 +68,12 @@ class MACE(Backbone):
         numbers = self._model.atomic_numbers
         self._index_of = torch.full((int(numbers.max()) + 1,), -1)
         self._index_of[numbers] = torch.arange(len(numbers))
-        self._scalars = _scalar_columns(self._model)
+        self._sources = {
+            layer: output_of(product, partial(_scalars, columns=_scalar_columns(product)))
+            for layer, product in enumerate(self._model.products, start=1)
+        }
         self._cutoff = float(self._model.r_max)
-        self.layers = tuple(self._scalars)
+        self.layers = tuple(self._sources)
         self.species = frozenset(numbers.tolist())
         self.weights_sha256 = sha256(weights)
         # Edges come in float64, and go on in the precision of the weights.
@@ -82,27 +87,39 @@ class MACE(Backbone):
     def forward(
         self, graph: AtomGraph, layers: Collection[int] | None = None, energy: bool = True
     ) -> BackboneOutput:
-        n_frames = len(graph.n_atoms)
+        n_frames, vectors = len(graph.n_atoms), graph.edge_vectors()
         species = torch.nn.functional.one_hot(self._index_of[graph.species], len(self.species))
         data = {
-            "positions": graph.positions.clone(),  # MACE changes its requires_grad
+            # Only differences count, and they are exact in the edge vectors.
+            "positions": torch.zeros_like(graph.positions),
             "node_attrs": species.to(self._dtype),
             "edge_index": torch.stack([graph.centre, graph.neighbour]),
-            "shifts": graph.shift,
+            "shifts": vectors,
             "cell": graph.shift.new_zeros(3 * n_frames, 3),  # would serve stresses
             "batch": graph.frame,
             "ptr": torch.nn.functional.pad(graph.n_atoms.cumsum(0), (1, 0)),
             "head": torch.full_like(graph.n_atoms, self._head),
         }
-        with torch.set_grad_enabled(torch.is_grad_enabled() and graph.positions.requires_grad):
+        # MACE has its positions require a gradient, whether one is wanted or not.
+        differentiable = torch.is_grad_enabled() and vectors.requires_grad
+        with (
+            torch.set_grad_enabled(differentiable),
+            recorded(self._sources, layers, energy) as found,
+        ):
             output = self._model(data, compute_force=False)
-        found = {t: output["node_feats"][:, columns] for t, columns in self._scalars.items()}
-        total = graph.positions.new_zeros(n_frames)
-        return BackboneOutput(found, total.index_add(0, graph.frame, output["node_energy"]))
+        if not energy:
+            return BackboneOutput(found)
+        atomic = output["node_energy"]
+        total = atomic.new_zeros(n_frames).index_add(0, graph.frame, atomic)
+        return BackboneOutput(found, total, atomic)
 
     def to(self, device: torch.device | str) -> MACE:
         self._model.to(device)
         self._index_of = self._index_of.to(device)
+        return self
+
+    def double(self) -> MACE:
+        self._model.double()
         return self
 
     @property
@@ -292,13 +309,12 @@ def _index(heads: Sequence[str], head: str | None, name: str) -> int:
     raise BackboneError(f"backbone {name!r}: head is {head!r}; the model offers {', '.join(heads)}")
 
 
-def _scalar_columns(model: Any) -> dict[int, torch.Tensor]:
-    """Return each layer's 0e channels among the columns of all layers side by side."""
-    columns, start = {}, 0
-    for layer, product in enumerate(model.products, start=1):
-        irreps = product.linear.irreps_out
-        of_layer = torch.arange(start, start + irreps.dim)
-        parts = zip(irreps, irreps.slices(), strict=True)
-        columns[layer] = torch.cat([of_layer[part] for (_, ir), part in parts if str(ir) == "0e"])
-        start += irreps.dim
-    return columns
+def _scalar_columns(product: Any) -> torch.Tensor:
+    """Return the 0e channels among the columns of what a product of MACE returns."""
+    irreps = product.linear.irreps_out
+    parts = zip(irreps, irreps.slices(), strict=True)
+    return torch.cat([torch.arange(irreps.dim)[part] for (_, ir), part in parts if str(ir) == "0e"])
+
+
+def _scalars(features: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    return features[:, columns]

@@ -113,8 +113,6 @@ class SchNet(Backbone):
         wanted = self.layers if layers is None else layers
         found: dict[int, torch.Tensor] = {}
         for number, block in zip(self.layers, model.interactions, strict=True):
-            if not energy and len(found) == len(wanted):
-                return BackboneOutput(found)
             source = self._linear(block.conv.lin1, h)
             total = torch.zeros_like(source)
             for part, filters_of_part in zip(parts, filters, strict=True):
@@ -123,12 +121,22 @@ class SchNet(Backbone):
             h = h + self._linear(block.lin, block.act(self._linear(block.conv.lin2, total)))
             if number in wanted:
                 found[number] = h
+            if not energy and len(found) == len(wanted):
+                return BackboneOutput(found)
         atomic = model.lin2(model.act(self._linear(model.lin1, h)))[:, 0]
         total = atomic.new_zeros(len(graph.n_atoms)).index_add(0, graph.frame, atomic)
-        return BackboneOutput(found, total * self._std + self._mean)
+        return BackboneOutput(
+            found,
+            total * self._std + self._mean,
+            atomic * self._std if self._mean == 0 else None,  # a mean of frames is no atom's
+        )
 
     def to(self, device: torch.device | str) -> SchNet:
         self._model.to(device)
+        return self
+
+    def double(self) -> SchNet:
+        self._model.double()
         return self
 
     def _filters(self, distance: torch.Tensor) -> Iterator[torch.Tensor]:

@@ -97,7 +97,7 @@ class SOAP(Backbone):
     def forward(
         self, graph: AtomGraph, layers: Collection[int] | None = None, energy: bool = True
     ) -> BackboneOutput:
-        density = _Density.apply(graph.positions, graph, self)
+        density = _Density.apply(graph.positions, graph.strain, graph, self)
         _, n_species, n_max = self._shape
         size = n_species * n_max
         first, second = torch.triu_indices(size, size)
@@ -113,6 +113,9 @@ class SOAP(Backbone):
     def to(self, device: torch.device | str) -> SOAP:
         return self
 
+    def double(self) -> SOAP:
+        return self  # featomic computes in float64
+
 
 def _harmonics(degree: int) -> slice:
     """Return where the 2l + 1 spherical harmonics of degree l stand."""
@@ -123,12 +126,20 @@ class _Density(torch.autograd.Function):
     """Coefficients (n_atoms, (l_max + 1)², n_species, n_max) of the density of neighbours."""
 
     @staticmethod
-    def forward(ctx: Any, positions: torch.Tensor, graph: AtomGraph, soap: SOAP) -> torch.Tensor:
+    def forward(
+        ctx: Any,
+        positions: torch.Tensor,
+        strain: torch.Tensor | None,
+        graph: AtomGraph,
+        soap: SOAP,
+    ) -> torch.Tensor:
+        wanted = zip(("positions", "strain"), ctx.needs_input_grad, strict=False)
         expansion = soap._expansion.compute(
             _Environments(graph),
             use_native_system=False,
-            gradients=["positions"] if ctx.needs_input_grad[0] else [],
+            gradients=[name for name, needed in wanted if needed],
         )
+        ctx.frame, ctx.n_frames = graph.frame.numpy(), len(graph.n_atoms)
         column = {number: a for a, number in enumerate(sorted(soap.species))}
         ctx.blocks = [
             (_harmonics(degree), column[neighbour], block)
@@ -141,17 +152,34 @@ class _Density(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         incoming = upstream.numpy()
-        gradient = np.zeros((len(incoming), 3))
+        of_positions = np.zeros((len(incoming), 3))
+        of_strain = np.zeros((ctx.n_frames, 3, 3))
         for harmonics, species, block in ctx.blocks:
-            derivative = block.gradient("positions")
-            centre = block.samples["atom"][derivative.samples["sample"]]
-            slope = np.einsum(
-                "gxmn,gmn->gx", derivative.values, incoming[centre, harmonics, species]
+            centres = block.samples["atom"]
+            if ctx.needs_input_grad[0]:
+                derivative = block.gradient("positions")
+                centre = centres[derivative.samples["sample"]]
+                slope = np.einsum(
+                    "gxmn,gmn->gx", derivative.values, incoming[centre, harmonics, species]
+                )
+                np.add.at(of_positions, derivative.samples["atom"], slope)
+            if ctx.needs_input_grad[1]:
+                # featomic knows one system; its strains are those of the frames of the centres.
+                derivative = block.gradient("strain")
+                centre = centres[derivative.samples["sample"]]
+                slope = np.einsum(
+                    "gxymn,gmn->gxy", derivative.values, incoming[centre, harmonics, species]
+                )
+                np.add.at(of_strain, ctx.frame[centre], slope)
+        gradients = [
+            torch.from_numpy(gradient) if needed else None
+            for gradient, needed in zip(
+                (of_positions, of_strain), ctx.needs_input_grad, strict=False
             )
-            np.add.at(gradient, derivative.samples["atom"], slope)
-        return torch.from_numpy(gradient), None, None
+        ]
+        return *gradients, None, None
 
 
 class _Environments(SystemBase):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
 
 from mekrr.backbones.graph import Search, search_pairs
+from mekrr.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,23 @@ class Potential(abc.ABC):
             If the frame has an element that the potential does not know.
         """
 
-    def doubt(self, atoms: Atoms) -> str | None:
-        """Return what the training frames leave undetermined of a frame's energy; None if nothing.
+    def force_std(self, atoms: Atoms, search: Search = search_pairs) -> np.ndarray:
+        """Return standard deviations (n, 3), eV/Å, of the components of the forces.
 
-        Its composition alone decides; see `mekrr.data.references.References.doubt`.
+        Raises an InputError if the potential states none.
+        """
+        raise InputError(f"{type(self).__name__} states no standard deviations of forces")
+
+    def expected_std(self) -> float | None:
+        """Return the largest standard deviation that training leads one to expect, eV/atom.
+
+        None of a potential that states none.
+        """
+        return None
+
+    def doubt(self, frames: Sequence[Atoms]) -> str | None:
+        """Return what the training frames leave undetermined of energies; None if nothing.
+
+        The frames' compositions alone decide; see `mekrr.data.references.References.doubt`.
         """
         return None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 from ase import Atoms
+from ase.symbols import Symbols
 
 from mekrr.backbones.base import Backbone
 from mekrr.backbones.gradient import forces_and_virial, stress_of
 from mekrr.backbones.graph import Search, search_pairs
 from mekrr.data.references import References
+from mekrr.errors import DataError
 from mekrr.features.atoms import selected
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import AtomKernel
@@ -22,6 +25,7 @@ from mekrr.kernels.training import Normalisation, new_gram
 from mekrr.kernels.weights import Shares
 from mekrr.models.kernel import KernelModel
 from mekrr.models.potentials.base import Evaluation, Potential
+from mekrr.models.potentials.force_std import ForceVariance, feature_derivatives
 from mekrr.torch_settings import own_torch_settings
 
 
@@ -72,7 +76,7 @@ class KernelPotential(Potential):
     def evaluate(
         self, atoms: Atoms, *, std: bool = False, search: Search = search_pairs
     ) -> Evaluation:
-        mask = selected(atoms, self.atoms, "frame")
+        mask = self._selected(atoms)
         numbers, formula = atoms.numbers[mask], [atoms.get_chemical_formula()]
         with own_torch_settings():
             graph = self.backbone.graph([atoms], search).to(self.device).differentiable()
@@ -107,8 +111,44 @@ class KernelPotential(Potential):
             of_energy,
         )
 
-    def doubt(self, atoms: Atoms) -> str | None:
-        return self.references.doubt([atoms.get_chemical_formula()], [0], self.extensive)
+    def force_std(self, atoms: Atoms, search: Search = search_pairs) -> np.ndarray:
+        mask = self._selected(atoms)
+
+        def features(frames: list[Atoms]) -> np.ndarray:
+            graph = self.backbone.graph(frames, search).to(self.device)
+            h = self.backbone.forward(graph, [self.layer], energy=False).layers[self.layer]
+            return h.cpu().numpy().reshape(len(frames), len(atoms), -1)[:, mask]
+
+        with own_torch_settings(), torch.no_grad():
+            at = self._force_variance.at(features([atoms])[0], atoms.numbers[mask])
+            variances = [at.variance(along) for along in feature_derivatives(features, atoms)]
+        return np.sqrt(variances)
+
+    def expected_std(self) -> float:
+        std = self.model.ridge_.leave_one_out_std()
+        return float(std.max() if self.extensive else (std / self.training.n_atoms).max())
+
+    def doubt(self, frames: Sequence[Atoms]) -> str | None:
+        formulas = [atoms.get_chemical_formula() for atoms in frames]
+        return self.references.doubt(formulas, range(len(frames)), self.extensive)
+
+    @cached_property
+    def _force_variance(self) -> ForceVariance:
+        return ForceVariance(
+            self.training, self.kernel, self.model, self.normalisation, self.extensive
+        )
+
+    def _selected(self, atoms: Atoms) -> np.ndarray:
+        """Return the mask (n,) of atoms that enter the kernel; refuse what it does not know."""
+        mask = selected(atoms, self.atoms, "potential")
+        unknown = set(atoms.symbols) - set(self.references.per_species)
+        unknown |= set(Symbols(np.setdiff1d(atoms.numbers[mask], self.training.species)))
+        if unknown:
+            raise DataError(
+                f"no training frame has {', '.join(sorted(unknown))}; fit with frames that do, or "
+                "leave it out"
+            )
+        return mask
 
     def _energies(
         self, atoms: Atoms, mask: np.ndarray, found: np.ndarray, own: torch.Tensor | None

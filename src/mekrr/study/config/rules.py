@@ -22,6 +22,7 @@ def check_rules(config: StudyConfig) -> None:
     _check_own_labels(config)
     _check_splits(config)
     _check_transfers(config)
+    _check_dynamics(config)
 
 
 def _check_references(config: StudyConfig) -> None:
@@ -35,6 +36,10 @@ def _check_references(config: StudyConfig) -> None:
     for part in ("learning", "ablation", "heatmap"):
         skipped = getattr(config, part).skip
         _require_known(f"{part}.skip", skipped, config.datasets, "datasets")
+    dynamics = config.molecular_dynamics
+    for part in ("datasets", "backbones"):
+        names, entries = getattr(dynamics, part), getattr(config, part)
+        _require_known(f"molecular_dynamics.{part}", names, entries, part)
 
 
 def _require_known(key: str, names: Iterable[str], entries: Collection[str], registry: str) -> None:
@@ -130,4 +135,14 @@ def _check_transfers(config: StudyConfig) -> None:
             raise ConfigError(
                 f"study.transfer: {source} and {target} are the same file, and a test on frames "
                 "that were trained on tells nothing; leave the pair out"
+            )
+
+
+def _check_dynamics(config: StudyConfig) -> None:
+    """Refuse dynamics of a data set whose true potential cannot be asked."""
+    for name in config.molecular_dynamics.datasets:
+        if name not in config.surrogates:
+            raise ConfigError(
+                f"molecular_dynamics.datasets: {name} is none of `surrogates`, whose true "
+                "potential can be asked; leave it out"
             )

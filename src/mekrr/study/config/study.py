@@ -12,6 +12,7 @@ from mekrr.closed import Chosen, Closed, OneOf, Several, Unique, fault
 from mekrr.features.rule import AtomRule
 from mekrr.kernels.atom import RADIAL
 from mekrr.study.config.datasets import Dataset
+from mekrr.study.config.molecular_dynamics import MolecularDynamics
 from mekrr.study.config.networks import Network, Training
 from mekrr.study.config.surrogates import Surrogate
 from mekrr.study.config.types import Name, Positive, Strategy
@@ -20,6 +21,12 @@ REGISTRIES = ("datasets", "backbones", "surrogates", "networks")
 Share = Annotated[float, Field(gt=0, lt=1)]
 Batch = Annotated[
     Literal["auto"] | PositiveInt, Chosen(lambda value: None, "auto, or an integer of at least 1")
+]
+
+
+Count = Annotated[
+    Literal["all"] | NonNegativeInt,
+    Chosen(lambda value: None, "all, or an integer of at least 0"),
 ]
 
 
@@ -186,6 +193,20 @@ class Tables(Closed):
     largest_errors: PositiveInt = Field(description="frames per fit in the table of largest errors")
 
 
+class Forces(Closed):
+    """Errors of forces."""
+
+    frames: Count = Field(
+        description="test frames with forces, drawn at random by the seed of the split, on which "
+        "every fit's forces are compared with those of the data; `all`: each of them. In Table 1 "
+        "and, where a learning curve's split and seed are among these, along it"
+    )
+    splits: Count = Field(description="of so many of `study.splits`, from the first")
+    seeds: Count = Field(
+        description="of so many of `study.seeds`, from the first; 0: no errors of forces"
+    )
+
+
 class Learning(Closed):
     """Learning curves."""
 
@@ -250,9 +271,11 @@ class StudyConfig(Closed):
     )
     gap: Gap = Field(description="settings of GAP-SOAP, see below")
     tables: Tables
+    forces: Forces
     learning: Learning
     ablation: Ablation
     heatmap: Heatmap
+    molecular_dynamics: MolecularDynamics
     datasets: dict[Name, Dataset] = Field(description="entries by name")
     backbones: dict[Name, Backbone] = Field(description="entries by name")
     networks: dict[Name, Network] = Field(description="entries by name")

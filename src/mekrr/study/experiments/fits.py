@@ -12,7 +12,7 @@ predictions : method, backbone, layer, index, frame, split, n_atoms, energy_ref,
 choices : method, backbone, layer, alpha, alphas_by_species, regularisation, lengthscale,
     validation_rmse, leave_one_out_rmse (meV/atom), chosen
 sweep : backbone, layer, alpha, regularisation, rmse, mae (validation) and, where a method
-    asks for them, leave_one_out_rmse, leave_one_out_mae (meV/atom)
+    asks for them, leave_one_out_rmse, leave_one_out_mae (meV/atom); of the first method
 history : method, backbone, epoch, train_rmse, val_rmse, val_mae (meV/atom), lr
 costs : method, backbone and, for networks, trained_weights, epochs, best_epoch, and seconds of
     the processor: trunk_seconds for all frames of the data set, training_seconds, and
@@ -25,12 +25,14 @@ layer with the least error.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import pandas as pd
 from ase.data import atomic_numbers, chemical_symbols
 
+from mekrr.choices import EXTENSIVE, INTENSIVE
+from mekrr.features.store import FrameFeatures
 from mekrr.files import write_csv
 from mekrr.kernels.gram import Gram
 from mekrr.models.kernel import KernelModel
@@ -112,6 +114,8 @@ def fit_kernels(
     grid: Grid,
     backbone: str,
     threads: int = 1,
+    *,
+    frames: FrameFeatures | None = None,
 ) -> Fit:
     """Fit kernel ridge regression of every method on every layer.
 
@@ -120,33 +124,65 @@ def fit_kernels(
     problems : by baseline, see `mekrr.study.recipes.Recipe`. Methods whose baseline is missing
         are left out.
     grams : per layer, columns in the order of the training frames.
-    methods : on one atom kernel.
+    methods : on one atom kernel; of the extensive form only on one that is taken as it is.
     threads : values of α worked on at once.
+    frames : features of all frames on any layer, for methods of the extensive form.
     """
-    methods = [method for method in methods if method.baseline in problems]
     tables, choices, sweeps = [], [], []
-    searches = [
-        Search(
-            problems[method.baseline],
-            grid.alphas if method.alpha is GRID else np.array([method.alpha]),
-            method.criterion,
-            method.by_species,
-        )
-        for method in methods
-    ]
-    for layer, gram in grams.items():
-        found, swept = select(gram, searches, grid.regularisations, threads)
-        sweeps.append(swept[0].assign(backbone=backbone, layer=layer))
-        for method, search, choice in zip(methods, searches, found, strict=True):
-            model = KernelModel(choice.alpha, choice.regularisation).fit(search.problem, gram)
-            values = model.predict(search.problem, gram)
-            tables.append(predictions(search.problem, method.name, backbone, layer, *values))
-            row = {"method": method.name, "backbone": backbone, "layer": layer}
-            choices.append(row | choice_columns(choice, gram.lengthscale))
+    searches = _searches(problems, methods, grid, frames)
+    train = next(iter(problems.values())).members("train")
+    for layer, stored in grams.items():
+        for form, of_form in searches.items():
+            gram = stored if form == INTENSIVE else _per_atom(stored, frames, train)
+            found, swept = select(gram, [*of_form.values()], grid.regularisations, threads)
+            if form == next(iter(searches)):
+                sweeps.append(swept[0].assign(backbone=backbone, layer=layer))
+            for (name, search), choice in zip(of_form.items(), found, strict=True):
+                model = KernelModel(choice.alpha, choice.regularisation).fit(search.problem, gram)
+                values = model.predict(search.problem, gram)
+                tables.append(predictions(search.problem, name, backbone, layer, *values))
+                row = {"method": name, "backbone": backbone, "layer": layer}
+                choices.append(row | choice_columns(choice, gram.lengthscale))
     table = pd.DataFrame(choices)
     error = table["leave_one_out_rmse"].fillna(table["validation_rmse"])
     table["chosen"] = table.index.isin(error.groupby(table["method"]).idxmin())
     return Fit(pd.concat(tables, ignore_index=True), table, pd.concat(sweeps, ignore_index=True))
+
+
+def _searches(
+    problems: Mapping[str, Problem],
+    methods: Sequence[Recipe],
+    grid: Grid,
+    frames: FrameFeatures | None,
+) -> dict[str, dict[str, Search]]:
+    """The search of each method by its name, by form; see `fit_kernels`.
+
+    Those of one form and baseline have the same problem, so that they share its reductions.
+    """
+    searches: dict[str, dict[str, Search]] = {}
+    for form in dict.fromkeys(method.form for method in methods):
+        of_form = problems
+        if form == EXTENSIVE:
+            assert frames is not None
+            of_form = {name: p.per_atom(frames.n_atoms) for name, p in problems.items()}
+        searches[form] = {
+            method.name: Search(
+                of_form[method.baseline],
+                grid.alphas if method.alpha is GRID else np.array([method.alpha]),
+                method.criterion,
+                method.by_species,
+            )
+            for method in methods
+            if method.form == form and method.baseline in of_form
+        }
+    return {form: of_form for form, of_form in searches.items() if of_form}
+
+
+def _per_atom(gram: Gram, frames: FrameFeatures | None, train: np.ndarray) -> Gram:
+    """Stored kernels as those of energies per atom."""
+    assert frames is not None
+    species = replace(frames, features=frames.features[:, :0])  # all that is needed of them
+    return gram.per_atom(species, species.select(train))
 
 
 def choice_columns(choice: Choice, lengthscale: float) -> dict[str, object]:

@@ -62,6 +62,7 @@ def learning_curve(
     seed: int,
     rule: Rule,
     source: str,
+    forces: Callable[[Problem, Fit], pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """Return the test errors of methods on nested subsets of the training frames.
 
@@ -71,15 +72,20 @@ def learning_curve(
     problem : all frames under their split; its references are not used.
     n_train : numbers of training frames; those that are not below all are left out.
     seed, rule, source : as for `fewer_frames`.
+    forces : finds the errors of a fit's forces, see `mekrr.study.experiments.forces`.
 
     Returns
     -------
-    DataFrame with ``COLUMNS``, errors in meV/atom.
+    DataFrame with ``COLUMNS``, errors in meV/atom, and those of ``forces``.
     """
     tables = []
     for part in fewer_frames(problem, n_train, seed, rule, source):
         counts = {f"n_{name}": len(part.members(name)) for name in ("train", "val")}
-        tables.append(chosen_errors(fit(part)).assign(**counts)[COLUMNS])
+        fitted = fit(part)
+        table = chosen_errors(fitted).assign(**counts)[COLUMNS]
+        if forces is not None:
+            table = table.merge(forces(part, fitted), how="left", on="method")
+        tables.append(table)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 
 
@@ -91,17 +97,23 @@ def chosen_errors(fit: Fit) -> pd.DataFrame:
     return metrics(test.fillna({"layer": NO_LAYER}), by).merge(chosen.fillna({"layer": NO_LAYER}))
 
 
-def with_whole_set(table: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
+def with_whole_set(
+    table: pd.DataFrame, errors: pd.DataFrame, forces: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return learning curves that end in the fits of the study, on all training frames.
 
     Parameters
     ----------
-    table : errors on subsets: dataset, strategy, seed and ``COLUMNS``.
+    table : errors on subsets: dataset, strategy, seed and ``COLUMNS``, and those of forces.
     errors : the table of errors of all fits and parts.
+    forces : errors of forces of fits, see `mekrr.metrics.force_errors`; None
+        for none.
     """
     parts = errors[errors["chosen"]].set_index(["split", *FIT]).sort_index()
     whole = parts.loc["test", ["rmse", "mae"]].assign(
         n_train=parts.loc["train", "n_frames"], n_val=parts.loc["val", "n_frames"]
     )
-    curves = table[FIT].drop_duplicates()
-    return pd.concat([table, curves.merge(whole.reset_index(), on=FIT)], ignore_index=True)
+    whole = table[FIT].drop_duplicates().merge(whole.reset_index(), on=FIT)
+    if forces is not None:
+        whole = whole.merge(forces, how="left", on=FIT)
+    return pd.concat([table, whole], ignore_index=True)

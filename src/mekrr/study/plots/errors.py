@@ -22,7 +22,7 @@ from mekrr.study.plots.style import (
 )
 from mekrr.study.tables.tidy import read_tables
 
-LINE = 0.155  # inches
+LINE = 0.15  # inches
 LABELS = 2.4  # inches of the methods' names
 MOST_WIDE = 3  # columns that have room for a data set's title on one line
 MOST_LINES = 2  # spaces in a title that is broken at each of them

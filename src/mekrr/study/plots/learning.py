@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from mekrr.study.job import Step
 from mekrr.study.methods import ORDER, TRAINED, label
 from mekrr.study.plots.grids import columns_of, panel_grid
-from mekrr.study.plots.style import METHOD_COLOURS, plain_log, use_house_style
+from mekrr.study.plots.style import COLUMN, METHOD_COLOURS, plain_log, use_house_style
 from mekrr.study.tables.tidy import read_tables
 
 LEGEND_COLUMNS = 5
@@ -20,12 +20,19 @@ LEGEND_COLUMNS = 5
 
 def figures(step: Step) -> dict[str, Figure]:
     """Return the figure of a step of the study."""
-    table = read_tables([step.input.table])
-    return {"figure": draw(table, step.params.datasets, step.params.backbones)}
+    table, given = read_tables([step.input.table]), (step.params.datasets, step.params.backbones)
+    return {
+        "figure": draw(table, *given),
+        "forces": draw(table, *given, "force_rmse", "Test RMSE of forces (meV/Å)"),
+    }
 
 
 def draw(
-    table: pd.DataFrame, datasets: Mapping[str, Mapping], backbones: Mapping[str, str]
+    table: pd.DataFrame,
+    datasets: Mapping[str, Mapping],
+    backbones: Mapping[str, str],
+    error: str = "rmse",
+    quantity: str = "Test RMSE (meV/atom)",
 ) -> Figure:
     """A row per data set, a column per way of splitting and backbone.
 
@@ -34,10 +41,16 @@ def draw(
 
     Parameters
     ----------
-    table : dataset, strategy, seed, method, backbone, n_train and the test rmse in meV/atom.
+    table : dataset, strategy, seed, method, backbone, n_train and a test error; rows and data
+        sets without it are left out.
     backbones : their titles.
+    error : column of the table. quantity : its name and unit.
     """
     use_house_style()
+    table = table.reindex(columns=[*table, error]) if error not in table else table
+    table = table[table[error].notna()].rename(columns={error: "error"})
+    if table.empty:
+        return _nothing(f"{quantity}: no data")
     names = [d for d in datasets if d in set(table["dataset"])]
     titles = {b: title for b, title in backbones.items() if b in set(table["backbone"])}
     columns = columns_of(table, titles)
@@ -47,7 +60,7 @@ def draw(
         columns,
         titles,
         datasets,
-        "Test RMSE (meV/atom)",
+        quantity,
         0.17 * -(-len(methods) // LEGEND_COLUMNS),
         sharex=True,
         sharey="row",
@@ -68,17 +81,24 @@ def draw(
     return figure
 
 
+def _nothing(text: str) -> Figure:
+    """A figure that says so."""
+    figure = Figure(figsize=(COLUMN, 0.5))
+    figure.text(0.5, 0.5, text, ha="center", va="center")
+    return figure
+
+
 def mean_and_range(curves: pd.DataFrame) -> pd.DataFrame:
-    """Over seeds: mean number of frames, mean, least and largest RMSE, point by point.
+    """Over seeds: mean number of frames, mean, least and largest error, point by point.
 
     The last points of the seeds, all training frames, may differ in their number.
     """
     ordered = curves.sort_values("n_train")
     return ordered.groupby(ordered.groupby("seed").cumcount()).agg(
         n_train=("n_train", "mean"),
-        mean=("rmse", "mean"),
-        least=("rmse", "min"),
-        largest=("rmse", "max"),
+        mean=("error", "mean"),
+        least=("error", "min"),
+        largest=("error", "max"),
     )
 
 

@@ -40,7 +40,12 @@ def build(
     slab.set_constraint(FixAtoms(mask=slab.positions[:, 2] < heights[fixed_layers] - 1e-2))
     top = slab.positions[slab.positions[:, 2].argmax()]
     atoms = slab + Atoms(adsorbate, positions=top + np.asarray(offsets, dtype=float))
+    weigh(atoms)
+    return atoms
+
+
+def weigh(atoms: Atoms) -> None:
+    """Set the masses of the dynamics: hydrogen has that of deuterium."""
     masses = atoms.get_masses()
     masses[atoms.numbers == 1] = DEUTERIUM
     atoms.set_masses(masses)
-    return atoms

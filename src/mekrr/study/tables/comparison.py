@@ -6,7 +6,7 @@ target (Table 2).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -154,6 +154,7 @@ def comparisons(
     backbones: Mapping[str, str],
     metrics: Mapping[str, str] = METRICS,
     title: str = "",
+    detail: Callable[[pd.Series], str] | None = None,
 ) -> list[Grid]:
     """One grid per way of splitting, the best of each column marked.
 
@@ -165,6 +166,8 @@ def comparisons(
     backbones : titles of backbones, in order.
     metrics : columns of the summary in each group, and their headings.
     title : what to add to the title of each grid.
+    detail : what an HTML page shows of a row of the table when a number is pointed at; None for
+        errors of energies seed by seed, and what was chosen.
     """
     grids = []
     for strategy, block in table.groupby("strategy", sort=False):
@@ -176,7 +179,7 @@ def comparisons(
                 "; ".join(filter(None, [head, title, over])),
                 ("Method", "Backbone"),
                 tuple((place.title, tuple(metrics.values())) for place in places.values()),
-                tuple(_rows(block, published, places, backbones, metrics)),
+                tuple(_rows(block, published, places, backbones, metrics, detail or _detail)),
             )
         )
     return grids
@@ -202,6 +205,7 @@ def _rows(
     places: Mapping[str, Place],
     backbones: Mapping[str, str],
     metrics: Mapping[str, str],
+    detail: Callable[[pd.Series], str],
 ) -> list[Row]:
     """Of each method, a row per backbone, then the published one where there is any."""
     columns = [(place, metric) for place in places for metric in metrics]
@@ -215,7 +219,9 @@ def _rows(
         for backbone in (*known, *sorted(found - set(known))):
             fits = of_method[of_method["backbone"] == backbone]
             by_place = {fit["place"]: fit for _, fit in fits.iterrows()}
-            cells = [_cell(by_place.get(c[0]), c[1], marked[c], most_seeds) for c in columns]
+            cells = [
+                _cell(by_place.get(c[0]), c[1], marked[c], most_seeds, detail) for c in columns
+            ]
             rows.append(Row((label(method), backbone_title(backbone, backbones)), tuple(cells)))
         theirs = published[published["method"] == method].set_index("published")
         cells = [_quoted(theirs, places[place].published, metric) for place, metric in columns]
@@ -229,7 +235,13 @@ def _quoted(theirs: pd.DataFrame, place: str | None, metric: str) -> Cell:
     return Cell(theirs.loc[place, metric]) if known else Cell()
 
 
-def _cell(row: pd.Series | None, metric: str, marked: set, most_seeds: int) -> Cell:
+def _cell(
+    row: pd.Series | None,
+    metric: str,
+    marked: set,
+    most_seeds: int,
+    detail: Callable[[pd.Series], str],
+) -> Cell:
     if row is None or pd.isna(row[metric]):
         return Cell()
     value, n_seeds = row[metric], row["n_seeds"]
@@ -237,7 +249,7 @@ def _cell(row: pd.Series | None, metric: str, marked: set, most_seeds: int) -> C
     interval = None if n_seeds > 1 or low is None else (digits(low, value), digits(high, value))
     spread = digits(row[f"{metric}_std"], value) if n_seeds > 1 else ""
     mark = FEWER if n_seeds < most_seeds else ""
-    return Cell(digits(value, value), spread, interval, mark, row.name in marked, _detail(row))
+    return Cell(digits(value, value), spread, interval, mark, row.name in marked, detail(row))
 
 
 def _detail(row: pd.Series) -> str:

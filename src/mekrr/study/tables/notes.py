@@ -27,8 +27,24 @@ _OUTLIERS = (
 )
 
 
-def same_dataset_notes(places: Mapping[str, Place], settings: Mapping) -> list[str]:
-    """Notes of Table 1; ``settings`` as for `effort`."""
+def same_dataset_notes(
+    places: Mapping[str, Place], settings: Mapping, compared: int | str = 0
+) -> list[str]:
+    """Notes of Table 1.
+
+    Parameters
+    ----------
+    settings : as for `effort`.
+    compared : on how many test frames of a fit forces are compared, or "all"; 0: on none.
+    """
+    which = (
+        "all test frames" if compared == "all" else f"{compared} test frames of each fit at most"
+    )
+    forces = (
+        f"Errors of forces are those of all components on {which}; by species, and as the mean "
+        "over the species, they are in the CSV file. Where no weight of forces is stated, a "
+        "method has learnt energies alone."
+    )
     return [
         f"{_READING} The paper divides frames at random.",
         "α, λ, the layer and epochs are chosen on validation frames, seed by seed. Frames of one "
@@ -38,6 +54,7 @@ def same_dataset_notes(places: Mapping[str, Place], settings: Mapping) -> list[s
         *effort(settings),
         _INTERVALS,
         _OUTLIERS,
+        *([forces] if compared else []),
     ]
 
 

@@ -28,7 +28,7 @@ class Models(Kind):
     def fit(self, problem: Problem) -> Fit:
         fits = []
         for method in self._methods:
-            residual, _ = _model(method.model).fit(problem, None).predict(problem, None)
+            residual, _ = model_of(method.model).fit(problem, None).predict(problem, None)
             fits.append(unchosen(problem, method.name, "none", residual))
         return join(fits)
 
@@ -37,7 +37,7 @@ class Models(Kind):
         return on_destination(cls.open(step).fit(transfer.problem()).predictions)
 
 
-def _model(name: str) -> Model:
+def model_of(name: str) -> Model:
     """Make a model by the name of its class."""
     module, _, kind = name.rpartition(".")
     return getattr(import_module(module), kind)()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from mekrr.choices import EXTENSIVE
 from mekrr.data.references import Rule
 from mekrr.data.units import unit_doubt
 from mekrr.features.store import FrameFeatures, join_frames, read_gnn_energy, read_layer
@@ -55,7 +56,7 @@ class Models(Kind):
         names: tuple[str, str],
         threads: int = 1,
     ):
-        self._methods, self._features, self._energy = methods, features, energy
+        self.methods, self.features, self._energy = methods, features, energy
         self._stored, self._columns, self._grid = stored, columns, grid
         self._rule, (self._dataset, self._backbone) = rule, names
         self._threads = threads
@@ -79,19 +80,18 @@ class Models(Kind):
         )
 
     def fit(self, problem: Problem) -> Fit:
-        problems = by_baseline(problem, self._energy, self._rule, self._dataset)
-        of_kernel = [method for method in self._methods if method.kind == "kernel"]
+        problems = self.by_baseline(problem)
+        of_kernel = [method for method in self.methods if method.kind == "kernel"]
         linear = [method for method in of_kernel if KERNELS[method.kernel].centred]
         others = [method for method in of_kernel if method not in linear]
         train, fits = problem.members("train"), []
         if linear:
             grams = {
-                k: training_gram(f, train, KERNELS["linear"]())[0]
-                for k, f in self._features.items()
+                k: training_gram(f, train, KERNELS["linear"]())[0] for k, f in self.features.items()
             }
         for method in linear:  # one after another: their order in the tables
             fits.append(self._fit(problems, grams, [method]))
-        for method in self._methods:
+        for method in self.methods:
             if method.kind == "constant" and method.baseline in problems:
                 if not self._stored:  # once for all fits of a split
                     self._warn_of_unit(problem)
@@ -101,6 +101,10 @@ class Models(Kind):
         if others:
             fits.append(self._fit(problems, self._between_atoms(train), others))
         return join(fits)
+
+    def by_baseline(self, problem: Problem) -> dict[str, Problem]:
+        """Return a problem of the data set beyond each baseline."""
+        return by_baseline(problem, self._energy, self._rule, self._dataset)
 
     def _warn_of_unit(self, problem: Problem) -> None:
         """Tell the user if the energies seem to have another unit than the backbone's."""
@@ -133,7 +137,9 @@ class Models(Kind):
     def _fit(
         self, problems: Mapping[str, Problem], grams: Mapping[int, Gram], methods: Sequence[Recipe]
     ) -> Fit:
-        return fit_kernels(problems, grams, methods, self._grid, self._backbone, self._threads)
+        frames = next(iter(self.features.values()))
+        given = self._grid, self._backbone, self._threads
+        return fit_kernels(problems, grams, methods, *given, frames=frames)
 
     def _between_atoms(self, train: np.ndarray) -> dict[int, Gram]:
         """The stored kernels, with some of the training frames."""
@@ -182,12 +188,15 @@ def fit_again(
             values, layer = Constant().fit(problem).predict(problem)[:1], None
         else:
             layer = int(choice["layer"])
-            if (layer, method.kernel) not in grams:
-                sigma = choice["lengthscale"]
-                kernel = KERNELS[method.kernel](sigma)
-                gram, _ = training_gram(features[layer], train, kernel, threads=threads)
-                grams[layer, method.kernel] = gram
-            gram = grams[layer, method.kernel]
+            extensive = method.form == EXTENSIVE
+            if extensive:
+                problem = problem.per_atom(features[layer].n_atoms)
+            key = layer, method.kernel, method.form
+            if key not in grams:
+                kernel = KERNELS[method.kernel](choice["lengthscale"])
+                options = {"extensive": extensive, "threads": threads}
+                grams[key], _ = training_gram(features[layer], train, kernel, **options)
+            gram = grams[key]
             model = KernelModel(read_alpha(choice), choice["regularisation"]).fit(problem, gram)
             values = model.predict(problem, gram)
         tables.append(predictions(problem, method.name, backbone, layer, *values))

@@ -54,7 +54,7 @@ class Models(Kind):
         """Train a network as it starts; return the problem beyond that start."""
 
         seed, model = int(self._step.wildcards.seed), dict(self._step.params.model)
-        network = _network(self._step, seed)
+        network = network_of(self._step, seed)
         problem = beyond_start(problem, network, self._states.start_energy, rule, source)
         self._checkpoints.append(Path(f"{checkpoint}.pt"))
         self.model = NetworkModel(
@@ -75,7 +75,7 @@ class Models(Kind):
 
     @classmethod
     def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
-        network = _network(step)
+        network = network_of(step)
         problem, states = cls._destination(step, transfer, network, "test")
         residual, _ = NetworkModel.load(step.input.model, network).predict(problem, states)
         method = step.params.method
@@ -85,7 +85,7 @@ class Models(Kind):
     def train_for(cls, step, transfer: Transfer) -> Models:
         """Train on the origin, the epoch chosen on validation frames of the destination."""
         kind = cls(step, step.input.states[0], next(iter(step.input.frames), None))
-        problem, states = cls._destination(step, transfer, _network(step), "val")
+        problem, states = cls._destination(step, transfer, network_of(step), "val")
         source, rule = transfer.names[0], transfer.rule
         kind.train(
             transfer.origin.with_references(rule, source),
@@ -95,6 +95,11 @@ class Models(Kind):
             Sample.of(states, problem),
         )
         return kind
+
+    def beyond_start(self, problem: Problem) -> Problem:
+        """Return what of a problem of the data set the network that was trained had to learn."""
+        rule, source = self._step.params.reference_energy, self._step.wildcards.dataset
+        return beyond_start(problem, self.model.network, self._states.start_energy, rule, source)
 
     def close(self) -> None:
         for checkpoint in self._checkpoints:
@@ -137,6 +142,6 @@ class Models(Kind):
         )
 
 
-def _network(step, seed: int = 0) -> Network:
+def network_of(step, seed: int = 0) -> Network:
     weights = next(iter(step.input.weights), None)
     return load_network(step.wildcards.network, weights=weights, seed=seed, **step.params.model)

@@ -1,0 +1,1 @@
+"""Potentials as calculators of ASE: molecular dynamics, relaxations, barriers, phonons."""

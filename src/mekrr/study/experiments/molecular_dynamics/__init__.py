@@ -1,0 +1,1 @@
+"""Molecular dynamics with fitted potentials, held against the true potential of a surrogate."""

@@ -1,0 +1,76 @@
+"""The runs of one job, method by method, and what they leave on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+
+from mekrr.data.frames import load_frames, write_frames
+from mekrr.files import write_csv
+from mekrr.progress import progress_bar
+from mekrr.study.experiments.molecular_dynamics.engine import Settings, simulate
+from mekrr.study.experiments.molecular_dynamics.facts import against_truth, bond_lengths
+from mekrr.study.experiments.molecular_dynamics.limits import Limits
+from mekrr.study.surrogates.systems import weigh
+
+LABELS = ("dataset", "strategy", "seed", "ensemble")
+
+
+def start_of(frames: str, split: str) -> Atoms:
+    """Return the first test frame of a split, with the masses of the surrogates' own dynamics.
+
+    Parameters
+    ----------
+    frames : file of checked frames. split : table that divides them.
+    """
+    test = pd.read_csv(split)["split"].eq("test").to_numpy().argmax()
+    start = load_frames(frames)[test]
+    weigh(start)
+    return start
+
+
+def write_runs(
+    calculators: Iterable[tuple[str, Calculator]],
+    start: Atoms,
+    truth: Calculator,
+    settings: Settings,
+    limits: Limits,
+    checkpoint: str,
+    output: Mapping[str, str],
+    labels: Mapping[str, str],
+) -> None:
+    """Run one after another, and write what they left.
+
+    Parameters
+    ----------
+    calculators : by method.
+    truth : the potential that made the data.
+    checkpoint : where states of the runs are kept until all is written, without the method.
+    output : files ``log``, ``errors``, ``bonds`` and ``frames``.
+    labels : `LABELS`, and the backbone; they open each row.
+    """
+    tables: dict[str, list[pd.DataFrame]] = {"log": [], "errors": [], "bonds": []}
+    frames, checkpoints = [], []
+    for method, calculator in calculators:
+        checkpoints.append(Path(f"{checkpoint}-{method.replace(' ', '-')}.npz"))
+        with progress_bar(settings.steps, method, "steps") as bar:
+            run = simulate(start, calculator, settings, limits, checkpoints[-1], bar.update)
+        own = run.labelled(start)
+        with progress_bar(len(own), f"{method}: truth", "frames") as bar:
+            errors = against_truth(own, truth, bar.update)
+        opening = {**{key: labels[key] for key in (*LABELS, "backbone")}, "method": method}
+        made = {"log": run.log, "errors": errors, "bonds": bond_lengths(own)}
+        for name, table in made.items():
+            tables[name].append(pd.concat([pd.DataFrame(opening, table.index), table], axis=1))
+        for frame in own:
+            frame.info["method"] = method
+        frames += own
+    for name, parts in tables.items():
+        write_csv(output[name], pd.concat(parts, ignore_index=True))
+    write_frames(output["frames"], frames)
+    for path in checkpoints:
+        path.unlink()

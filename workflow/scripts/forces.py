@@ -1,0 +1,19 @@
+"""Errors of the forces of what was fitted, on test frames."""
+
+import pandas as pd
+
+from mekrr.data.frames import load_frames
+from mekrr.files import write_csv
+from mekrr.models.problem import Problem
+from mekrr.study.experiments.forces import drawn_frames, force_sums, with_labels
+from mekrr.study.experiments.potentials import potentials
+from mekrr.study.job import job
+
+with job(snakemake):
+    given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
+    problem = Problem.read(given.table, given.split, params.reference_energy, wildcards.dataset)
+    frames = load_frames(given.frames)
+    members = drawn_frames(problem, frames, params.n_frames, int(wildcards.seed))
+    sums = force_sums(potentials(params.kind, snakemake, problem), problem, frames, members)
+    choices = pd.concat([pd.read_csv(path) for path in given.choices], ignore_index=True)
+    write_csv(snakemake.output.forces, with_labels(sums, choices, dict(wildcards.items())))

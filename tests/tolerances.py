@@ -35,3 +35,5 @@ SLURM = 1e-9  # relative, errors of fits on the same machine, as jobs of Slurm o
 SEVENNET_GRADIENT = 1e-5  # relative, its slope against central differences, float64
 SEVENNET_AUTOGRAD = 1e-6  # relative to the largest component, float64 but for coupling constants
 GRADIENT_FLOAT32 = 1e-3  # relative to the largest component, float32 against float64
+EXPANSION_GRADIENT = 1e-5  # relative to the largest component, float64 against differences
+EXPANSION_FLOAT32 = 2e-5  # relative to the largest, float32 sums over training atoms

@@ -384,6 +384,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 f"forces need a model of frames, but this one was fitted to {self.input_}; fit to "
                 "frames"
             )
+        from mekrr.backbones.registry import open_backbone
         from mekrr.features.extract import choose_device, device_for
         from mekrr.models.potentials.kernel import KernelPotential
 
@@ -394,8 +395,11 @@ class MEKRR(RegressorMixin, BaseEstimator):
         model = KernelModel(self._alpha(), self.regularisation_)
         model.ridge_ = self.ridge_
         known = References(GIVEN, self.references_, (), 0.0)
+        backbone = self._backbone
+        if dtype == "float64":  # another one: predictions stay in float32
+            backbone = open_backbone(self.backbone, self.registry)[0].double()
         return KernelPotential(
-            self._backbone,
+            backbone,
             self.layer_,
             model,
             self.train_,
@@ -405,7 +409,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
             self.target == "delta",
             self._references or known,
             self.atoms,
-            device_for(self._backbone, choose_device()),
+            device_for(backbone, choose_device()),
             {"float32": np.float32, "float64": np.float64}[dtype],
         )
 

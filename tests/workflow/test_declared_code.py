@@ -80,7 +80,7 @@ def named_modules(job, config):
         family = config["backbones"][job["wildcards"]["backbone"]]["family"]
         return [module_of(families()[family].adapter)]
     named = [f"{KINDS}.{job['kind']}", *modules_of(job["kind"])] if job["kind"] else []
-    if job["script"] == "molecular_dynamics":
+    if job["script"] in ("molecular_dynamics", "forces", "learning"):
         named = [f"{POTENTIALS}.{job['kind']}"] if job["kind"] else []
         if job["kind"] == "kernel":
             family = config["backbones"][job["wildcards"]["backbone"]]["family"]

@@ -8,7 +8,7 @@ import pytest
 TARGETS = ["all", "features", "fits", "tables", "figures"]
 
 # Those without an energy.
-MEKRR = {"MEKRR", "MEKRR-alpha", "MEKRR-alpha-loo", "MEKRR-species", "MEKRR-alpha-extensive"}
+MEKRR = {"MEKRR", "MEKRR-alpha", "MEKRR-alpha-loo", "MEKRR-species", "MEKRR-extensive"}
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -63,7 +63,9 @@ class Transpose:
         """
         n_atoms = len(upstream)
         gathered = [
-            x.reshape(n_atoms, -1).index_select(0, edges["neighbour"]).unflatten(1, (-1, x.shape[1]))
+            x.reshape(n_atoms, -1)
+            .index_select(0, edges["neighbour"])
+            .unflatten(1, (-1, x.shape[1]))
             for x in blocks
         ]
         of_x = [torch.zeros_like(x) for x in gathered]

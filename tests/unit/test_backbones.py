@@ -153,27 +153,12 @@ def test_repeats_exactly_and_leaves_the_random_numbers_alone(backbone, surface):
         assert torch.equal(second.layers[layer], features)
 
 
-def in_float64(backbone):
-    """The backbone with float64 weights, so that finite differences mean something."""
-    if backbone.name.startswith("sevennet"):
-        for module in backbone._model.double().children():
-            module.register_forward_hook(promote)
-        return backbone
-    assert backbone.double() is backbone
-    return backbone
-
-
-def promote(_module, _inputs, output):
-    """SevenNet's one-hot species are float32 whatever the weights are."""
-    for key, value in output.items():
-        if isinstance(value, torch.Tensor) and value.dtype == torch.float32:
-            output[key] = value.double()
-
-
 @pytest.fixture(scope="module")
 def precise(backbone, load):
     """The same backbone in float64."""
-    return in_float64(load(backbone.name))
+    loaded = load(backbone.name)
+    assert loaded.double() is loaded
+    return loaded
 
 
 @pytest.fixture

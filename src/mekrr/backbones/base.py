@@ -74,9 +74,9 @@ class Backbone(abc.ABC):
     def to(self, device: torch.device | str) -> Backbone:
         """Move the weights to ``device``; return self. Graphs have to be there too."""
 
+    @abc.abstractmethod
     def double(self) -> Backbone:
         """Compute in float64 from here on; return self."""
-        raise NotImplementedError
 
     def check_species(self, frames: Sequence[Atoms], source: str) -> None:
         """Raise a BackboneError for the first frame with an element unknown to the network."""

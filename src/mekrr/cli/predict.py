@@ -68,6 +68,7 @@ def run(options: argparse.Namespace) -> None:
     from mekrr.data.frames import read_unlabelled
     from mekrr.data.labels import energy_fault, energy_of
     from mekrr.data.predictions import format_of, write_predictions
+    from mekrr.data.units import warn_of_units
     from mekrr.models.mekrr import MEKRR
 
     require_writable(options, options.model)
@@ -82,6 +83,7 @@ def run(options: argparse.Namespace) -> None:
         raise DataError(f"{source}: {error}") from error
     references = [energy_of(atoms) for atoms in frames]
     _warn_of_faults("energies", [energy_fault(atoms) for atoms in frames])
+    warn_of_units(frames, source)
     write_predictions(options.output, frames, predictions, references, source)
     out = summary_stream(options.output)
     print(f"written: {options.output} ({len(frames)} frames)", file=out)

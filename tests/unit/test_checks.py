@@ -79,12 +79,22 @@ def test_forces_of_the_wrong_sign(rng):
     found = findings(harmonic_run(40, rng, force_sign=-1.0))
     assert found["forces"].status == "warning"
     assert "are -1.000 ×" in found["forces"].result
+    assert "as if forces were gradients (change their sign)" in found["forces"].result
+    # Of frames too far apart for the slope.
+    found = findings(harmonic_run(40, rng, force_sign=-1.0, step=0.1))
+    assert found["forces"].status == "warning"
+    assert found["forces"].result.startswith("only 0 close neighbours in time to judge by; ")
 
 
 def test_forces_missing(rng):
     frames = harmonic_run(40, rng)
     frames[7].calc = SinglePointCalculator(frames[7], energy=-50.0)
-    assert "not in the file" in findings(frames)["forces"].result
+    found = findings(frames)["forces"]
+    assert found.status == "note"
+    assert found.result.endswith("no forces in 1 of 40 frames, which count for energies only: 7")
+    for atoms in frames:
+        atoms.calc = SinglePointCalculator(atoms, energy=-50.0)
+    assert findings(frames)["forces"].result == "not in the file"
 
 
 def test_exact_repeat_is_named(rng):

@@ -16,9 +16,14 @@ from ase.constraints import Hookean
 from samples import labelled
 
 from mekrr.data import compression
-from mekrr.data.frames import frame_table, read_frames, read_unlabelled
-from mekrr.data.labels import energy_of
-from mekrr.data.units import cause_of_slope, unit_doubt
+from mekrr.data.frames import (
+    frame_table,
+    load_frames,
+    read_frames,
+    read_unlabelled,
+    write_frames,
+)
+from mekrr.data.labels import energy_of, forces_of
 from mekrr.errors import DataError, DataWarning
 
 PACKERS = [gzip.compress, bz2.compress, lzma.compress]
@@ -104,7 +109,8 @@ def test_utf_16(tmp_path):
 
 def test_columns_of_names_with_colons(tmp_path):
     path = given(tmp_path / "a.extxyz", TEXT.replace("forces:R:3", "mtt::forces:R:3"))
-    assert "forces" not in read_frames(path)[0].calc.results
+    with pytest.warns(DataWarning, match="no frame has forces, but mtt::forces may be"):
+        assert "forces" not in read_frames(path)[0].calc.results
     assert_as_written(read_frames(path, forces_key="mtt::forces"))
 
 
@@ -279,18 +285,47 @@ def test_keys_by_name(tmp_path):
     text = TEXT.replace("energy=", "energy=7 REF_energy=")
     text = text.replace("forces:R:3", "REF_forces:R:3")
     path = given(tmp_path / "a.extxyz", text)
-    assert energy_of(read_frames(path)[0]) == 7
+    with pytest.warns(DataWarning, match="no frame has forces, but REF_forces may be; if so, name"):
+        assert energy_of(read_frames(path)[0]) == 7
     assert_as_written(read_frames(path, energy_key="REF_energy", forces_key="REF_forces"))
     refused(path, "has no energy, but it has REF_energy", energy_key="dft_energy")
-    refused(path, "has no forces 'DFT_forces'", forces_key="DFT_forces")
+    refused(path, "no frame has forces 'DFT_forces'", "REF_forces", forces_key="DFT_forces")
+    for key, words in (("energy_key", "no frame has energy 'E0'"), ("forces_key", "forces 'E0'")):
+        with pytest.raises(DataError, match=words):
+            read_unlabelled(path, **{key: "E0"})
 
 
 def test_forces_that_cannot_be_used(tmp_path):
     lines = TEXT.splitlines()
     lines[2] = " ".join([*lines[2].split()[:-1], "*****"])
-    refused(given(tmp_path / "a.extxyz", "\n".join(lines)), "frame 0: forces are there but are not")
+    refused(given(tmp_path / "a.extxyz", "\n".join(lines)), "frame 0: forces are there", "'*****'")
     lines[2] = lines[2].replace("*****", "nan")
-    refused(given(tmp_path / "a.extxyz", "\n".join(lines)), "forces are not three finite numbers")
+    refused(
+        given(tmp_path / "a.extxyz", "\n".join(lines)),
+        "frame 0: forces are there but cannot be used: that of atom 0 is",
+    )
+
+
+def test_forces_missing_in_some_frames(tmp_path, recwarn):
+    """They count for energies only; it is said once, in which file and of how many frames."""
+    frames = labelled()
+    for k in (4, 9):
+        frames[k].calc = SinglePointCalculator(frames[k], energy=-100.0)
+    alone = Atoms("Cu", info={"config_type": "IsolatedAtom", "run": 0})
+    alone.calc = SinglePointCalculator(alone, energy=-20.0)
+    path = given(tmp_path / "a.extxyz", text_of([*frames, alone]))
+    read = read_frames(path)
+    (warning,) = [one for one in recwarn if issubclass(one.category, DataWarning)]
+    assert str(warning.message) == (
+        f"{path}: 2 of 12 frames have no forces (the first of them is frame 4); "
+        "they count for energies only"
+    )
+    assert [k for k, atoms in enumerate(read) if forces_of(atoms) is None] == [4, 9, 12]
+    assert [energy_of(atoms) for atoms in read[:12]] == [energy_of(atoms) for atoms in frames]
+    # As the study keeps them.
+    write_frames(tmp_path / "b.extxyz", read)
+    kept = load_frames(tmp_path / "b.extxyz")
+    assert [k for k, atoms in enumerate(kept) if forces_of(atoms) is None] == [4, 9, 12]
 
 
 @pytest.mark.parametrize(
@@ -325,51 +360,3 @@ def test_numbers_of_frames_are_whole(tmp_path):
     table = frame_table(read_frames(given(tmp_path / "a.extxyz", text_of(frames))))
     assert table["frame"].tolist() == [0, 1, 2]
     assert "time_fs" not in table
-
-
-def springs(n_frames, energy=1.0, force=1.0):
-    """Frames of a walk in a harmonic potential, in other units."""
-    rng, shift, frames = np.random.default_rng(0), np.zeros((2, 3)), []
-    for _ in range(n_frames):
-        shift = shift + 0.01 * rng.normal(size=(2, 3))
-        atoms = Atoms("Cu2", positions=np.array([[1.0, 1, 1], [4, 4, 4]]) + shift)
-        results = {"energy": energy * (1.5 * np.sum(shift**2) - 10), "forces": -3 * force * shift}
-        atoms.calc = SinglePointCalculator(atoms, **results)
-        frames.append(atoms)
-    return frames
-
-
-@pytest.mark.parametrize(
-    ("energy", "force", "words"),
-    [
-        (1 / 27.2114, 1.0, "energies were in Hartree and forces in eV/Å"),
-        (1.0, 0.529177 / 27.2114, "energies were in eV and forces in Hartree/Bohr"),
-        (1 / 27.2114, 0.529177 / 27.2114, "energies were in Hartree and forces in Hartree/Bohr"),
-        (1.0, -1.0, "gradients"),
-    ],
-)
-def test_units_that_forces_tell(tmp_path, energy, force, words):
-    path = tmp_path / "a.traj"
-    ase.io.write(path, springs(40, energy, force))
-    with pytest.warns(DataWarning, match=words):
-        read_frames(path)
-
-
-def test_right_units_raise_no_doubt(tmp_path, recwarn):
-    ase.io.write(tmp_path / "a.traj", springs(40))
-    read_frames(tmp_path / "a.traj")
-    assert not [w for w in recwarn if issubclass(w.category, DataWarning)]
-    assert cause_of_slope(1.02) is None
-
-
-@pytest.mark.parametrize(
-    ("factor", "unit"),
-    [(1 / 27.2114, "Hartree"), (1 / 13.6057, "Rydberg"), (23.06, "kcal/mol"), (96.485, "kJ/mol")],
-)
-def test_units_that_a_network_tells(rng, factor, unit):
-    network = rng.normal(size=60)
-    formulas = ["Cu2"] * 30 + ["CuO"] * 30
-    energy = 1.1 * network + 0.1 * rng.normal(size=60) - np.repeat([30.0, 70.0], 30)
-    assert unit_doubt(energy, network, formulas) is None
-    assert f"as if they were in {unit}" in unit_doubt(factor * energy, network, formulas)
-    assert unit_doubt(factor * rng.normal(size=60), network, formulas) is None

@@ -15,6 +15,7 @@ import torch_geometric.nn
 from ase import Atoms
 from ase.build import bulk
 from checkpoints import MEAN, STD, schnet_checkpoint
+from derivatives import assert_atomic_energies_add_up
 from torch_geometric.index import CatMetadata
 
 from mekrr.backbones.schnet import adapter as schnet
@@ -46,17 +47,12 @@ def backbone(request, path):
 @pytest.fixture
 def precise(backbone, path):
     """The same backbone with float64 weights."""
-    return in_float64(SchNet("mine", path, exact=backbone._exact))
+    return SchNet("mine", path, exact=backbone._exact).double()
 
 
 def run(backbone, frames):
     with torch.inference_mode():
         return backbone.forward(backbone.graph(frames))
-
-
-def in_float64(backbone):
-    backbone._model.double()
-    return backbone
 
 
 def assert_same(layers, expected, tolerance):
@@ -142,7 +138,7 @@ def test_features_and_energy_are_the_equations(tmp_path, surface, exact):
     backbone = SchNet("mine", tmp_path / "random.pt", exact=exact)
     single = run(backbone, [atoms])
     assert_same(single.layers, layers, tol.SCHNET_FLOAT32 if exact else tol.SCHNET_TABLE)
-    double = run(in_float64(backbone), [atoms])
+    double = run(backbone.double(), [atoms])
     assert double.layers[1].dtype == torch.float64
     tolerance = tol.SCHNET if exact else tol.SCHNET_TABLE
     assert_same(double.layers, layers, tolerance)
@@ -152,7 +148,7 @@ def test_features_and_energy_are_the_equations(tmp_path, surface, exact):
 def test_features_and_energy_are_those_of_torch_geometric(tmp_path, surface):
     """PyG's own forward pass, given our edges: neighbour to centre."""
     content = schnet_checkpoint(tmp_path / "random.pt", prefix="")
-    backbone = in_float64(SchNet("mine", tmp_path / "random.pt", exact=True))
+    backbone = SchNet("mine", tmp_path / "random.pt", exact=True).double()
     graph = backbone.graph(surface)
     edges = torch.stack([graph.neighbour, graph.centre])
     distance = graph.edge_vectors().norm(dim=1)
@@ -229,6 +225,13 @@ def test_energy_without_normalizers(tmp_path, surface):
     scaled = run(SchNet("with", tmp_path / "with.pt"), surface).energy
     bare = run(SchNet("without", tmp_path / "without.pt"), surface).energy
     torch.testing.assert_close(bare * STD + MEAN, scaled)
+
+
+def test_atomic_energies_where_the_mean_is_zero(tmp_path, surface):
+    normalizers = {"target": {"mean": torch.tensor(0.0), "std": torch.tensor(STD)}}
+    schnet_checkpoint(tmp_path / "s.pt", normalizers=normalizers)
+    backbone = SchNet("s", tmp_path / "s.pt")
+    assert_atomic_energies_add_up(run(backbone, surface), backbone.graph(surface))
 
 
 # --- neighbours

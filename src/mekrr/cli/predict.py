@@ -68,6 +68,7 @@ def run(options: argparse.Namespace) -> None:
     from mekrr.data.frames import read_unlabelled
     from mekrr.data.labels import energy_fault, energy_of
     from mekrr.data.predictions import format_of, write_predictions
+    from mekrr.data.units import warn_of_units
     from mekrr.models.mekrr import MEKRR
 
     require_writable(options, options.model)
@@ -81,7 +82,11 @@ def run(options: argparse.Namespace) -> None:
     except DataError as error:
         raise DataError(f"{source}: {error}") from error
     references = [energy_of(atoms) for atoms in frames]
-    _warn_of_faults("energies", [energy_fault(atoms) for atoms in frames])
+    _warn_of_faults(
+        "energies",
+        {k: f"frame {k}: {fault}" for k, a in enumerate(frames) if (fault := energy_fault(a))},
+    )
+    warn_of_units(frames, source)
     write_predictions(options.output, frames, predictions, references, source)
     out = summary_stream(options.output)
     print(f"written: {options.output} ({len(frames)} frames)", file=out)
@@ -140,11 +145,11 @@ def _compared_forces(frames: list[Atoms], predictions: list[dict[str, Any]]) -> 
 
     from mekrr.data.labels import check_forces, forces_of
 
-    faults: list[str | None] = [None] * len(frames)
+    faults: dict[int, str] = {}
     errors, species = [], []
     for index, (atoms, predicted) in enumerate(zip(frames, predictions, strict=True)):
         try:
-            check_forces(atoms, "they")
+            check_forces(atoms, f"frame {index}")
         except DataError as error:
             faults[index] = str(error)
             continue
@@ -159,12 +164,8 @@ def _compared_forces(frames: list[Atoms], predictions: list[dict[str, Any]]) -> 
     return [f"{first} ({len(errors)} frames with forces)", *each]
 
 
-def _warn_of_faults(what: str, faults: list[str | None]) -> None:
-    """Warn of labels that cannot be used; ``faults`` says why, of each frame."""
-    found = {index: fault for index, fault in enumerate(faults) if fault}
-    if found:
-        index, fault = next(iter(found.items()))
-        warnings.warn(
-            f"{what} of {len(found)} frames are not compared: frame {index}: {fault}",
-            stacklevel=1,
-        )
+def _warn_of_faults(what: str, faults: dict[int, str]) -> None:
+    """Warn of labels that cannot be used; ``faults`` says why, by frame."""
+    if faults:
+        first = next(iter(faults.values()))
+        warnings.warn(f"{what} of {len(faults)} frames are not compared: {first}", stacklevel=1)

@@ -16,8 +16,10 @@ from ase import Atoms
 from mekrr.data.closeness import EXACT_REPEAT, NEAR_REPEAT, Closeness
 from mekrr.data.copies import COPY, ENOUGH, Copies
 from mekrr.data.expectations import energy_doubt
+from mekrr.data.labels import forces_of
 from mekrr.data.references import References, Rule, isolated_of
-from mekrr.data.units import MIN_PAIRS, cause_of_slope, work_of_forces
+from mekrr.data.units import MIN_PAIRS, force_doubt
+from mekrr.data.work import in_time, work_of_forces
 
 TOLERATED_LEAK = 0.1  # share of test frames
 OUTLIER_MAD = 8.0
@@ -193,19 +195,31 @@ def _references(
 
 def _forces(frames: Sequence[Atoms], table: pd.DataFrame) -> Finding:
     """Compare energy differences of close neighbours in time with the work of the mean force."""
-    if not all("forces" in atoms.calc.results for atoms in frames):
-        return Finding("forces", "note", "not in the file for all frames")
-    work, difference = work_of_forces(frames, table["run"].to_numpy())
-    if len(work) < MIN_PAIRS:
-        return Finding("forces", "note", f"only {len(work)} close neighbours in time to judge by")
-    slope = float(np.median(difference / work))
-    text = (
-        f"energy differences of {len(work)} close neighbours in time are {slope:.3f} × the work "
-        "of their forces (median)"
-    )
-    if cause := cause_of_slope(slope):
-        text += f": {cause}"
-    return Finding("forces", "ok" if abs(slope - 1) < 0.1 else "warning", text)
+    without = np.array([forces_of(atoms) is None for atoms in frames])
+    if without.all():
+        return Finding("forces", "note", "not in the file")
+    runs = table["run"].to_numpy()
+    doubt = force_doubt(frames, runs)
+    pairs = work_of_forces(frames, in_time(runs), NEAR_REPEAT)
+    moved = pairs.work != 0
+    if moved.sum() < MIN_PAIRS:
+        status, text = "note", f"only {len(pairs)} close neighbours in time to judge by"
+    else:
+        slope = float(np.median(pairs.difference[moved] / pairs.work[moved]))
+        status = "ok" if abs(slope - 1) < 0.1 else "warning"
+        text = (
+            f"energy differences of {len(pairs)} close neighbours in time are {slope:.3f} × the "
+            "work of their forces (median)"
+        )
+    if doubt:
+        status, text = "warning", f"{text}; {doubt}"
+    if without.any():
+        status = "note" if status == "ok" else status
+        text += (
+            f"; no forces in {without.sum()} of {len(frames)} frames, which count for energies "
+            f"only: {_shown(table.loc[without, 'frame'])}"
+        )
+    return Finding("forces", status, text)
 
 
 def _shown(frames: pd.Series) -> str:

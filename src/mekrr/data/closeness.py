@@ -43,7 +43,14 @@ class Closeness:
 
     def nearest(self, queries: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Return the RMSD (Å) of each query frame to the closest of the others, itself excepted."""
-        best = np.full(len(queries), np.inf)
+        return self.neighbours(queries, others)[1]
+
+    def neighbours(self, queries: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return, for each query frame, the closest of the others, itself excepted, and its RMSD.
+
+        Of a frame without any, itself and infinity (Å).
+        """
+        closest, best = np.array(queries), np.full(len(queries), np.inf)
         for number, points in enumerate(self._points):
             asked = np.flatnonzero(self._group[queries] == number)
             columns = others[self._group[others] == number]
@@ -55,7 +62,9 @@ class Closeness:
                 squared = _squared_distances(points[self._row[queries[block]]], right)
                 squared[queries[block][:, None] == columns[None, :]] = np.inf
                 best[block] = np.sqrt(squared.min(axis=1))
-        return best
+                closest[block] = columns[squared.argmin(axis=1)]
+        closest[np.isinf(best)] = np.asarray(queries)[np.isinf(best)]
+        return closest, best
 
     def between(self, one: int, other: int) -> float:
         """Return the RMSD (Å) of two frames."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
@@ -17,12 +18,20 @@ import pandas as pd
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from mekrr.data.labels import check_energy, check_forces, energy_of, forces_of, relabel
+from mekrr.data.labels import (
+    check_energy,
+    check_forces,
+    energy_of,
+    forces_of,
+    missing_forces,
+    relabel,
+    require_keys,
+)
 from mekrr.data.reading import iter_frames
 from mekrr.data.references import is_isolated
 from mekrr.data.structure import check_structure
 from mekrr.data.units import warn_of_units
-from mekrr.errors import DataError
+from mekrr.errors import DataError, DataWarning
 from mekrr.files import atomic_path, sha256
 
 # ase.io and ase.constraints are imported where they are used: they bring parts of scipy along,
@@ -62,8 +71,8 @@ def read_frames(
     Raises
     ------
     DataError
-        If a file is missing, cannot be read to its end, there are fewer frames than ``least``,
-        or a frame fails `check_frame`.
+        If a file is missing, cannot be read to its end, has nothing of a key that is named,
+        there are fewer frames than ``least``, or a frame fails `check_frame`.
     """
     several = not isinstance(source, str | os.PathLike | Mapping)
     files: list[tuple[str | None, Source]]
@@ -79,15 +88,11 @@ def read_frames(
     for number, (part, path) in enumerate(files):
         for where, atoms in _labelled(path, format, energy_key, forces_key):
             check_frame(atoms, where)
-            if forces_key is not None and forces_of(atoms) is None:
-                raise DataError(
-                    f"{where}: has no forces {forces_key!r}; its arrays: "
-                    f"{', '.join(atoms.arrays)}: correct the key of forces"
-                )
             frames.append(atoms)
             parts.append(part)
             of_file.append(number if several else 0)
     name = ", ".join(str(path) for _, path in files)
+    require_keys(frames, name, energy_key, forces_key)
     alone = sum(map(is_isolated, frames))
     if len(frames) - alone < least:
         purpose = "train, validate and test" if least >= MINIMUM_FRAMES else "fit a model"
@@ -96,6 +101,8 @@ def read_frames(
             f"{name}: {len(frames) - alone} frames{beside}; at least {least} are needed to "
             f"{purpose}"
         )
+    if missing := missing_forces([atoms for atoms in frames if not is_isolated(atoms)]):
+        warnings.warn(f"{name}: {missing}", DataWarning, stacklevel=2)
     runs = _runs(name, frames, of_file)
     rows = zip(frames, _numbers(frames), runs, parts, strict=True)
     clean = [_normalised(*values) for values in rows]
@@ -112,10 +119,15 @@ def read_unlabelled(
 ) -> list[Atoms]:
     """Read all frames of one file, or several, as they are, with energies or without.
 
-    See `read_frames`. Raises a DataError if a file is missing or cannot be read to its end.
+    See `read_frames`. Raises a DataError if a file is missing, cannot be read to its end, or has
+    nothing of a key that is named.
     """
     files = [source] if isinstance(source, str | os.PathLike) else source
-    return [atoms for file in files for _, atoms in _labelled(file, format, energy_key, forces_key)]
+    frames = [
+        atoms for file in files for _, atoms in _labelled(file, format, energy_key, forces_key)
+    ]
+    require_keys(frames, ", ".join(map(str, files)), energy_key, forces_key)
+    return frames
 
 
 def _labelled(

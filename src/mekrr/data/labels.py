@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
@@ -13,6 +14,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mekrr.errors import DataError
 
 ENERGY_LIKE = re.compile(r"ener|etot|^e$|^e[_0-9]|_e$|hartree|free_e", re.IGNORECASE)
+FORCE_LIKE = re.compile(r"forc|grad|^f$|_f$|^f_", re.IGNORECASE)
 FORTRAN = re.compile(r"[-+]?\d*\.?\d+[dD][-+]?\d+")
 
 
@@ -45,28 +47,43 @@ def check_energy(atoms: Atoms, where: str) -> float:
     return value
 
 
-def check_forces(atoms: Atoms, where: str) -> None:
-    """Raise a DataError if a frame has forces that are not three finite numbers per atom."""
-    forces = forces_of(atoms)
-    if forces is None:
-        if "forces" in atoms.arrays:
-            raise DataError(
-                f"{where}: forces are there but are not three numbers per atom; correct them, or "
-                "name their key (`forces_key`)"
-            )
-        return
-    if forces.shape != (len(atoms), 3) or not np.isfinite(forces).all():
-        raise DataError(
-            f"{where}: forces are not three finite numbers per atom; remove or recompute the frame"
-        )
-
-
 def forces_of(atoms: Atoms) -> np.ndarray | None:
-    """Return forces (n_atoms, 3) in eV/Å without those of constraints; None without any."""
-    try:
-        return np.asarray(atoms.get_forces(apply_constraint=False))
-    except (RuntimeError, PropertyNotImplementedError):
-        return None
+    """Return the forces (n_atoms, 3) in eV/Å that a frame comes with; None without usable ones.
+
+    Those of its calculator, else its array ``forces``; without the forces of constraints.
+    """
+    forces, fault = _forces(atoms)
+    return None if fault else forces
+
+
+def forces_fault(atoms: Atoms) -> str | None:
+    """Return why the forces that a frame has cannot be used; None if they can, or it has none."""
+    return _forces(atoms)[1]
+
+
+def check_forces(atoms: Atoms, where: str) -> np.ndarray | None:
+    """Return `forces_of` a frame; raise a DataError, opened by ``where``, if they are unusable."""
+    forces, fault = _forces(atoms)
+    if fault:
+        raise DataError(f"{where}: forces are there but cannot be used: {fault}")
+    return forces
+
+
+def missing_forces(frames: Sequence[Atoms]) -> str | None:
+    """Tell which frames, if not all, lack forces, or what may be the forces if all do; or None."""
+    without = [k for k, atoms in enumerate(frames) if forces_of(atoms) is None]
+    if 0 < len(without) < len(frames):
+        return (
+            f"{len(without)} of {len(frames)} frames have no forces (the first of them is frame "
+            f"{without[0]}); they count for energies only"
+        )
+    found = _force_like(frames[0]) if without else []
+    if found:
+        return (
+            f"no frame has forces, but {', '.join(found)} may be; if so, name their key "
+            "(`forces_key`)"
+        )
+    return None
 
 
 def relabel(atoms: Atoms, energy_key: str | None, forces_key: str | None) -> None:
@@ -92,6 +109,17 @@ def relabel(atoms: Atoms, energy_key: str | None, forces_key: str | None) -> Non
     atoms.calc = SinglePointCalculator(atoms, **known)
 
 
+def require_keys(
+    frames: Sequence[Atoms], source: str, energy_key: str | None, forces_key: str | None
+) -> None:
+    """Raise a DataError if none of the frames, relabelled, has what a key names."""
+    for what, key in (("energy", energy_key), ("forces", forces_key)):
+        if key is None or any(what in atoms.calc.results or atoms.has(what) for atoms in frames):
+            continue
+        there = ", ".join([*frames[0].info, *frames[0].arrays])
+        raise DataError(f"{source}: no frame has {what} {key!r}; correct the key, of {there}")
+
+
 def _energy(atoms: Atoms) -> tuple[float | None, str | None]:
     """Return the energy and None, or None and why it is no number; None twice if absent."""
     try:
@@ -100,10 +128,7 @@ def _energy(atoms: Atoms) -> tuple[float | None, str | None]:
         stored = getattr(atoms.calc, "results", {}).get("energy")
         if stored is None:
             return None, None
-        return None, (
-            "the frame was changed after its energy was computed; recompute the energy, or attach "
-            "it anew (SinglePointCalculator)"
-        )
+        return None, _changed("energy was")
     except RuntimeError:  # no calculator
         return None, None
     if isinstance(value, bool | np.bool_):
@@ -111,7 +136,7 @@ def _energy(atoms: Atoms) -> tuple[float | None, str | None]:
     if isinstance(value, complex | np.complexfloating):
         return None, f"{value} is a complex number; give a real one"
     if isinstance(value, str):
-        return None, _of_text(value)
+        return None, _of_text(value, "eV")
     if isinstance(value, np.ndarray) and value.shape in ((), (1,)) and value.dtype.kind in "if":
         value = value.reshape(())[()]
     if not isinstance(value, Real):
@@ -119,13 +144,72 @@ def _energy(atoms: Atoms) -> tuple[float | None, str | None]:
     return float(value), None
 
 
-def _of_text(value: str) -> str:
+def _forces(atoms: Atoms) -> tuple[np.ndarray | None, str | None]:
+    """Return forces and None, or None and why they cannot be used; None twice if absent."""
+    try:
+        value: object = atoms.get_forces(apply_constraint=False)
+    except PropertyNotImplementedError:
+        if getattr(atoms.calc, "results", {}).get("forces") is not None:
+            return None, _changed("forces were")
+        value = atoms.arrays.get("forces")
+    except RuntimeError:  # no calculator
+        value = atoms.arrays.get("forces")
+    if value is None:
+        return None, None
+    n_atoms = len(atoms)
+    try:
+        forces = np.asarray(value)
+    except ValueError:  # rows of several lengths
+        return None, f"they are not three numbers for each of {n_atoms} atoms; recompute them"
+    if forces.shape != (n_atoms, 3):
+        return None, (
+            f"their shape is {forces.shape} and should be {(n_atoms, 3)}, three numbers for each "
+            "atom; correct or remove them"
+        )
+    if forces.dtype.kind not in "if":
+        return None, _of_words(forces)
+    infinite = np.flatnonzero(~np.isfinite(forces).all(axis=1))
+    if len(infinite):
+        atom = infinite[0]
+        return None, f"that of atom {atom} is {forces[atom]}; remove or recompute the frame"
+    return forces.astype(np.float64, copy=False), None
+
+
+def _changed(what: str) -> str:
+    return (
+        f"the frame was changed after its {what} computed; compute anew, or attach what belongs to "
+        "it (SinglePointCalculator)"
+    )
+
+
+def _of_words(forces: np.ndarray) -> str:
+    """Return why forces that are no numbers are none, by the first entry that is at fault."""
+    if forces.dtype.kind in "UO":
+        for (atom, _), word in np.ndenumerate(forces):
+            try:
+                float(word)
+            except (TypeError, ValueError):
+                return f"that of atom {atom}: {_of_text(str(word), 'eV/Å')}"
+    return f"they are {forces.dtype.name}, not real numbers; correct or remove them"
+
+
+def _of_text(value: str, unit: str) -> str:
+    """Return why a text is no number of a unit."""
     shown = repr(value[:40])
     if FORTRAN.fullmatch(value.strip()):
         return f"{shown} has Fortran's D exponent; write E in its place"
     if value and set(value) == {"*"}:
         return f"{shown} is a number too wide for its Fortran format; remove or recompute the frame"
-    return f"{shown} is no number; give one, in eV"
+    return f"{shown} is no number; give one, in {unit}"
+
+
+def _force_like(atoms: Atoms) -> list[str]:
+    """Return names of what else may be the forces of a frame: three numbers per atom."""
+    return [
+        str(key)
+        for key, values in atoms.arrays.items()
+        if FORCE_LIKE.search(str(key)) and values.shape == (len(atoms), 3)
+    ]
 
 
 def _candidates(atoms: Atoms) -> str:

@@ -1,16 +1,17 @@
-"""Doubt about the unit of energies, from what else is known of the same frames."""
+"""Doubt about the unit of energies and forces, from what else is known of the same frames."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
-from ase.geometry import find_mic
 
-from mekrr.data.closeness import NEAR_REPEAT
+from mekrr.data.labels import forces_of
 from mekrr.data.references import is_isolated
+from mekrr.data.work import closest, in_time, work_of_forces
 from mekrr.errors import DataWarning
 
 MIN_PAIRS = 20
@@ -28,75 +29,132 @@ ENERGY_UNITS = {  # one eV in each
 FORCE_UNITS = {  # one eV/Å in each
     "eV/Å": 1.0,
     "Hartree/Bohr": BOHR / HARTREE,
+    "Hartree/Å": 1 / HARTREE,
     "Rydberg/Bohr": BOHR / RYDBERG,
     "kcal/mol/Å": 23.060548,
+    "kJ/mol/Å": 96.485332,
     "kJ/mol/nm": 964.85332,
+    "meV/Å": 1000.0,
 }
-
-
-def work_of_forces(frames: Sequence[Atoms], runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the work of mean forces between close neighbours in time, and energy differences.
-
-    dE = -½ (F_1 + F_2)·dr up to third order in dr; the slope of dE over that work is 1.
-
-    Parameters
-    ----------
-    frames : with single-point energies (eV) and forces (eV/Å), in order of time in each run.
-    runs : (n_frames,) run of each.
-
-    Returns
-    -------
-    (n_pairs,) each, eV.
-    """
-    work, difference = [], []
-    for k in range(len(frames) - 1):
-        one, two = frames[k], frames[k + 1]
-        if runs[k] != runs[k + 1] or not np.array_equal(one.numbers, two.numbers):
-            continue
-        step, lengths = find_mic(two.positions - one.positions, one.cell, one.pbc)
-        if not 0 < np.sqrt(np.mean(lengths**2)) < NEAR_REPEAT:
-            continue
-        mean_force = 0.5 * (one.calc.results["forces"] + two.calc.results["forces"])
-        work.append(-np.sum(mean_force * step))
-        difference.append(two.calc.results["energy"] - one.calc.results["energy"])
-    return np.array(work), np.array(difference)
+FEWEST = 10  # pairs of frames by which units of forces are told
+MOST_PAIRS = 500  # that are looked at
+FARTHEST = 0.2  # Å RMSD between the frames of a pair
+DISAGREEMENT = 0.25  # median distance of pairs from their median, relative to it
+EXACTNESS = 0.04  # relative; Rydberg/Bohr and Hartree/Å are 0.057 apart
+HONEST = 1.6  # times 1 at most, either way; units that do not belong together make 1.89 and more
+LEAST_CHANGE = 1e-4  # eV; where energies change by less, forces may well be 0
 
 
 def warn_of_units(frames: Sequence[Atoms], source: str) -> None:
-    """Warn in one line if forces say that energies, or they, are in another unit."""
-    frames = [atoms for atoms in frames if not is_isolated(atoms)]
-    if not all("forces" in atoms.calc.results for atoms in frames):
-        return
-    work, difference = work_of_forces(frames, np.array([a.info["run"] for a in frames]))
-    if len(work) < MIN_PAIRS or not work.all():
-        return
-    slope = float(np.median(difference / work))
-    if cause := cause_of_slope(slope):
-        warnings.warn(
-            f"{source}: energies change {slope:.3g} × as much as their forces say ({len(work)} "
-            f"pairs of frames): {cause}",
-            DataWarning,
-            stacklevel=2,
+    """Warn in one line if forces say that energies, or they, are in another unit.
+
+    Frames that do not state their ``run`` are of one.
+    """
+    several = [atoms for atoms in frames if not is_isolated(atoms)]
+    runs = np.array([str(atoms.info.get("run", "")) for atoms in several])
+    if doubt := force_doubt(several, runs):
+        warnings.warn(f"{source}: {doubt}", DataWarning, stacklevel=2)
+
+
+def force_doubt(frames: Sequence[Atoms], runs: np.ndarray) -> str | None:
+    """Tell what is wrong if energies and forces are a known factor apart; or None.
+
+    Judged by frames close to each other: those next in time or, where these are far apart or
+    the frames in no order, each and the closest to it.
+
+    Parameters
+    ----------
+    frames : with energies (eV) and forces (eV/Å); those without are left out.
+    runs : (n_frames,) run of each, within which frames are in order of time.
+    """
+    if all(forces_of(atoms) is None for atoms in frames):
+        return None
+    following = in_time(runs)
+    pairs = work_of_forces(frames, following[:: 1 + len(following) // MOST_PAIRS], FARTHEST)
+    if len(pairs) < FEWEST < len(frames):
+        pairs = work_of_forces(frames, closest(frames, MOST_PAIRS), FARTHEST)
+    if len(pairs) < FEWEST:
+        return None
+    told = f"{len(pairs)} pairs of close frames"
+    moved = pairs.work != 0
+    if not moved.any():
+        if np.median(np.abs(pairs.difference)) < LEAST_CHANGE:
+            return None
+        return f"forces are 0 although energies change ({told}); remove them if none were computed"
+    ratio = pairs.difference[moved] / pairs.work[moved]
+    slope = float(np.median(ratio))
+    if 1 / HONEST < slope < HONEST:
+        return None
+    found = _fitting(ratio, MISTAKES) + _fitting(ratio * pairs.n_atoms[moved], PER_ATOM)
+    likely = [mistake for mistake in found if mistake.rank == min(one.rank for one in found)]
+    if not likely:
+        return None
+    causes = " or ".join(f"{mistake.cause} ({mistake.remedy})" for mistake in likely)
+    return f"energies change {slope:.4g} × as much as forces say ({told}), as if {causes}"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What may be wrong with labels, and the energy differences over the work of forces then.
+
+    Of those that fit, the ones of the lowest ``rank`` are the likely ones.
+    """
+
+    rank: int
+    slope: float
+    cause: str
+    remedy: str
+
+    def of_gradients(self) -> Mistake:
+        """Return the same where forces have the sign of gradients too."""
+        return Mistake(
+            self.rank,
+            -self.slope,
+            f"{self.cause}, forces being gradients",
+            f"{self.remedy}, and change the sign of forces",
         )
 
 
-def cause_of_slope(slope: float) -> str | None:
-    """Tell why energy differences are ``slope`` times the work of forces, if a unit does."""
-    if abs(slope + 1) < 0.1:
-        return "the forces seem to be gradients, of the wrong sign"
-    if slope <= 0:
-        return None
-    pairs = {(e, f): ENERGY_UNITS[e] / FORCE_UNITS[f] for e in ENERGY_UNITS for f in FORCE_UNITS}
-    # Of those that fit, the fewest units other than ours: eV/Å for Hartree energies.
-    fitting = [key for key, factor in pairs.items() if abs(np.log(slope / factor)) < 0.1]
-    fitting.sort(key=lambda key: (key[0] != "eV") + (key[1] != "eV/Å"))
-    if not fitting or fitting[0] == ("eV", "eV/Å"):
-        return None
-    energy, force = fitting[0]
-    return (
-        f"as if energies were in {energy} and forces in {force}; they should be in eV and eV/Å: "
-        "convert them"
-    )
+def _mistakes() -> list[Mistake]:
+    """Return one mistake or two in units that belong together, of either sign."""
+    found = []
+    for energy, factor in ENERGY_UNITS.items():
+        if energy != "eV":
+            remedy = f"multiply them by {1 / factor:.6g}"
+            found.append(Mistake(0, factor, f"energies were in {energy}, not eV", remedy))
+        for force, other in FORCE_UNITS.items():
+            if force.startswith(f"{energy}/") and abs(factor / other - 1) > EXACTNESS:
+                remedy = f"multiply them by {1 / factor:.6g} and {1 / other:.6g}"
+                cause = f"energies were in {energy} and forces in {force}"
+                found.append(Mistake(1, factor / other, cause, remedy))
+    for force, factor in FORCE_UNITS.items():
+        if force != "eV/Å":
+            remedy = f"multiply them by {1 / factor:.6g}"
+            found.append(Mistake(0, 1 / factor, f"forces were in {force}, not eV/Å", remedy))
+            cause = f"forces had been converted from {force} once too often"
+            found.append(Mistake(2, factor, cause, f"multiply them by {factor:.6g}"))
+    gradients = Mistake(0, -1.0, "forces were gradients", "change their sign")
+    return [*found, gradients, *(mistake.of_gradients() for mistake in found)]
+
+
+MISTAKES = _mistakes()
+PER_ATOM = [Mistake(0, 1.0, "energies were per atom", "multiply them by the number of atoms")]
+
+
+def _fitting(ratio: np.ndarray, mistakes: Sequence[Mistake]) -> list[Mistake]:
+    """Return what explains the ratios of pairs of frames, if these agree; the closest first."""
+    slope = float(np.median(ratio))
+    spread = float(np.median(np.abs(ratio / slope - 1))) if slope else np.inf
+    if spread > DISAGREEMENT:
+        return []
+    tolerance = EXACTNESS + 4 * spread / np.sqrt(len(ratio))  # two standard errors of a median
+    fitting = [one for one in mistakes if _distance(slope, one.slope) < tolerance]
+    return sorted(fitting, key=lambda one: _distance(slope, one.slope))
+
+
+def _distance(slope: float, other: float) -> float:
+    """Return by what factor two slopes differ, its logarithm; infinity if in sign."""
+    return abs(float(np.log(slope / other))) if slope * other > 0 else np.inf
 
 
 def unit_doubt(energy: np.ndarray, network: np.ndarray, formulas: Sequence[str]) -> str | None:

@@ -27,6 +27,7 @@ COVERAGE = (0.88, 0.98)  # of nominal 95 % intervals from 200 frames, 400 of the
 MEDIAN = 1e-6  # relative, float32 squared distances counted in bins
 GAP_EQUATION = 1e-6  # eV, a potential's energies against the sum over its kernel
 GAP_INVARIANCE = 1e-6  # eV, turned, moved, doubled cells
+SAME_FIT = 1e-6  # eV/atom, a fit as a potential against its predictions
 GAP_GRADIENT = 1e-4  # relative, central differences, splines inside
 POTENTIAL_GRADIENT = 1e-5  # relative, central differences of a float64 potential
 SUMMED = 1e-5  # eV/atom, float32 kernels with atoms summed by weights, against Gram matrices

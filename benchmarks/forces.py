@@ -46,7 +46,7 @@ REFERENCES = References("none", dict.fromkeys(("C", "Cu", "H", "O"), 0.0), (), 0
 
 @dataclass(frozen=True)
 class Training:
-    """Frames to fit to: features of a layer, and a network's own energies (eV) as what is learnt."""
+    """Frames to fit to: features of a layer, and a network's own energies, eV, to be learnt."""
 
     features: FrameFeatures
     frames: pd.DataFrame
@@ -65,9 +65,7 @@ class Training:
         species = np.concatenate([atoms.numbers for atoms in frames])
         table = {"formula": [str(a.symbols) for a in frames], "n_atoms": sizes, "energy": energies}
         pointer = np.concatenate([[0], np.cumsum(sizes)])
-        return cls(
-            FrameFeatures(np.concatenate(features), species, pointer), pd.DataFrame(table)
-        )
+        return cls(FrameFeatures(np.concatenate(features), species, pointer), pd.DataFrame(table))
 
     def potential(self, backbone: Backbone, delta: bool) -> KernelPotential:
         """Fit a potential to them; with Δ the network's own energy is added, for its time alone."""
@@ -93,7 +91,7 @@ class Training:
 def in_turn(ways: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, np.ndarray]:
     """CPU times (repeats,) in s of each way; all meet the same disturbances."""
     times: dict[str, list[float]] = {name: [] for name in ways}
-    for name, way in ways.items():
+    for way in ways.values():
         for _ in range(3):  # compiled code settles
             way()
     for _ in range(repeats):

@@ -32,3 +32,6 @@ SUMMED = 1e-5  # eV/atom, float32 kernels with atoms summed by weights, against 
 GPU = 2e-4  # relative to the largest feature, float32 on a GPU against the CPU
 GPU_GRADIENT = 1e-3  # relative to the largest component, the same
 SLURM = 1e-9  # relative, errors of fits on the same machine, as jobs of Slurm or not
+SEVENNET_GRADIENT = 1e-5  # relative, its slope against central differences, float64
+SEVENNET_AUTOGRAD = 1e-6  # relative to the largest component, float64 but for coupling constants
+GRADIENT_FLOAT32 = 1e-3  # relative to the largest component, float32 against float64

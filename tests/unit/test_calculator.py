@@ -6,6 +6,7 @@ The oracles are differences of energies, pairs found anew, and sums over the par
 import copy
 import multiprocessing
 import pickle
+import resource
 import subprocess
 import sys
 
@@ -483,9 +484,21 @@ def test_a_stop_is_told_of_even_if_the_frame_cannot_be_kept(model, atoms, tmp_pa
         atoms.get_forces()
 
 
-def test_a_frame_is_kept_whole_or_not_at_all(atoms):
+def test_a_frame_is_kept_whole_or_not_at_all(atoms, tmp_path):
+    """Where the disk is full before it, or in the middle of it."""
     with pytest.raises(OSError, match="No space left"):
         append_frame("/dev/full", atoms, 1.0)
+    path = tmp_path / "doubtful.extxyz"
+    append_frame(path, atoms, 1.0)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 50, limits[1]))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            append_frame(path, atoms, 1.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
 
 
 def test_a_composition_in_doubt_is_told_of_once(registry, atoms):

@@ -321,6 +321,23 @@ def test_labels_of_the_input_are_references(folder):
         np.testing.assert_allclose(atoms.arrays["forces_ref"], old.get_forces(), atol=1e-7)
 
 
+def test_units_of_what_predictions_are_compared_with(folder, capsys):
+    """In a frame's own run, whatever it is called."""
+    fit("--layer", "1")
+    frames = labelled(1) * 24
+    for k, atoms in enumerate(frames):
+        frames[k] = atoms.copy()
+        shift = 0.02 * np.sin(k + np.arange(12.0)).reshape(4, 3)
+        frames[k].positions += shift
+        frames[k].info["run"] = f"md {k // 12}"
+        results = {"energy": np.sum(shift**2), "forces": -2 * shift / 51.4221}
+        frames[k].calc = SinglePointCalculator(frames[k], **results)
+    ase.io.write("bohr.traj", frames)
+    capsys.readouterr()
+    predict("bohr.traj", "out.extxyz")
+    assert "bohr.traj: energies change 51.42 × as much as forces say" in capsys.readouterr().err
+
+
 def test_standard_output(folder):
     """What is written is there alone; what is told goes to standard error."""
     fit("--layer", "1")

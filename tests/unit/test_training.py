@@ -13,7 +13,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from checkpoints import schnet_checkpoint
 from samples import Named, labelled
 from small_network import SETTINGS, SMALL, scratch
-from tolerances import GRADIENT, OWN_ENERGY
+from tolerances import BATCH, GRADIENT, OWN_ENERGY
 
 from mekrr.backbones.chgnet.finetune import FineTunedCHGNet
 from mekrr.backbones.load import load_backbone
@@ -546,9 +546,19 @@ def test_forces_are_learnt(data, tmp_path):
 
 
 def test_frames_without_forces(data, tmp_path):
+    """They count for energies only; without any, there is nothing to be learnt."""
     problem, states, frames = data
-    frames[1].calc = SinglePointCalculator(frames[1], energy=-100.0)
-    frames[1].info["frame"] = 41
     settings = dataclasses.replace(SETTINGS, force_weight=1.0)
-    with pytest.raises(DataError, match="frame 41: has no forces to be learnt; set force_weight"):
-        fitted((problem, states, frames), tmp_path, settings, forces=True)
+    scale = np.sqrt(np.mean([frames[k].get_forces() ** 2 for k in (0, 2, 3)]))
+    frames[1].calc = SinglePointCalculator(frames[1], energy=-100.0)
+    sample = Sample.of(states, problem, "train", frames)
+    run = loop._Run(scratch(), sample, sample, settings, 0, CPU)
+    assert run._force_scale == pytest.approx(scale)
+    misfit = {k: run._with_forces(np.array(k))[1].item() for k in ((0,), (2,), (0, 1, 2), (1,))}
+    assert misfit[0, 1, 2] == pytest.approx((misfit[0,] + misfit[2,]) / 2, rel=BATCH)
+    assert misfit[1,] == 0.0
+    fitted((problem, states, frames), tmp_path, settings, forces=True)
+    for atoms in frames:
+        atoms.calc = SinglePointCalculator(atoms, energy=-100.0)
+    with pytest.raises(DataError, match="no training frame has forces to be learnt; set force_w"):
+        fitted((problem, states, frames), tmp_path / "none", settings, forces=True)

@@ -68,6 +68,7 @@ def run(options: argparse.Namespace) -> None:
     from mekrr.data.frames import read_unlabelled
     from mekrr.data.labels import energy_fault, energy_of
     from mekrr.data.predictions import format_of, write_predictions
+    from mekrr.data.units import warn_of_units
     from mekrr.models.mekrr import MEKRR
 
     require_writable(options, options.model)
@@ -85,6 +86,7 @@ def run(options: argparse.Namespace) -> None:
         "energies",
         {k: f"frame {k}: {fault}" for k, a in enumerate(frames) if (fault := energy_fault(a))},
     )
+    warn_of_units(frames, source)
     write_predictions(options.output, frames, predictions, references, source)
     out = summary_stream(options.output)
     print(f"written: {options.output} ({len(frames)} frames)", file=out)

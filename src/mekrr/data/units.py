@@ -46,9 +46,13 @@ LEAST_CHANGE = 1e-4  # eV; where energies change by less, forces may well be 0
 
 
 def warn_of_units(frames: Sequence[Atoms], source: str) -> None:
-    """Warn in one line if forces say that energies, or they, are in another unit."""
+    """Warn in one line if forces say that energies, or they, are in another unit.
+
+    Frames that do not state their ``run`` are of one.
+    """
     several = [atoms for atoms in frames if not is_isolated(atoms)]
-    if doubt := force_doubt(several, np.array([atoms.info["run"] for atoms in several])):
+    runs = np.array([str(atoms.info.get("run", "")) for atoms in several])
+    if doubt := force_doubt(several, runs):
         warnings.warn(f"{source}: {doubt}", DataWarning, stacklevel=2)
 
 

@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 import torch
 from ase import Atoms
-from ase.calculators.calculator import PropertyNotImplementedError
 
 from mekrr.backbones.network import Network
+from mekrr.data.labels import forces_of
 from mekrr.errors import DataError, TrainingError
 from mekrr.metrics import mae, rmse
 from mekrr.models.network.checkpoint import read_checkpoint, write_checkpoint
@@ -101,7 +101,7 @@ def train(
     TrainingError
         If the loss or a gradient is not finite; the state before that epoch is kept.
     DataError
-        If the checkpoint is damaged or of other data, or frames lack forces to be learnt.
+        If the checkpoint is damaged or of other data, or no frame has forces to be learnt.
     """
     keep_freed_memory()
     run = _Run(network, sample, validation, settings, seed, device)
@@ -289,16 +289,21 @@ class _Run:
         return variance + weight * misfit
 
     def _with_forces(self, members: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `Sample.output`, and the mean square error of the forces in units of their own."""
+        """As `Sample.output`, and the mean square error of the forces in units of their own.
+
+        Frames that have none are left out of it.
+        """
         frames = [self._sample.frames[k] for k in members]
         graph = self._network.graph(frames).to(self._device)
         positions = graph.positions.requires_grad_()
         energy = self._network.energy(graph).double()
         (slope,) = torch.autograd.grad(energy.sum(), positions, create_graph=True)
         expected = torch.from_numpy(np.concatenate([_forces(f) for f in frames]))
-        errors = -slope * self.factor - expected.to(slope)
+        known = ~expected.isnan().any(dim=1).to(slope.device)
+        errors = (-slope * self.factor - expected.to(slope))[known]
         start = self._sample.start(self._network, members).to(energy)
-        return energy - start, (errors / self._force_scale).square().mean()
+        squared = (errors / self._force_scale).square()
+        return energy - start, squared.sum() / max(squared.numel(), 1)
 
     def _require_finite(self, value: float, what: str) -> None:
         if not np.isfinite(value):
@@ -321,14 +326,14 @@ class _Run:
 
 
 def _forces(atoms: Atoms) -> np.ndarray:
-    try:
-        return atoms.get_forces(apply_constraint=False)
-    except (RuntimeError, PropertyNotImplementedError) as error:
-        raise DataError(
-            f"frame {atoms.info['frame']}: has no forces to be learnt; set force_weight to 0"
-        ) from error
+    """Return forces (n_atoms, 3) in eV/Å, NaN of a frame without."""
+    forces = forces_of(atoms)
+    return np.full((len(atoms), 3), np.nan) if forces is None else forces
 
 
 def _force_scale(sample: Sample) -> float:
     """Root mean square of the force components, eV/Å."""
-    return rmse(np.concatenate([_forces(atoms) for atoms in sample.frames]))
+    forces = [found for atoms in sample.frames if (found := forces_of(atoms)) is not None]
+    if not forces:
+        raise DataError("no training frame has forces to be learnt; set force_weight to 0")
+    return rmse(np.concatenate(forces))

@@ -93,7 +93,9 @@ class Dataset(Closed):
         "what ASE takes for it",
     )
     forces_key: Maybe[Text] = Field(
-        None, description="the same of the forces (eV/Å), e.g. `REF_forces`"
+        None,
+        description="the same of the forces (eV/Å), e.g. `REF_forces`. Frames without forces count "
+        "for energies only",
     )
     sha256: Maybe[Sha256] = Field(
         None, description="checksum of that file; if given, another file is refused"

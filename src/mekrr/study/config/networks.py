@@ -52,7 +52,8 @@ class Training(Closed):
     force_weight: NonNegativeFloat = Field(
         description="weight of the forces' mean square error, in units of their mean square, "
         "beside that of the energies, in units of their variance. 0: energies alone, as published. "
-        "Otherwise frozen layers run in every step"
+        "Otherwise frozen layers run in every step, and frames without forces count for energies "
+        "only"
     )
 
 

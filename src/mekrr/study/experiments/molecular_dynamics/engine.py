@@ -82,7 +82,7 @@ class Run:
     @property
     def log(self) -> pd.DataFrame:
         """The rows as a table, with why it ended on the last."""
-        table = pd.DataFrame(self.rows, columns=list(Row._fields)).assign(left="")
+        table = pd.DataFrame(self.rows).assign(left="")
         table.loc[table.index[-1], "left"] = self.left
         return table
 

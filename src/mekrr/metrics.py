@@ -1,6 +1,7 @@
 """Errors of predictions: per-atom metrics with intervals, and the frames that are worst.
 
-All errors are of the total energy per atom, in meV/atom. Beside RMSE and MAE stands the
+Errors of energies are of the total energy per atom, in meV/atom; those of forces, of their
+components, in meV/Å. Beside RMSE and MAE stands the
 pair that is left after subtracting the mean error of the same frames: between data sets
 whose zeros of energy differ, it is the part of the error that decides about energy
 differences.
@@ -22,6 +23,8 @@ import pandas as pd
 LEVEL = 0.95  # of the intervals
 RESAMPLES = 1000
 RESAMPLING_SEED = 0
+SUMS = ["components", "absolute", "square"]  # of errors of forces
+FORCE_ERRORS = ["force_mae", "force_rmse"]
 
 
 def error_per_atom(predictions: pd.DataFrame) -> pd.Series:
@@ -122,3 +125,33 @@ def largest_errors(predictions: pd.DataFrame, by: list[str], count: int) -> pd.D
     table = predictions.assign(error=error_per_atom(predictions))
     order = table["error"].abs().sort_values(ascending=False, kind="stable").index
     return table.loc[order].groupby(by, sort=False).head(count).sort_values(by, kind="stable")
+
+
+def force_errors(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return errors of forces (meV/Å) of each group of rows of a table of sums.
+
+    Parameters
+    ----------
+    table : a row for each frame and species: index, species, and ``SUMS``, the number of
+        components and the sums of their absolute (eV/Å) and squared errors.
+
+    Returns
+    -------
+    DataFrame with ``by`` and force_frames, their number; force_mae and force_rmse over all
+    components; the same over those of each species, such as force_mae_Cu; and the means of the
+    latter over the species, force_mae_species and force_rmse_species.
+    """
+    sums = table.groupby([*by, "species"], as_index=False)[SUMS].sum()
+    errors = _of_sums(sums.groupby(by)[SUMS].sum())
+    of_species = sums.assign(**_of_sums(sums)).pivot_table(FORCE_ERRORS, by, "species")
+    means = {f"{error}_species": of_species[error].mean(axis=1) for error in FORCE_ERRORS}
+    of_species.columns = ["_".join(column) for column in of_species.columns]
+    frames = table.groupby(by)["index"].nunique().rename("force_frames")
+    return pd.concat([frames, errors, of_species.assign(**means)], axis=1).reset_index()
+
+
+def _of_sums(sums: pd.DataFrame) -> pd.DataFrame:
+    """Return MAE and RMSE in meV/Å from sums."""
+    mae = sums["absolute"] / sums["components"]
+    rmse = np.sqrt(sums["square"] / sums["components"])
+    return 1000.0 * pd.DataFrame({"force_mae": mae, "force_rmse": rmse})

@@ -15,11 +15,23 @@ import tolerances as tol
 import torch
 from adapters import ADAPTERS, load_adapter
 from ase import Atoms
+from derivatives import (
+    Projected,
+    assert_atomic_energies_add_up,
+    assert_central_differences,
+    assert_close,
+    assert_nothing_needless,
+    projections,
+)
 
 import mekrr.backbones
 from mekrr.backbones.families import families, module_of
+from mekrr.backbones.gradient import stress_of
 from mekrr.backbones.load import load_backbone, load_network
 from mekrr.errors import BackboneError
+
+# SchNet's checkpoint has a mean of its frames' energies, which is no atom's.
+WITH_ATOMIC_ENERGIES = {"chgnet-0.3.0", "diep", "esen", "sevennet-0", "sevennet-l3i5", "uma"}
 
 
 @pytest.fixture(scope="module")
@@ -141,53 +153,151 @@ def test_repeats_exactly_and_leaves_the_random_numbers_alone(backbone, surface):
         assert torch.equal(second.layers[layer], features)
 
 
-def in_float64(precise):
+def in_float64(backbone):
     """The backbone with float64 weights, so that finite differences mean something."""
-    if hasattr(precise, "_model"):
-        for module in precise._model.double().children():
+    if backbone.name.startswith("sevennet"):
+        for module in backbone._model.double().children():
             module.register_forward_hook(promote)
-    return precise
+        return backbone
+    assert backbone.double() is backbone
+    return backbone
 
 
 def promote(_module, _inputs, output):
     """SevenNet's one-hot species are float32 whatever the weights are."""
-    if isinstance(output, dict):
-        for key, value in output.items():
-            if isinstance(value, torch.Tensor) and value.dtype == torch.float32:
-                output[key] = value.double()
+    for key, value in output.items():
+        if isinstance(value, torch.Tensor) and value.dtype == torch.float32:
+            output[key] = value.double()
 
 
-def test_position_gradients_are_finite_differences(backbone, load, surface, rng):
-    """Of w·h for every layer, with random weights w, and of the energy, in float64.
+@pytest.fixture(scope="module")
+def precise(backbone, load):
+    """The same backbone in float64."""
+    return in_float64(load(backbone.name))
 
-    Along a random direction, after a pass in inference mode, which must not spoil gradients.
-    """
-    precise = in_float64(load(backbone.name))
-    atoms = surface[0]
-    run(precise, [atoms])
-    direction = torch.as_tensor(rng.normal(size=(len(atoms), 3)))
-    widths = ADAPTERS[backbone.name].widths
-    weights = {layer: torch.as_tensor(rng.normal(size=d)) for layer, d in widths.items()}
 
-    def values(step):
-        graph = precise.graph([atoms])
-        graph.positions = (graph.positions + step * direction).requires_grad_()
-        output = precise.forward(graph)
-        assert all(h.dtype == torch.float64 for h in output.layers.values())
-        projections = {f"layer {k}": (h @ weights[k]).sum() for k, h in output.layers.items()}
-        if precise.has_energy:
-            projections["energy"] = output.energy.sum()
-        return graph.positions, projections
+@pytest.fixture
+def few(surface):
+    """A slab, one periodic in the plane only, a molecule without a cell, an atom alone."""
+    surface[2].pbc = (True, True, False)
+    molecule = Atoms("OCCu", positions=[[0, 0, 0], [0.3, 0.4, 1.1], [0.8, -1.3, 1.9]])
+    return [surface[0], surface[2], molecule, Atoms("O", cell=[20] * 3, pbc=True)]
 
-    positions, here = values(0.0)
-    step = 1e-5
-    with torch.no_grad():
-        ahead, behind = (values(sign * step)[1] for sign in (1, -1))
-    for name, value in here.items():
-        (gradient,) = torch.autograd.grad(value, positions, retain_graph=True)
-        slope = (gradient * direction).sum().item()
-        difference = (ahead[name] - behind[name]).item() / (2 * step)
-        assert slope == pytest.approx(difference, rel=tol.GRADIENT, abs=1e-6), name
+
+@pytest.fixture
+def projected(backbone, rng):
+    return projections(backbone, ADAPTERS[backbone.name].widths, rng)
+
+
+def test_nothing_needless_is_computed(backbone, few):
+    assert_nothing_needless(backbone, few)
+
+
+def test_forces_and_virial_are_central_differences(precise, projected, few, rng):
+    run(precise, few)  # what inference leaves behind must not spoil gradients
+    for one in projected:
+        assert_central_differences(one, precise, few, rng)
+
+
+def test_forces_and_virial_in_float32(backbone, precise, projected, few):
+    for one in projected:
+        found, expected = (one.derivatives(b, few) for b in (backbone, precise))
+        assert_close(found, expected, tol.FLOAT32_FORCES)
+
+
+def test_no_net_force_nor_torque(precise, projected, few):
+    """Nor does a virial tell a turn from none: it is symmetric."""
+    positions = few[2].positions
+    for one in projected:
+        _, virial = one.derivatives(precise, few)
+        assert_close([virial], [virial.swapaxes(1, 2)], tol.SYMMETRY)
+        for frame in few:
+            forces, _ = one.derivatives(precise, [frame])
+            assert np.abs(forces.sum(axis=0)).max() <= tol.SYMMETRY * np.abs(forces).max()
+        forces, _ = one.derivatives(precise, few[2:3])
+        assert np.abs(forces).max() > 1e-3
+        torque = np.cross(positions, forces).sum(axis=0)
+        assert np.abs(torque).max() <= tol.SYMMETRY * np.abs(forces).max()
+
+
+def test_forces_and_virial_turn_with_the_frame(precise, projected, few):
+    turned = [atoms.copy() for atoms in few]
+    for atoms in turned:
+        atoms.rotate(37, (1, 2, 3), rotate_cell=True)
+    basis = Atoms("H3", positions=np.eye(3))
+    basis.rotate(37, (1, 2, 3))
+    turn = basis.positions
+    for one in projected:
+        forces, virial = one.derivatives(precise, few)
+        expected = forces @ turn, turn.T @ virial @ turn
+        assert_close(one.derivatives(precise, turned), expected, tol.SYMMETRY)
+
+
+def test_forces_and_virial_of_atoms_moved_and_shuffled(precise, projected, few, rng):
+    """All of a frame at once, and some of its atoms to other cells; then in another order."""
+    moved, orders = [], []
+    for atoms in few:
+        order = rng.permutation(len(atoms))
+        other = atoms[order]
+        images = rng.integers(-3, 4, size=(len(atoms), 3)) * atoms.pbc
+        other.positions += rng.normal(size=3) + images @ atoms.cell.array
+        moved.append(other)
+        orders.append(order + sum(map(len, orders)))
+    for one in projected:
+        forces, virial = one.derivatives(precise, few)
+        expected = forces[np.concatenate(orders)], virial
+        assert_close(one.derivatives(precise, moved), expected, tol.SYMMETRY)
+
+
+def test_each_frame_of_a_batch_has_its_own_forces_and_virial(precise, projected, few):
+    for one in projected:
+        alone = [one.derivatives(precise, [atoms]) for atoms in few]
+        expected = [np.concatenate(parts) for parts in zip(*alone, strict=True)]
+        assert_close(one.derivatives(precise, few), expected, tol.SYMMETRY)
+        for of_the_atom in alone[-1]:
+            assert not of_the_atom.any(), "an atom alone"
+
+
+def test_a_supercell_has_the_same_forces_and_twice_the_virial(precise, projected, few):
+    for one in projected:
+        forces, virial = one.derivatives(precise, few[:1])
+        expected = np.tile(forces, (2, 1)), 2 * virial
+        double = one.derivatives(precise, [few[0].repeat((1, 2, 1))])
+        assert_close(double, expected, tol.SYMMETRY)
+
+
+def test_atomic_energies_add_up(backbone, few):
+    if backbone.name not in WITH_ATOMIC_ENERGIES:
+        assert run(backbone, few).atomic_energy is None
+        return
+    assert_atomic_energies_add_up(run(backbone, few), backbone.graph(few))
+
+
+def test_forces_and_stress_are_those_of_its_own_calculator(name_and_calculator, load, surface):
+    name, calculator = name_and_calculator
+    backbone = load(name)
+    for atoms in surface:
+        forces, (virial,) = Projected(None).derivatives(backbone, [atoms])
+        found = forces, stress_of(atoms, virial)
+        atoms.calc = calculator
+        expected = atoms.get_forces(), atoms.get_stress()
+        assert_close(found, expected, tol.FLOAT32_FORCES)
+
+
+@pytest.fixture(params=["chgnet-0.3.0", "diep", "sevennet-0", "sevennet-l3i5"])
+def name_and_calculator(request):
+    """A backbone and the calculator of its package."""
+    if request.param == "chgnet-0.3.0":
+        from chgnet.model.dynamics import CHGNetCalculator
+
+        return request.param, CHGNetCalculator(use_device="cpu")
+    if request.param == "diep":
+        from diep.pretrained import make_calculator
+
+        return request.param, make_calculator()
+    from sevenn.calculator import SevenNetCalculator
+
+    return request.param, SevenNetCalculator(request.param.replace("sevennet", "7net"))
 
 
 def test_isolated_atom(backbone):

@@ -12,8 +12,9 @@ import yaml
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from samples import labelled
+from tolerances import SUMMED
 
-from mekrr import MEKRR
+from mekrr import MEKRR, Calculator
 from mekrr.backbones import registry
 from mekrr.cli import main
 
@@ -78,6 +79,66 @@ def test_frames_without_energies(folder, capsys):
     assert not {"energy_std", "energy_ref"} & set(written[0].info)
 
 
+def test_forces_and_stress(folder, capsys):
+    """What is written is what the calculator says; the energies are the same without forces."""
+    fit("--layer", "1", "--regularisation", "1e-2")
+    frames = ase.io.read("frames.extxyz", ":")
+    frames[3].set_pbc(False)
+    frames[3].cell[:] = 0.0
+    frames[5].calc.results.pop("forces")
+    frames[7].symbols[0] = "O"
+    ase.io.write("other.extxyz", frames)
+    with pytest.raises(SystemExit, match=r"other.extxyz: frame 7: no training frame has O"):
+        predict("other.extxyz", "out.extxyz", "--forces", "--float64")
+    frames[7].symbols[0] = "Cu"
+    ase.io.write("frames.extxyz", frames)
+    predict("frames.extxyz", "plain.extxyz", "--std")
+    capsys.readouterr()
+    predict("frames.extxyz", "out.extxyz", "--std", "--forces", "--stress")
+    printed = capsys.readouterr()
+    assert printed.err.count("no stress of 1 frames: frame 3 has no cell of three vectors") == 1
+    written = ase.io.read("out.extxyz", ":")
+    calculator = Calculator(MEKRR.load("model", registry="mine.yaml"), warn_above=None)
+    errors = []
+    for k, (atoms, old) in enumerate(zip(written, frames, strict=True)):
+        old = old.copy()
+        old.calc = calculator
+        np.testing.assert_allclose(atoms.get_forces(), old.get_forces(), atol=1e-6)
+        np.testing.assert_allclose(atoms.get_potential_energies(), old.get_potential_energies())
+        assert ("stress" in atoms.calc.results) == (k != 3)
+        if k != 3:
+            np.testing.assert_allclose(atoms.get_stress(), old.get_stress(), atol=1e-8)
+        assert ("forces_ref" in atoms.arrays) == (k != 5)
+        if k != 5:
+            errors.append(atoms.get_forces() - atoms.arrays["forces_ref"])
+    rmse, mae = 1000 * np.sqrt(np.mean(np.square(errors))), 1000 * np.mean(np.abs(errors))
+    told = f"RMSE {rmse:.1f}, MAE {mae:.1f} meV/Å"
+    assert (
+        f"force errors     {told} (19 frames with forces)\n  Cu             {told}" in printed.out
+    )
+    for atoms, plain in zip(written, ase.io.read("plain.extxyz", ":"), strict=True):
+        assert atoms.get_potential_energy() == plain.get_potential_energy()
+        assert atoms.info["energy_std"] == plain.info["energy_std"]
+        assert set(plain.calc.results) == {"energy"}
+    predict("frames.extxyz", "precise.extxyz", "--std", "--float64")
+    for atoms, precise in zip(written, ase.io.read("precise.extxyz", ":"), strict=True):
+        energies = atoms.get_potential_energy(), precise.get_potential_energy()
+        assert energies[0] == pytest.approx(energies[1], abs=SUMMED * len(atoms))
+        assert atoms.info["energy_std"] == pytest.approx(precise.info["energy_std"], rel=1e-3)
+
+
+@pytest.mark.parametrize("fault", [np.nan, np.inf])
+def test_forces_that_are_no_numbers_are_not_compared(folder, capsys, fault):
+    fit("--layer", "1", "--regularisation", "1e-4")
+    frames = labelled(3)
+    frames[1].calc.results["forces"][0] = fault
+    ase.io.write("frames.extxyz", frames)
+    predict("frames.extxyz", "out.extxyz", "--forces")
+    printed = capsys.readouterr()
+    assert "forces of 1 frames are not compared: frame 1: that of atom 0 is [" in printed.err
+    assert "(2 frames with forces)" in printed.out
+
+
 @pytest.mark.parametrize("split", ["random", "run"])
 def test_split(folder, capsys, split):
     fit("--split", split, "--layer", "1", "--seed", "1")
@@ -89,22 +150,27 @@ def test_split(folder, capsys, split):
 
 def test_a_composition_that_was_never_seen(folder, capsys):
     """A vacancy's energy is said to be in doubt; isolated atoms and given energies are taken."""
-    vacancy = labelled(3, seed=1)
-    ase.io.write("vacancy.extxyz", [atoms[1:] for atoms in vacancy])
-    alone = Atoms("Cu", cell=[12.0] * 3, pbc=True, info={"config_type": "IsolatedAtom"})
-    alone.calc = SinglePointCalculator(alone, energy=-1.5)
-    ase.io.write("frames.extxyz", [*labelled(20), alone])
-    for options in ("--reference-energy=isolated-atoms",), ("--reference-energy", "Cu=-1.5"):
-        fit(*options, "--split", "random")
+    frames, vacancy = labelled(20), labelled(3, seed=1)
+    for atoms in (*frames, *vacancy):
+        atoms.symbols[0] = "O"
+    ase.io.write("vacancy.extxyz", [atoms[:3] for atoms in vacancy])
+    alone = [Atoms(s, cell=[12.0] * 3, pbc=True) for s in ("Cu", "O")]
+    for atoms in alone:
+        atoms.info["config_type"] = "IsolatedAtom"
+        atoms.calc = SinglePointCalculator(atoms, energy=-1.5)
+    ase.io.write("frames.extxyz", [*frames, *alone])
+    for rule in ("isolated-atoms", "Cu=-1.5,O=-1.5"):
+        fit("--reference-energy", rule, "--split", "random")
         model = MEKRR.load("model")
-        assert model.references_ == {"Cu": -1.5}
+        assert model.references_ == {"Cu": -1.5, "O": -1.5}
         assert len(model.train_) == 12
-        capsys.readouterr()
-        predict("vacancy.extxyz", "out.extxyz", "--std")
-        warned = capsys.readouterr().err
-        assert warned.count("mekrr: warning: frames 0, 1, 2 of Cu3: no training frame has") == 1
-        # Bound by 25 eV an atom, of which the kernel knows nothing.
-        assert min(a.info["energy_std"] for a in ase.io.read("out.extxyz", ":")) > 20.0
+        for options in ([], ["--forces"], ["--float64"], ["--forces", "--float64"]):
+            capsys.readouterr()
+            predict("vacancy.extxyz", "out.extxyz", "--std", *options)
+            warned = capsys.readouterr().err
+            assert warned.count("mekrr: warning: frames 0, 1, 2 of Cu2 O1: no training frame") == 1
+            # Bound by 25 eV an atom, of which the kernel knows nothing.
+            assert min(a.info["energy_std"] for a in ase.io.read("out.extxyz", ":")) > 10.0
 
 
 def test_reference_energies_are_refused_before_the_work(folder, capsys, monkeypatch):

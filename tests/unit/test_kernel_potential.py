@@ -10,7 +10,7 @@ from ase.stress import voigt_6_to_full_3x3_stress
 from repulsive import energies, frame
 
 from mekrr import MEKRR
-from mekrr.errors import DataError, InputError
+from mekrr.errors import ConfigError, DataError, InputError
 from mekrr.kernels.atom import KERNELS
 
 ALPHAS = (0.0, 0.3, 1.0, "by-species")
@@ -149,5 +149,7 @@ def test_what_has_no_forces_says_so(registry, frames, rng):
     with pytest.raises(InputError, match="forces need a model of frames, but this one was fitted"):
         model.fit(kernel, rng.normal(size=5)).potential()
     potential = MEKRR("analytic", registry=registry).fit(frames).potential()
+    with pytest.raises(ConfigError, match="dtype='float16' is unknown; known: float32, float64"):
+        MEKRR("analytic", registry=registry).fit(frames).potential("float16")
     with pytest.raises(DataError, match="no training frame has Au; fit with frames that do"):
         potential.evaluate(Atoms("CuAu", positions=[[0, 0, 0], [0, 0, 2.5]]))

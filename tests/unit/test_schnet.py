@@ -15,6 +15,7 @@ import torch_geometric.nn
 from ase import Atoms
 from ase.build import bulk
 from checkpoints import MEAN, STD, schnet_checkpoint
+from derivatives import assert_atomic_energies_add_up
 from torch_geometric.index import CatMetadata
 
 from mekrr.backbones.schnet import adapter as schnet
@@ -229,6 +230,13 @@ def test_energy_without_normalizers(tmp_path, surface):
     scaled = run(SchNet("with", tmp_path / "with.pt"), surface).energy
     bare = run(SchNet("without", tmp_path / "without.pt"), surface).energy
     torch.testing.assert_close(bare * STD + MEAN, scaled)
+
+
+def test_atomic_energies_where_the_mean_is_zero(tmp_path, surface):
+    normalizers = {"target": {"mean": torch.tensor(0.0), "std": torch.tensor(STD)}}
+    schnet_checkpoint(tmp_path / "s.pt", normalizers=normalizers)
+    backbone = SchNet("s", tmp_path / "s.pt")
+    assert_atomic_energies_add_up(run(backbone, surface), backbone.graph(surface))
 
 
 # --- neighbours

@@ -19,6 +19,7 @@ from mekrr.study.methods import modules_of
 
 KINDS = "mekrr.study.experiments.kinds"
 POTENTIALS = "mekrr.study.experiments.potentials"
+RUNNING = ("forces", "learning", "molecular_dynamics")  # scripts that need fits as potentials
 
 
 def files_of(names, root):
@@ -79,12 +80,11 @@ def named_modules(job, config):
     if job["rule"] == "extract_features":
         family = config["backbones"][job["wildcards"]["backbone"]]["family"]
         return [module_of(families()[family].adapter)]
-    named = [f"{KINDS}.{job['kind']}", *modules_of(job["kind"])] if job["kind"] else []
-    if job["script"] == "molecular_dynamics":
-        named = [f"{POTENTIALS}.{job['kind']}"] if job["kind"] else []
-        if job["kind"] == "kernel":
-            family = config["backbones"][job["wildcards"]["backbone"]]["family"]
-            named.append(module_of(families()[family].adapter))
+    room = POTENTIALS if job["script"] in RUNNING else KINDS
+    named = [f"{room}.{job['kind']}", *modules_of(job["kind"])] if job["kind"] else []
+    if (room, job["kind"]) == (POTENTIALS, "kernel"):
+        family = config["backbones"][job["wildcards"]["backbone"]]["family"]
+        named.append(module_of(families()[family].adapter))
     if "network" in job["wildcards"]:
         start = config["networks"][job["wildcards"]["network"]]["start"]
         backbone = config["backbones"].get(start)

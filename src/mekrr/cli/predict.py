@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mekrr.cli.arguments import (
@@ -82,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
     except DataError as error:
         raise DataError(f"{source}: {error}") from error
     references = [energy_of(atoms) for atoms in frames]
-    _warn_of_faults("energies", [energy_fault(atoms) for atoms in frames])
+    _warn_of_faults("energies", frames, energy_fault)
     warn_of_units(frames, source)
     write_predictions(options.output, frames, predictions, references, source)
     out = summary_stream(options.output)
@@ -140,33 +141,29 @@ def _compared_forces(frames: list[Atoms], predictions: list[dict[str, Any]]) -> 
     """Return lines on the errors of forces, where frames come with such."""
     import numpy as np
 
-    from mekrr.data.labels import check_forces, forces_of
+    from mekrr.data.labels import forces_fault, forces_of
 
-    faults: list[str | None] = [None] * len(frames)
+    _warn_of_faults("forces", frames, forces_fault)
     errors, species = [], []
-    for index, (atoms, predicted) in enumerate(zip(frames, predictions, strict=True)):
-        try:
-            check_forces(atoms, "they")
-        except DataError as error:
-            faults[index] = str(error)
-            continue
+    for atoms, predicted in zip(frames, predictions, strict=True):
         forces = forces_of(atoms)
         if forces is not None:
             errors.append(predicted["forces"] - forces)
             species.append(atoms.symbols)
-    _warn_of_faults("forces", faults)
     if not errors:
         return []
     first, *each = force_lines(np.concatenate(errors), np.concatenate(species))
     return [f"{first} ({len(errors)} frames with forces)", *each]
 
 
-def _warn_of_faults(what: str, faults: list[str | None]) -> None:
-    """Warn of labels that cannot be used; ``faults`` says why, of each frame."""
-    found = {index: fault for index, fault in enumerate(faults) if fault}
-    if found:
-        index, fault = next(iter(found.items()))
+def _warn_of_faults(
+    what: str, frames: list[Atoms], fault_of: Callable[[Atoms], str | None]
+) -> None:
+    """Warn of labels that cannot be used, for the reason that the first of them has."""
+    faults = {k: fault for k, atoms in enumerate(frames) if (fault := fault_of(atoms))}
+    if faults:
+        index, fault = next(iter(faults.items()))
         warnings.warn(
-            f"{what} of {len(found)} frames are not compared: frame {index}: {fault}",
+            f"{what} of {len(faults)} frames are not compared: frame {index}: {fault}",
             stacklevel=1,
         )

@@ -30,6 +30,7 @@ from mekrr.data.units import unit_doubt
 from mekrr.errors import (
     BackboneError,
     CompositionWarning,
+    ConfigError,
     DataError,
     DataWarning,
     InputError,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:  # torch is loaded for frames only
     from mekrr.models.potentials.kernel import KernelPotential
 
 BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
+DTYPES = {"float32": np.float32, "float64": np.float64}  # of potentials
 
 
 class MEKRR(RegressorMixin, BaseEstimator):
@@ -384,10 +386,16 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 f"forces need a model of frames, but this one was fitted to {self.input_}; fit to "
                 "frames"
             )
+        if dtype not in DTYPES:
+            raise ConfigError(f"dtype={dtype!r} is unknown; known: {', '.join(DTYPES)}")
+        from mekrr.backbones.registry import open_backbone
         from mekrr.features.extract import choose_device, device_for
         from mekrr.models.potentials.kernel import KernelPotential
 
-        assert self._backbone is not None
+        backbone = self._backbone
+        assert backbone is not None
+        if dtype == "float64":  # one of its own: `predict` stays as it was
+            backbone = open_backbone(backbone.name, self.registry)[0].double()
         assert self.layer_ is not None
         assert self.train_ is not None
         assert self.references_ is not None
@@ -395,7 +403,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
         model.ridge_ = self.ridge_
         known = References(GIVEN, self.references_, (), 0.0)
         return KernelPotential(
-            self._backbone,
+            backbone,
             self.layer_,
             model,
             self.train_,
@@ -405,8 +413,8 @@ class MEKRR(RegressorMixin, BaseEstimator):
             self.target == "delta",
             self._references or known,
             self.atoms,
-            device_for(self._backbone, choose_device()),
-            {"float32": np.float32, "float64": np.float64}[dtype],
+            device_for(backbone, choose_device()),
+            DTYPES[dtype],
         )
 
     def score(

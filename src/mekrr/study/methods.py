@@ -104,7 +104,7 @@ _TABLE = (
     ),
     Method(
         name="MEKRR-alpha-extensive",
-        colour="#44c99b",
+        colour="#12828f",
         kind="kernel",
         label="MEKRR-α per atom",
         kernel=PUBLISHED,

@@ -113,8 +113,6 @@ class SchNet(Backbone):
         wanted = self.layers if layers is None else layers
         found: dict[int, torch.Tensor] = {}
         for number, block in zip(self.layers, model.interactions, strict=True):
-            if not energy and len(found) == len(wanted):
-                return BackboneOutput(found)
             source = self._linear(block.conv.lin1, h)
             total = torch.zeros_like(source)
             for part, filters_of_part in zip(parts, filters, strict=True):
@@ -123,6 +121,8 @@ class SchNet(Backbone):
             h = h + self._linear(block.lin, block.act(self._linear(block.conv.lin2, total)))
             if number in wanted:
                 found[number] = h
+            if not energy and len(found) == len(wanted):
+                return BackboneOutput(found)
         atomic = model.lin2(model.act(self._linear(model.lin1, h)))[:, 0]
         total = atomic.new_zeros(len(graph.n_atoms)).index_add(0, graph.frame, atomic)
         return BackboneOutput(

@@ -189,8 +189,9 @@ class Path:
     def coupled(self, upstream: torch.Tensor) -> torch.Tensor:
         """Return H (n_atoms, 2l' + 1, m and u side by side) of `Transpose`, from G."""
         upstream = upstream.unflatten(1, (self.width, self.out_dim))
-        coupled = torch.einsum("iuc,abc->ibau", upstream, self.coupling.to(upstream))
-        return coupled.flatten(2)
+        coupling = self.coupling.to(upstream).transpose(0, 1).flatten(0, 1)
+        coupled = coupling @ upstream.transpose(1, 2)
+        return coupled.view(len(upstream), -1, self.in_dim * self.width)
 
     def _matrix(self, harmonics: torch.Tensor) -> torch.Tensor:
         """Return Σ_m' C Y_m', (n_edges, 2l + 1, 2l'' + 1)."""

@@ -14,7 +14,7 @@ from mekrr.backbones.rows import add_up
 if TYPE_CHECKING:
     from mekrr.backbones.sevennet.convolution import Path
 
-EDGES_AT_ONCE = 768  # intermediate results of so many just stay in the cache
+EDGES_AT_ONCE = 2048  # intermediate results of so many just stay in the cache
 
 
 class Transpose:
@@ -36,14 +36,14 @@ class Transpose:
 
     def __init__(self, paths: Sequence[Path]):
         self._sizes = [path.width * path.out_dim for path in paths]
-        # Paths of the same l', with their parts of G and of T.
-        self._groups = []
-        for columns in sorted({(path.harmonics.start, path.harmonics.stop) for path in paths}):
-            members = [k for k, path in enumerate(paths) if path.harmonics == slice(*columns)]
-            bounds = accumulate((paths[k].width * paths[k].in_dim for k in members), initial=0)
+        self._groups: list[tuple[slice, list[tuple[int, Path, slice]]]] = []
+        """By l': its columns of the harmonics, and its paths with their columns of T."""
+        for start, stop in sorted({(path.harmonics.start, path.harmonics.stop) for path in paths}):
+            members = [(k, p) for k, p in enumerate(paths) if p.harmonics.start == start]
+            bounds = accumulate((p.width * p.in_dim for _, p in members), initial=0)
             parts = [slice(*part) for part in pairwise(bounds)]
-            group = [(paths[k], k, part) for k, part in zip(members, parts, strict=True)]
-            self._groups.append((slice(*columns), group))
+            group = [(k, p, part) for (k, p), part in zip(members, parts, strict=True)]
+            self._groups.append((slice(start, stop), group))
 
     def __call__(
         self,
@@ -54,6 +54,8 @@ class Transpose:
         edges: Mapping[str, torch.Tensor],
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return gradients with respect to features, harmonics and radial weights.
+
+        That with respect to the constant harmonic, l' = 0, is left at 0.
 
         Parameters
         ----------
@@ -67,26 +69,26 @@ class Transpose:
             for x in blocks
         ]
         of_x = [torch.zeros_like(x) for x in gathered]
-        of_harmonics, of_weights = torch.empty_like(harmonics), torch.empty_like(weights)
+        of_harmonics, of_weights = torch.zeros_like(harmonics), torch.empty_like(weights)
         parts = upstream.split(self._sizes, dim=1)
         for columns, group in self._groups:
-            table = torch.cat([path.coupled(parts[k]) for path, k, _ in group], dim=2)
+            table = torch.cat([path.coupled(parts[k]) for k, path, _ in group], dim=2)
             for start in range(0, len(weights), EDGES_AT_ONCE):
                 some = slice(start, start + EDGES_AT_ONCE)
+                x, pull = [a[some] for a in gathered], [a[some] for a in of_x]
+                w, of_w = weights[some], of_weights[some]
+                y = harmonics[some, columns]
                 with torch.enable_grad():
-                    values = harmonics[some, columns].detach().requires_grad_()
-                    rows = _weighted(table, edges["centre"][some], values)
-                products = torch.empty_like(rows)
-                for path, _, part in group:
-                    shape = (path.in_dim, path.width)
-                    t = rows.detach()[:, part].unflatten(1, shape)
-                    x, w = gathered[path.block][some], weights[some, None, path.weights]
-                    torch.mul(x, w, out=products[:, part].unflatten(1, shape))
-                    of_x[path.block][some].addcmul_(t, w)
-                    of_w = torch.mul(t[:, 0], x[:, 0], out=of_weights[some, path.weights])
-                    for m in range(1, path.in_dim):
-                        of_w.addcmul_(t[:, m], x[:, m])
-                (of_harmonics[some, columns],) = torch.autograd.grad(rows, values, products)
+                    rows = _weighted(table, edges["centre"][some], y.requires_grad_())
+                products = rows.detach()
+                for _, path, part in group:
+                    k, radial = path.block, w[:, None, path.weights]
+                    t = products[:, part].unflatten(1, (path.in_dim, path.width))
+                    pull[k].addcmul_(t, radial)
+                    _dot(t, x[k], of_w[:, path.weights])
+                    torch.mul(x[k], radial, out=t)  # in its place
+                if columns.start > 0:
+                    (of_harmonics[some, columns],) = torch.autograd.grad(rows, y, products)
         sums = [
             add_up(edges, "neighbour", x.flatten(1)).view(n_atoms, *x.shape[1:]).transpose(1, 2)
             for x in of_x
@@ -94,11 +96,15 @@ class Transpose:
         return torch.cat([x.flatten(1) for x in sums], dim=1), of_harmonics, of_weights
 
 
+def _dot(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> None:
+    """Write Σ_m a_m b_m of (n, 2l + 1, u) to ``out`` (n, u)."""
+    torch.mul(a[:, 0], b[:, 0], out=out)
+    for m in range(1, a.shape[1]):
+        out.addcmul_(a[:, m], b[:, m])
+
+
 def _weighted(table: torch.Tensor, centre: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     """Return Σ_m' Y_m' H_i,m' for all edges, from (n_atoms, 2l' + 1, d) and (n_edges, 2l' + 1)."""
     count = values.shape[1]
     row = centre[:, None] * count + torch.arange(count, device=centre.device, dtype=centre.dtype)
-    begin = torch.arange(len(values), device=centre.device, dtype=centre.dtype) * count
-    return embedding_bag(
-        row.ravel(), table.flatten(0, 1), begin, per_sample_weights=values.ravel(), mode="sum"
-    )
+    return embedding_bag(row, table.flatten(0, 1), per_sample_weights=values, mode="sum")

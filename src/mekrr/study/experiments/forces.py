@@ -17,6 +17,7 @@ import pandas as pd
 from ase import Atoms
 
 from mekrr.data.labels import forces_of
+from mekrr.metrics import SUMS, force_errors
 from mekrr.models.problem import Problem
 from mekrr.study.experiments.fits import Fit
 from mekrr.study.experiments.kinds import Kind
@@ -25,9 +26,7 @@ from mekrr.study.experiments.potentials import of_fit
 if TYPE_CHECKING:
     from mekrr.models.potentials.base import Potential
 
-SUMS = ["components", "absolute", "square"]
 COLUMNS = ["method", "index", "frame", "species", *SUMS]
-ERRORS = ["force_mae", "force_rmse"]
 
 
 def drawn_frames(
@@ -92,31 +91,6 @@ def errors_of_fits(
         return force_errors(sums, ["method"])
 
     return errors if members else None
-
-
-def force_errors(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Return errors of forces (meV/Å) of each group of rows of a table of forces.
-
-    Returns
-    -------
-    DataFrame with ``by`` and force_frames, their number; force_mae and force_rmse over all
-    components; the same over those of each species, such as force_mae_Cu; and the means of the
-    latter over the species, force_mae_species and force_rmse_species.
-    """
-    sums = table.groupby([*by, "species"], as_index=False)[SUMS].sum()
-    errors = _errors(sums.groupby(by)[SUMS].sum())
-    of_species = sums.assign(**_errors(sums)).pivot_table(ERRORS, by, "species")
-    means = {f"{error}_species": of_species[error].mean(axis=1) for error in ERRORS}
-    of_species.columns = ["_".join(column) for column in of_species.columns]
-    frames = table.groupby(by)["index"].nunique().rename("force_frames")
-    return pd.concat([frames, errors, of_species.assign(**means)], axis=1).reset_index()
-
-
-def _errors(sums: pd.DataFrame) -> pd.DataFrame:
-    """Return MAE and RMSE in meV/Å from sums."""
-    mae = sums["absolute"] / sums["components"]
-    rmse = np.sqrt(sums["square"] / sums["components"])
-    return 1000.0 * pd.DataFrame({"force_mae": mae, "force_rmse": rmse})
 
 
 def with_labels(

@@ -106,7 +106,7 @@ def with_whole_set(
     ----------
     table : errors on subsets: dataset, strategy, seed and ``COLUMNS``, and those of forces.
     errors : the table of errors of all fits and parts.
-    forces : errors of forces of fits, see `mekrr.study.experiments.forces.force_errors`; None
+    forces : errors of forces of fits, see `mekrr.metrics.force_errors`; None
         for none.
     """
     parts = errors[errors["chosen"]].set_index(["split", *FIT]).sort_index()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from mekrr.study.experiments.forces import force_errors
+from mekrr.metrics import force_errors
 from mekrr.study.tables.comparison import FIT, Place, comparisons
 from mekrr.study.tables.printing.grid import Grid
 from mekrr.study.tables.tidy import FIT as ONE_FIT

@@ -42,8 +42,8 @@ def same_dataset_notes(
     )
     forces = (
         f"Errors of forces are those of all components on {which}; by species, and as the mean "
-        "over the species, they are in the CSV file. Where no weight of forces is stated, a method has "
-        "learnt energies alone."
+        "over the species, they are in the CSV file. Where no weight of forces is stated, a "
+        "method has learnt energies alone."
     )
     return [
         f"{_READING} The paper divides frames at random.",

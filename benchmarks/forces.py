@@ -41,7 +41,6 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))  # files of random wei
 from adapters import ADAPTERS, load_adapter
 
 LAYER = 1
-REFERENCES = References("none", dict.fromkeys(("C", "Cu", "H", "O"), 0.0), (), 0.0)
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,7 @@ class Training:
 
     def potential(self, backbone: Backbone, delta: bool) -> KernelPotential:
         """Fit a potential to them; with Δ the network's own energy is added, for its time alone."""
+        formulas = self.frames["formula"].tolist()
         kernel = Gaussian(median_lengthscale(self.features.features, sampled=True))
         every = np.arange(len(self.frames))
         gram, normalisation = training_gram(self.features, every, kernel, extensive=True, own=False)
@@ -84,7 +84,7 @@ class Training:
             normalisation,
             extensive=True,
             delta=delta,
-            references=REFERENCES,
+            references=References.fit(formulas, np.zeros(len(formulas)), "none", "these frames"),
         )
 
 
@@ -167,18 +167,22 @@ def measure_sevennet(n_training: int, repeats: int, steps: int) -> None:
 
 
 def measure_others(repeats: int) -> None:
-    """Every other backbone of the tests, some with small random weights."""
-    atoms = formate_on_copper(1)[0]
+    """Every other backbone of the tests, some with small random weights.
+
+    Of atoms that it knows; of its deepest layer where it has no energy.
+    """
+    (whole,) = formate_on_copper(1)
     print("                                   forward, ms  energy + forces in forward passes")
     with tempfile.TemporaryDirectory() as folder:
         for name in ADAPTERS:
             if name == "sevennet-0":
                 continue
             backbone = load_adapter(name, Path(folder))
+            atoms = whole[np.isin(whole.numbers, list(backbone.species))]
             layer = None if backbone.has_energy else backbone.layers[-1]
             ways = {
-                "forward": lambda b=backbone: forward(b, atoms),
-                "forces": lambda b=backbone, k=layer: energy_and_forces(b, atoms, k),
+                "forward": lambda b=backbone, a=atoms: forward(b, a),
+                "forces": lambda b=backbone, a=atoms, k=layer: energy_and_forces(b, a, k),
             }
             times = in_turn(ways, repeats)
             ratio = np.median(times["forces"] / times["forward"])

@@ -102,11 +102,12 @@ class SOAP(Backbone):
         size = n_species * n_max
         first, second = torch.triu_indices(size, size)
         weight = torch.where(first == second, 1.0, math.sqrt(2.0)).to(density)
+        upper = first * size + second
         spectrum = []
         for degree in range(self._l_max + 1):
             c = density[:, _harmonics(degree)].flatten(2)
             product = torch.einsum("kma,kmb->kab", c, c) / math.sqrt(2 * degree + 1)
-            spectrum.append(weight * product[:, first, second])
+            spectrum.append(weight * product.flatten(1).index_select(1, upper))
         features = torch.cat(spectrum, dim=1)
         return BackboneOutput({1: features / features.norm(dim=1, keepdim=True)}, None)
 

@@ -98,7 +98,7 @@ class KernelPotential(Potential):
         energy = float(self.references.of(formula, "frame")[0] + size * self._constant)
         energy += float(found.atoms.sum())
         if output.energy is not None:
-            energy += float(output.energy)
+            energy += output.energy.item()
         of_energy = None
         if std:
             assert found.gram is not None

@@ -26,7 +26,7 @@ from ase.md.verlet import VelocityVerlet
 from ase.mep import NEB
 from ase.optimize import BFGS
 from samples import labelled
-from tolerances import SUMMED
+from tolerances import FORCE, SUMMED
 
 from mekrr import MEKRR, Calculator
 from mekrr.backbones.graph import search_pairs
@@ -209,16 +209,13 @@ def test_energies_do_not_depend_on_when_pairs_were_found(model, sevennet, atoms)
 
 @pytest.mark.parametrize("name", ["model", "sevennet"])
 def test_forces_and_stress_are_differences_of_energies(request, name, atoms):
-    precise = name == "model"  # float64 throughout
-    model = request.getfixturevalue(name)
-    atoms.calc = Calculator(model, dtype="float64" if precise else None, std=False)
+    """By ASE, in float64."""
+    atoms.calc = Calculator(request.getfixturevalue(name), dtype="float64", std=False)
     forces, stress = atoms.get_forces(), atoms.get_stress()
-    tolerance = 1e-6 if precise else 2e-3
-    eps = 1e-4 if precise else 1e-2
-    numerical = calculate_numerical_forces(atoms, eps=eps, iatoms=[0, 2])
-    np.testing.assert_allclose(forces[[0, 2]], numerical, atol=tolerance * abs(forces).max() * 5)
-    numerical = calculate_numerical_stress(atoms, eps=eps / 5)
-    np.testing.assert_allclose(stress, numerical, atol=tolerance * abs(stress).max() * 5)
+    numerical = calculate_numerical_forces(atoms, eps=1e-4, iatoms=[0, 2])
+    np.testing.assert_allclose(forces[[0, 2]], numerical, atol=FORCE * abs(forces).max())
+    numerical = calculate_numerical_stress(atoms, eps=1e-5)
+    np.testing.assert_allclose(stress, numerical, atol=FORCE * abs(stress).max())
 
 
 def test_results_are_whole(model, atoms):

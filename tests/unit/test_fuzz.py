@@ -105,6 +105,7 @@ def assert_checked(frames):
         assert np.isfinite(atoms.get_potential_energy())
 
 
+@pytest.mark.filterwarnings("ignore:.*ha(ve|s) (no )?forces:mekrr.errors.DataWarning")
 @cases(200)
 @given(damages=st.lists(DAMAGE, min_size=1, max_size=3))
 def test_damaged_trajectory(tmp_path, damages):

@@ -82,10 +82,7 @@ def run(options: argparse.Namespace) -> None:
     except DataError as error:
         raise DataError(f"{source}: {error}") from error
     references = [energy_of(atoms) for atoms in frames]
-    _warn_of_faults(
-        "energies",
-        {k: f"frame {k}: {fault}" for k, a in enumerate(frames) if (fault := energy_fault(a))},
-    )
+    _warn_of_faults("energies", [energy_fault(atoms) for atoms in frames])
     warn_of_units(frames, source)
     write_predictions(options.output, frames, predictions, references, source)
     out = summary_stream(options.output)
@@ -143,29 +140,23 @@ def _compared_forces(frames: list[Atoms], predictions: list[dict[str, Any]]) -> 
     """Return lines on the errors of forces, where frames come with such."""
     import numpy as np
 
-    from mekrr.data.labels import check_forces, forces_of
+    from mekrr.data.labels import forces_fault, forces_of
 
-    faults: dict[int, str] = {}
-    errors, species = [], []
-    for index, (atoms, predicted) in enumerate(zip(frames, predictions, strict=True)):
-        try:
-            check_forces(atoms, f"frame {index}")
-        except DataError as error:
-            faults[index] = str(error)
-            continue
-        forces = forces_of(atoms)
-        if forces is not None:
-            errors.append(predicted["forces"] - forces)
-            species.append(atoms.symbols)
-    _warn_of_faults("forces", faults)
-    if not errors:
+    _warn_of_faults("forces", [forces_fault(atoms) for atoms in frames])
+    stated = {k: forces for k, a in enumerate(frames) if (forces := forces_of(a)) is not None}
+    if not stated:
         return []
+    errors = [predictions[index]["forces"] - forces for index, forces in stated.items()]
+    species = [frames[index].symbols for index in stated]
     first, *each = force_lines(np.concatenate(errors), np.concatenate(species))
-    return [f"{first} ({len(errors)} frames with forces)", *each]
+    return [f"{first} ({len(stated)} frames with forces)", *each]
 
 
-def _warn_of_faults(what: str, faults: dict[int, str]) -> None:
-    """Warn of labels that cannot be used; ``faults`` says why, by frame."""
-    if faults:
-        first = next(iter(faults.values()))
-        warnings.warn(f"{what} of {len(faults)} frames are not compared: {first}", stacklevel=1)
+def _warn_of_faults(what: str, faults: list[str | None]) -> None:
+    """Warn of labels that cannot be used; ``faults`` says why, of each frame."""
+    found = [(index, fault) for index, fault in enumerate(faults) if fault]
+    if found:
+        index, fault = found[0]
+        warnings.warn(
+            f"{what} of {len(found)} frames are not compared: frame {index}: {fault}", stacklevel=1
+        )

@@ -212,8 +212,8 @@ def test_unknown_species_are_one_line(case):
 
 def test_what_the_references_leave_open_is_said(case):
     potential, _ = case
-    assert potential.doubt(crystal()) is None
+    assert potential.doubt([crystal()]) is None
     fitted = References.fit(["CuO"] * 2, np.array([-8.0, -8.1]), "least-squares", "mine")
     open_ = ConstantPotential(Baseline(fitted))
-    assert "Cu" in open_.doubt(Atoms("Cu"))
-    assert ConstantPotential(Baseline()).doubt(Atoms("Cu")) is None
+    assert "Cu" in open_.doubt([Atoms("Cu")])
+    assert ConstantPotential(Baseline()).doubt([Atoms("Cu")]) is None

@@ -1,6 +1,8 @@
 """Test error against the number of training frames.
 
-in:   results/kernels/…, results/features/…
+Where forces are compared, theirs along with those of energies.
+
+in:   results/kernels/…, results/features/…, results/data/{dataset}/frames.extxyz
 out:  results/learning/{dataset}/{strategy}-{seed}/{backbone}.csv
       results/tables/learning.csv
       results/figures/learning.{svg,pdf,png}, learning_forces.{svg,pdf,png}
@@ -28,7 +30,8 @@ rule learning_kernels:
     threads: 1
     resources:
         mem_mb=resources.baselines_memory,
-        runtime=resources.fit_minutes,
+        runtime=resources.curve_minutes,
+        gpu=1,
     params:
         kind="kernel",
         methods=entries.recipes("learning"),

@@ -141,9 +141,15 @@ class JobResources:
         return attempt * (30 + round(steps * per_step / 60))
 
     def learning_minutes(self, wildcards: Any, attempt: int) -> int:
-        """A training for each number of frames, none longer than that on all."""
+        """A training for each number of frames, none longer than that on all, and its forces."""
+        each = self.training_minutes(wildcards, attempt) + self.forces_minutes(wildcards, attempt)
+        return len(self.targets.config.learning.n_train) * each
+
+    def curve_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Fits on frozen features, and the forces for each number of frames."""
         n_curves = len(self.targets.config.learning.n_train)
-        return n_curves * self.training_minutes(wildcards, attempt)
+        forces = n_curves * self.forces_minutes(wildcards, attempt)
+        return self.fit_minutes(wildcards, attempt) + forces
 
     def _soap_width(self) -> int:
         """Numbers in a SOAP vector of GAP with four species; what a fifth costs, a retry covers."""

@@ -65,9 +65,7 @@ class Training:
         species = np.concatenate([atoms.numbers for atoms in frames])
         table = {"formula": [str(a.symbols) for a in frames], "n_atoms": sizes, "energy": energies}
         pointer = np.concatenate([[0], np.cumsum(sizes)])
-        return cls(
-            FrameFeatures(np.concatenate(features), species, pointer), pd.DataFrame(table)
-        )
+        return cls(FrameFeatures(np.concatenate(features), species, pointer), pd.DataFrame(table))
 
     def potential(self, backbone: Backbone, delta: bool) -> KernelPotential:
         """Fit a potential to them; with Δ the network's own energy is added, for its time alone."""

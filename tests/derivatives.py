@@ -31,9 +31,9 @@ class Projected:
         weights = self.weights.to(h).expand_as(h)
         return (h * weights).sum(), h, weights
 
-    def derivatives(self, backbone, frames):
+    def derivatives(self, backbone, frames, device="cpu"):
         """Forces, frame after frame, and dE/dε."""
-        graph = backbone.graph(frames).differentiable()
+        graph = backbone.graph(frames).to(device).differentiable()
         _, output, weights = self.of(backbone, graph)
         return forces_and_virial(graph, [output], [weights])
 

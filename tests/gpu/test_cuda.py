@@ -8,6 +8,7 @@ import pytest
 import tolerances as tol
 import torch
 from adapters import ADAPTERS, load_adapter
+from derivatives import assert_close, projections
 
 from mekrr.features.extract import choose_device, extract
 
@@ -57,20 +58,14 @@ def test_features_and_energies(backbone, size, surface, caplog):
     assert_near(again, expected, tol.BATCH)
 
 
-def test_position_gradients(backbone, surface, rng):
+def test_forces_and_virials(backbone, surface, rng):
     if not backbone.runs_on_gpu:
         pytest.skip("has no GPU path")
-    widths = ADAPTERS[backbone.name].widths
-    weights = {layer: torch.as_tensor(rng.normal(size=d)) for layer, d in widths.items()}
-    gradients = {}
-    for device in ("cpu", "cuda"):
-        graph = backbone.to(device).graph(surface).to(device)
-        graph.positions.requires_grad_()
-        layers = backbone.forward(graph).layers
-        total = sum((h.double() @ weights[k].to(device)).sum() for k, h in layers.items())
-        gradients[device] = torch.autograd.grad(total, graph.positions)[0].cpu()
-    largest = gradients["cpu"].abs().max()
-    assert (gradients["cuda"] - gradients["cpu"]).abs().max() <= tol.GPU_GRADIENT * largest
+    for one in projections(backbone, ADAPTERS[backbone.name].widths, rng):
+        expected, found = (
+            one.derivatives(backbone.to(device), surface, device) for device in ("cpu", "cuda")
+        )
+        assert_close(found, expected, tol.GPU_GRADIENT)
 
 
 def test_a_batch_that_does_not_fit_is_halved(load, surface, caplog):

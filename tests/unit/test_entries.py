@@ -67,6 +67,22 @@ def test_what_the_registry_says_reaches_the_jobs(config):
     assert ours.reference_energy(SimpleNamespace(dataset="d2-surrogate")) == "least-squares"
 
 
+def test_dynamics_run_as_the_surrogate_was_made(config):
+    config["molecular_dynamics"] |= {"length": 0.5, "every": 5, "frames_every": 25}
+    config["surrogates"]["d1-surrogate"]["dynamics"]["timestep"] = 2.0
+    place = SimpleNamespace(dataset="d1-surrogate", ensemble="NVT", seed="3")
+    assert entries(config).dynamics(place) == {
+        "ensemble": "NVT",
+        "temperature": 700.0,
+        "timestep": 2.0,
+        "friction": 0.02,
+        "steps": 250,
+        "every": 5,
+        "frames_every": 25,
+        "seed": 3,
+    }
+
+
 def test_the_size_of_shards_changes_no_features(config):
     before = entries(config).extraction()
     config["features"]["shard_frames"] = 7

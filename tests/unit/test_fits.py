@@ -142,7 +142,7 @@ def test_every_method_is_fitted(problem, gram, gnn_energy):
     assert set(fit.choices["method"]) == set(fit.predictions["method"]) == set(GAUSSIAN)
     assert set(GAUSSIAN) == {
         *("MEKRR", "MEKRR-alpha", "MEKRR-alpha-loo", "MEKRR-species", "Delta-MEKRR"),
-        *("MEKRR-alpha-extensive", "Delta-MEKRR-extensive"),
+        *("MEKRR-extensive", "Delta-MEKRR-extensive"),
     }
 
 

@@ -200,7 +200,7 @@ def test_energies_outside_the_subset_play_no_part(problem, gram, features):
 def test_last_points_of_other_sizes_are_one_point():
     """By run, seeds differ in the number of training frames: their last points belong together."""
     curves = pd.DataFrame(
-        {"seed": [0, 0, 1, 1], "n_train": [280, 10, 10, 300], "rmse": [1.0, 4.0, 6.0, 3.0]}
+        {"seed": [0, 0, 1, 1], "n_train": [280, 10, 10, 300], "error": [1.0, 4.0, 6.0, 3.0]}
     )
     points = mean_and_range(curves)
     assert points["n_train"].tolist() == [10, 290]

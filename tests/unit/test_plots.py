@@ -154,9 +154,20 @@ def test_learning_curves_of_a_full_study_can_be_read(rng):
     sizes = pd.DataFrame({"n_train": [10, 20, 50, 100, 200]})
     table = fits().merge(sizes, how="cross")
     table["rmse"] = 20 / np.sqrt(table["n_train"]) * 10 ** rng.uniform(0, 0.5, len(table))
-    figure = learning.draw(table, DATASETS, BACKBONES)
-    assert fits_on_a_page(figure)
-    assert overlaps(figure) == []
+    table["force_rmse"] = table["rmse"].where(table["dataset"] != "cu", np.nan)
+    for error in (), ("force_rmse", "Force RMSE (meV/Å)"):
+        figure = learning.draw(table, DATASETS, BACKBONES, *error)
+        assert fits_on_a_page(figure)
+        assert overlaps(figure) == []
+    rows = table["dataset"].nunique()
+    assert (
+        len(figure.axes) == len(learning.draw(table, DATASETS, BACKBONES).axes) * (rows - 1) / rows
+    )
+
+
+def test_learning_curves_without_forces_say_so():
+    figure = learning.draw(fits().assign(n_train=10), DATASETS, {}, "force_rmse", "Force RMSE")
+    assert [text.get_text() for text in figure.texts] == ["Force RMSE: no data"]
 
 
 def test_calibration_of_a_full_study_can_be_read():

@@ -87,6 +87,23 @@ def test_the_networks_zero_of_energy_does_not_matter(problem, rng, rule):
     assert np.abs(first.residual).max() < 1.0 < np.abs(problem.energy - energy).min()
 
 
+def test_energies_per_atom_are_residuals_over_sizes(frames):
+    """Twice a training frame is new to a whole frame's energy, and nothing new per atom."""
+    twice = frames.assign(
+        formula=["Cu3O", "Cu3O", "Cu3O", "Cu3O", "Cu6O2"], n_atoms=[4, 4, 4, 4, 8]
+    )
+    whole = Problem.of(twice, SPLIT, "none", "mine")
+    problem = whole.per_atom()
+    np.testing.assert_array_equal(problem.target, twice["energy"] / twice["n_atoms"])
+    assert whole.std(np.zeros(5))[4] > 0.0
+    np.testing.assert_array_equal(problem.std(np.zeros(5)), 0.0)
+    errors = problem.errors(problem.target[3:] + 0.1, np.array([3, 4]))
+    np.testing.assert_allclose(errors, 100.0)
+    mobile = whole.per_atom(np.array([2, 2, 2, 2, 4]))
+    np.testing.assert_array_equal(mobile.target, twice["energy"] / [2, 2, 2, 2, 4])
+    np.testing.assert_allclose(mobile.errors(mobile.target[3:] + 0.1, np.array([3, 4])), 50.0)
+
+
 def test_a_part_is_its_frames_alone(problem, rng):
     whole = problem.beyond(toy_network_energy(problem, rng), "mean", "mine")
     part, members = whole.part("val"), problem.members("val")

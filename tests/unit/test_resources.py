@@ -30,7 +30,11 @@ ASKED = [name for name in vars(JobResources) if name.endswith(("_memory", "_minu
 def test_more_is_asked_for_more_data_and_at_each_attempt(name):
     small, large = (getattr(resources(frames, 100), name) for frames in (100, 40_000))
     assert large(PLACE, 1) >= small(PLACE, 1) > 0
-    if name != "features_memory":  # batches do not grow
+    if name not in (
+        "features_memory",
+        "forces_minutes",
+        "dynamics_minutes",
+    ):  # batches, some frames
         assert large(PLACE, 1) > small(PLACE, 1)
     assert large(PLACE, 3) == pytest.approx(3 * large(PLACE, 1), rel=1e-3)
     assert isinstance(small(PLACE, 1), int)
@@ -48,6 +52,8 @@ def test_more_is_asked_for_more_data_and_at_each_attempt(name):
         ("training_memory", 5000 + 40),
         ("training_minutes", 30 + 5),  # 400 steps of 0.8 s
         ("learning_minutes", 3 * (30 + 5)),
+        ("dynamics_minutes", 10 + 8),  # 3 methods, 100 steps of 1.5 s each
+        ("forces_minutes", 20 + 2),  # 6 frames of 100 atoms, 12 methods
     ],
 )
 def test_by_hand(name, expected):

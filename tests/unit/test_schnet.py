@@ -47,17 +47,12 @@ def backbone(request, path):
 @pytest.fixture
 def precise(backbone, path):
     """The same backbone with float64 weights."""
-    return in_float64(SchNet("mine", path, exact=backbone._exact))
+    return SchNet("mine", path, exact=backbone._exact).double()
 
 
 def run(backbone, frames):
     with torch.inference_mode():
         return backbone.forward(backbone.graph(frames))
-
-
-def in_float64(backbone):
-    backbone._model.double()
-    return backbone
 
 
 def assert_same(layers, expected, tolerance):
@@ -143,7 +138,7 @@ def test_features_and_energy_are_the_equations(tmp_path, surface, exact):
     backbone = SchNet("mine", tmp_path / "random.pt", exact=exact)
     single = run(backbone, [atoms])
     assert_same(single.layers, layers, tol.SCHNET_FLOAT32 if exact else tol.SCHNET_TABLE)
-    double = run(in_float64(backbone), [atoms])
+    double = run(backbone.double(), [atoms])
     assert double.layers[1].dtype == torch.float64
     tolerance = tol.SCHNET if exact else tol.SCHNET_TABLE
     assert_same(double.layers, layers, tolerance)
@@ -153,7 +148,7 @@ def test_features_and_energy_are_the_equations(tmp_path, surface, exact):
 def test_features_and_energy_are_those_of_torch_geometric(tmp_path, surface):
     """PyG's own forward pass, given our edges: neighbour to centre."""
     content = schnet_checkpoint(tmp_path / "random.pt", prefix="")
-    backbone = in_float64(SchNet("mine", tmp_path / "random.pt", exact=True))
+    backbone = SchNet("mine", tmp_path / "random.pt", exact=True).double()
     graph = backbone.graph(surface)
     edges = torch.stack([graph.neighbour, graph.centre])
     distance = graph.edge_vectors().norm(dim=1)

@@ -103,6 +103,20 @@ def test_tables_and_figures_of_the_default_study(whole):
     assert whole.of_method == "d2-surrogate"
 
 
+def test_forces_of_the_first_splits_and_seeds(whole, small):
+    names = ("training-mean", "gap-soap", "schnet", "sevennet-ft", "sevennet-0", "soap")
+    own = [path for path in whole.forces() if "/d1-surrogate/" in path]
+    assert own == [f"results/forces/d1-surrogate/random-0/{name}.csv" for name in names]
+    assert len(whole.forces()) == 5 * len(names)
+    config = default_config()
+    config["study"] |= {"seeds": [4, 7], "splits": ["sequential", "random", "run"]}
+    config["forces"] |= {"splits": 2, "seeds": "all"}
+    several = Targets(check_config(config))
+    assert several.of_forces == [("sequential", 4), ("random", 4), ("random", 7)]
+    config["forces"]["seeds"] = 0
+    assert Targets(check_config(config)).forces() == []
+
+
 def test_molecular_dynamics_of_what_the_study_fits(whole, small):
     folder = "results/molecular_dynamics/d1-surrogate/random-0/NVE"
     paths = [f"{folder}/{name}.log.csv" for name in ("truth", "sevennet-0")]

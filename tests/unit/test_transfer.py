@@ -116,7 +116,7 @@ def test_to_itself_it_is_the_fit(small, rule, tmp_path):
             np.testing.assert_allclose(rows[column], expected[column], rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["MEKRR", "MEKRR-alpha-extensive"])
+@pytest.mark.parametrize("name", ["MEKRR", "MEKRR-extensive"])
 def test_more_atoms_against_brute_force(small, large, name):
     """By a double sum over atoms in float64; energies per atom, α weighs those of one species."""
     choices, extensive = fits_on(small, "mean").choices, METHODS[name].form == "extensive"

@@ -18,11 +18,13 @@ def simulated(project):
     recipe = default_config()["surrogates"]["cuformate-surrogate"]
     project.config["surrogates"] = {"mine": recipe}
     project.config["networks"] = tiny_network()
-    project.config["study"] |= {"networks": ["tiny"], "splits": ["random"], "seeds": [0]}
+    study = {"networks": ["tiny"], "splits": ["random"], "seeds": [0], "gap": True}
+    project.config["study"] |= study
+    project.config["gap"] = {"n_max": 3, "l_max": 2, "cutoff": 4.0, "n_sparse": 20}
     project.config["molecular_dynamics"] = {
         "datasets": ["mine"],
         "ensembles": ["NVT"],
-        "methods": ["SchNet", "MEKRR-alpha"],
+        "methods": ["SchNet", "GAP-SOAP", "MEKRR-alpha"],
         "backbones": ["toy"],
         "length": 0.02,
         "every": 4,
@@ -38,10 +40,11 @@ def test_table_and_figure_of_all_methods(simulated):
     result = simulated.run(TABLE, f"{figure}.svg")
     assert result.returncode == 0, result.stdout + result.stderr
     table = pd.read_csv(simulated.folder / TABLE).set_index("method")
-    assert set(table.index) == {"DIEP", "SchNet", "MEKRR-alpha"}
+    models = {"truth": "DIEP", "tiny": "SchNet", "gap-soap": "GAP-SOAP", "toy": "MEKRR-alpha"}
+    assert set(table.index) == set(models.values())
     assert (table["ps"] == 0.02).all()
     assert table.loc["DIEP", "force_rmse"] < 0.1 < table.loc["MEKRR-alpha", "force_rmse"]
-    for name, method in (("toy", "MEKRR-alpha"), ("tiny", "SchNet"), ("truth", "DIEP")):
+    for name, method in models.items():
         log = pd.read_csv(simulated.folder / FOLDER / f"{name}.log.csv")
         assert set(log["method"]) == {method}
         assert log["time_fs"].tolist() == [0.0, 4.0, 8.0, 12.0, 16.0, 20.0]
@@ -59,7 +62,7 @@ def test_table_and_figure_of_all_methods(simulated):
 
 def test_no_dynamics_without_a_method_of_the_study(simulated):
     assert "molecular_dynamics" in simulated.planned()
-    simulated.config["molecular_dynamics"] |= {"methods": ["GAP-SOAP"]}
+    simulated.config["molecular_dynamics"] |= {"methods": ["CHGNet-FT"]}
     assert not {rule for rule in simulated.planned() if "molecular_dynamics" in rule}
 
 

@@ -127,6 +127,7 @@ def everything(project):
             "default_sigma": 2.0e-3,
         },
         "tables": {"largest_errors": 2},
+        "forces": {"frames": 3, "splits": 2, "seeds": 2},
         "learning": {"n_train": [6], "skip": ["large"]},
         "ablation": {"split": "run", "seeds": [4], "skip": ["large"], "lengthscales": [3.0]},
         "heatmap": {"split": "run", "seed": 4, "skip": []},

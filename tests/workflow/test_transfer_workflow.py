@@ -15,7 +15,7 @@ def test_transfer_to_twice_as_many_atoms(pair):
     table = pd.read_csv(folder / "toy.predictions.csv")
     assert set(table["method"]) == {
         *("linear ridge", "species ridge"),
-        *("MEKRR", "MEKRR-alpha", "MEKRR-alpha-loo", "MEKRR-species"),
+        *("MEKRR", "MEKRR-alpha", "MEKRR-alpha-loo", "MEKRR-species", "MEKRR-extensive"),
     }
     for _, rows in table.groupby("method"):
         assert rows["index"].tolist() == test

@@ -7,7 +7,8 @@ import pytest
 
 TARGETS = ["all", "features", "fits", "tables", "figures"]
 
-MEKRR = {"MEKRR", "MEKRR-alpha", "MEKRR-alpha-loo", "MEKRR-species"}  # those without an energy
+# Those without an energy.
+MEKRR = {"MEKRR", "MEKRR-alpha", "MEKRR-alpha-loo", "MEKRR-species", "MEKRR-extensive"}
 
 
 @pytest.mark.parametrize("target", TARGETS)

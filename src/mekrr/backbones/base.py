@@ -31,23 +31,43 @@ class BackboneOutput:
     atomic_energy: torch.Tensor | None = None
 
 
-class Backbone(abc.ABC):
+class KnowsSpecies:
+    """What has a name, and knows some elements.
+
+    Attributes
+    ----------
+    name : name in the registry. species : atomic numbers.
+    """
+
+    name: str
+    species: frozenset[int]
+
+    def check_species(self, frames: Sequence[Atoms], source: str) -> None:
+        """Raise a BackboneError for the first frame with an element unknown to the network."""
+        for index, atoms in enumerate(frames):
+            unknown = sorted(set(atoms.numbers.tolist()) - self.species)
+            if unknown:
+                symbols = ", ".join(chemical_symbols[z] for z in unknown)
+                raise BackboneError(
+                    f"{source}: frame {frame_number(atoms, index)}: backbone {self.name!r} does "
+                    f"not know {symbols}; choose another backbone for this data set or remove the "
+                    "frame"
+                )
+
+
+class Backbone(KnowsSpecies, abc.ABC):
     """A frozen pre-trained network: atoms in, features per layer and atom out.
 
     Attributes
     ----------
-    name : name in the registry.
     layers : the layers on offer, numbered as the network's authors do.
-    species : atomic numbers that the network knows.
     weights_sha256 : checksum of the weights' file, "none" for a backbone without.
     has_energy : whether the network predicts energies.
     runs_on_gpu : whether it has a GPU path; one without runs on the CPU, with a notice.
     cpu_batch : frames per forward pass that cost the least time per frame on a CPU.
     """
 
-    name: str
     layers: tuple[int, ...]
-    species: frozenset[int]
     weights_sha256: str
     has_energy: bool
     runs_on_gpu: bool = True
@@ -74,21 +94,9 @@ class Backbone(abc.ABC):
     def to(self, device: torch.device | str) -> Backbone:
         """Move the weights to ``device``; return self. Graphs have to be there too."""
 
+    @abc.abstractmethod
     def double(self) -> Backbone:
         """Compute in float64 from here on; return self."""
-        raise NotImplementedError
-
-    def check_species(self, frames: Sequence[Atoms], source: str) -> None:
-        """Raise a BackboneError for the first frame with an element unknown to the network."""
-        for index, atoms in enumerate(frames):
-            unknown = sorted(set(atoms.numbers.tolist()) - self.species)
-            if unknown:
-                symbols = ", ".join(chemical_symbols[z] for z in unknown)
-                raise BackboneError(
-                    f"{source}: frame {frame_number(atoms, index)}: backbone {self.name!r} does "
-                    f"not know {symbols}; choose another backbone for this data set or remove the "
-                    "frame"
-                )
 
 
 def frame_number(atoms: Atoms, index: int) -> int:

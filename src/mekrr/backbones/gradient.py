@@ -33,12 +33,11 @@ def forces_and_virial(
         return np.zeros(tuple(graph.positions.shape)), np.zeros(tuple(graph.strain.shape))
     found: tuple[torch.Tensor | None, ...] = (None,)
     if all(out.requires_grad for out in outputs):
-        found = torch.autograd.grad(
-            list(outputs),
-            [graph.positions, graph.strain],
-            [g.to(out) for g, out in zip(gradients, outputs, strict=True)],
-            allow_unused=True,
-        )
+        # Of one number: for gradients of several torch loads sympy, which takes a second.
+        pairs = zip(outputs, gradients, strict=True)
+        total = torch.stack([(out * g.to(out)).sum() for out, g in pairs]).sum()
+        inputs = [graph.positions, graph.strain]
+        found = torch.autograd.grad(total, inputs, allow_unused=True)
     of_positions, of_strain = found[0], found[-1]
     if of_positions is None or of_strain is None:
         raise BackboneError(

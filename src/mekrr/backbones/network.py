@@ -8,31 +8,25 @@ from collections.abc import Mapping, Sequence
 import torch
 from ase import Atoms
 
-from mekrr.backbones.base import Backbone
+from mekrr.backbones.base import KnowsSpecies
 from mekrr.backbones.graph import AtomGraph, Search, search_pairs
 from mekrr.backbones.sparse import State
 from mekrr.errors import ConfigError
 
 
-class Network(abc.ABC):
+class Network(KnowsSpecies, abc.ABC):
     """Layers that stay as they are, the trunk, then layers that are trained, the head.
 
     Attributes
     ----------
-    name : name in the registry of networks.
     start : backbone whose weights it begins with, "none" for random ones.
-    species : atomic numbers that it knows.
     weights_sha256 : checksum of the weights that it begins with, "none" for random ones.
     indices : tensors of a state that number the rows of others, see `collate`.
     """
 
-    name: str
     start: str
-    species: frozenset[int]
     weights_sha256: str
     indices: Mapping[str, str]
-
-    check_species = Backbone.check_species
 
     @abc.abstractmethod
     def graph(self, frames: Sequence[Atoms], search: Search = search_pairs) -> AtomGraph:

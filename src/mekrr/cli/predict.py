@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mekrr.cli.arguments import (
@@ -83,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
     except DataError as error:
         raise DataError(f"{source}: {error}") from error
     references = [energy_of(atoms) for atoms in frames]
-    _warn_of_faults("energies", frames, energy_fault)
+    _warn_of_faults("energies", [energy_fault(atoms) for atoms in frames])
     warn_of_units(frames, source)
     write_predictions(options.output, frames, predictions, references, source)
     out = summary_stream(options.output)
@@ -143,27 +142,21 @@ def _compared_forces(frames: list[Atoms], predictions: list[dict[str, Any]]) -> 
 
     from mekrr.data.labels import forces_fault, forces_of
 
-    _warn_of_faults("forces", frames, forces_fault)
-    errors, species = [], []
-    for atoms, predicted in zip(frames, predictions, strict=True):
-        forces = forces_of(atoms)
-        if forces is not None:
-            errors.append(predicted["forces"] - forces)
-            species.append(atoms.symbols)
-    if not errors:
+    _warn_of_faults("forces", [forces_fault(atoms) for atoms in frames])
+    stated = {k: forces for k, a in enumerate(frames) if (forces := forces_of(a)) is not None}
+    if not stated:
         return []
+    errors = [predictions[index]["forces"] - forces for index, forces in stated.items()]
+    species = [frames[index].symbols for index in stated]
     first, *each = force_lines(np.concatenate(errors), np.concatenate(species))
-    return [f"{first} ({len(errors)} frames with forces)", *each]
+    return [f"{first} ({len(stated)} frames with forces)", *each]
 
 
-def _warn_of_faults(
-    what: str, frames: list[Atoms], fault_of: Callable[[Atoms], str | None]
-) -> None:
-    """Warn of labels that cannot be used, for the reason that the first of them has."""
-    faults = {k: fault for k, atoms in enumerate(frames) if (fault := fault_of(atoms))}
-    if faults:
-        index, fault = next(iter(faults.items()))
+def _warn_of_faults(what: str, faults: list[str | None]) -> None:
+    """Warn of labels that cannot be used; ``faults`` says why, of each frame."""
+    found = [(index, fault) for index, fault in enumerate(faults) if fault]
+    if found:
+        index, fault = found[0]
         warnings.warn(
-            f"{what} of {len(faults)} frames are not compared: frame {index}: {fault}",
-            stacklevel=1,
+            f"{what} of {len(found)} frames are not compared: frame {index}: {fault}", stacklevel=1
         )

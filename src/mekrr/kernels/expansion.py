@@ -28,7 +28,7 @@ from mekrr.kernels.engine.coordinates import Coordinates
 from mekrr.kernels.gram import Gram, mean_features
 from mekrr.kernels.weights import Shares, Weights
 
-COLUMNS = 1024  # training atoms at once: their kernels with a frame's atoms stay in the cache
+COLUMNS = 2048  # training atoms at once: their kernels with a frame's atoms stay in the cache
 
 
 @dataclass(frozen=True)
@@ -131,16 +131,16 @@ class RadialExpansion(Expansion):
         kind = np.searchsorted(species, training.species)
         order = np.lexsort((frame, kind))
         rows, squares = self._coordinates.prepared(training, order, dtype)
-        self._right = self._tensor(np.hstack([rows, np.eye(len(species))[kind[order]], -squares]))
+        right = np.hstack([rows, np.eye(len(species))[kind[order]], -squares]).T
         self._every = self._tensor(weights.every[order])
         self._same = self._tensor(weights.same[order])
         self._mixed = bool(np.any(weights.every))
         bounds = np.searchsorted(kind[order], np.arange(len(species) + 1))
-        self._blocks = [  # of one species each
-            (s, slice(start, min(start + COLUMNS, end)))
-            for s, (begin, end) in enumerate(pairwise(bounds.tolist()))
-            for start in range(begin, end, COLUMNS)
-        ]
+        self._blocks = []  # of one species each
+        for s, (begin, end) in enumerate(pairwise(bounds.tolist())):
+            for start in range(begin, end, COLUMNS):
+                block = slice(start, min(start + COLUMNS, end))
+                self._blocks.append((s, block, self._tensor(right[:, block])))
         segment = kind[order] * len(training) + frame[order]
         self._starts = np.flatnonzero(np.diff(segment, prepend=-1))
         self._place = segment[self._starts]
@@ -160,35 +160,37 @@ class RadialExpansion(Expansion):
         rows, squares = coordinates.prepared(frame, slice(None), self._dtype)
         left = self._tensor(np.hstack([rows, -squares, one_hot]))
         bounds = np.searchsorted(kind, np.arange(len(known) + 1)).tolist()
-        atoms = np.zeros(len(species))
-        pulls = np.zeros((len(species), width + len(known)))  # sums of w_j, and of 1 by species
-        kernels = np.zeros((len(known), len(self._right)))  # sums over atoms of each species
+        double = {"dtype": torch.float64, "device": self._device}
+        atoms = torch.zeros(len(species), **double)
+        pulls = torch.zeros(len(species), width + len(known), **double)  # of w_j; of 1 by species
+        kernels = []  # sums over atoms of each species
         hot = self._tensor(one_hot.T)
-        for s, block in self._blocks:
-            own, right = slice(bounds[s], bounds[s + 1]), self._right[block]
+        for s, block, right in self._blocks:
+            own = slice(bounds[s], bounds[s + 1])
             # Kernels with atoms of other species matter to a mixed sum alone.
             part = slice(None) if self._mixed else own
-            values, slopes = self._kernel.with_slope(
-                left[slice(None) if gram else part] @ right.T, torch
-            )
+            found = left[slice(None) if gram else part] @ right
+            values, slopes = self._kernel.with_slope(found, torch)
+            matrices = [values] if values is slopes else [values, slopes]
             if gram:
-                kernels[:, block] = (hot @ values).cpu().numpy()
-                values, slopes = values[part], slopes[part]
-            share = shares.same.get(int(known[s]), 0.0)
-            weight = share * self._same[block]
+                kernels.append((hot @ values).cpu().numpy())
+                matrices = [matrix[part] for matrix in matrices]
+            same = shares.same.get(int(known[s]), 0.0) * self._same[block]
+            weights = [(slice(None), same)]
             if self._mixed:
-                every = (shares.every * self._every[block]).expand(len(values), -1).clone()
-                every[own] += weight
-                weight = every
-            pull = slopes * weight
-            total = pull if values is slopes else values * weight
-            atoms[part] += total.sum(dim=1).double().cpu().numpy()
-            pulls[part] += (pull @ right[:, : pulls.shape[1]]).double().cpu().numpy()
+                every = shares.every * self._every[block]
+                others = slice(own.start), slice(own.stop, None)
+                weights = [(own, every + same), *((rows, every) for rows in others)]
+            for matrix in matrices:
+                for rows, weight in weights:
+                    matrix[rows] *= weight
+            atoms[part] += matrices[0].sum(dim=1)
+            pulls[part] += matrices[-1] @ right[: pulls.shape[1]].T
         back = np.argsort(order)
         return Sum(
-            atoms[back],
-            self._gradient(frame, kind, pulls)[back],
-            self._gram(kernels, bounds) if gram else None,
+            atoms.cpu().numpy()[back],
+            self._gradient(frame, kind, pulls.cpu().numpy())[back],
+            self._gram(np.hstack(kernels), bounds) if gram else None,
         )
 
     def _gradient(self, frame: FrameFeatures, kind: np.ndarray, pulls: np.ndarray) -> np.ndarray:

@@ -103,12 +103,11 @@ _TABLE = (
         learning=True,
     ),
     Method(
-        name="MEKRR-alpha-extensive",
+        name="MEKRR-extensive",
         colour="#12828f",
         kind="kernel",
-        label="MEKRR-α per atom",
+        label="MEKRR per atom",
         kernel=PUBLISHED,
-        alpha=GRID,
         form=EXTENSIVE,
     ),
     Method(
@@ -118,7 +117,6 @@ _TABLE = (
         label="Δ-MEKRR per atom",
         baseline="delta",
         kernel=PUBLISHED,
-        alpha=GRID,
         form=EXTENSIVE,
     ),
 )

@@ -163,7 +163,7 @@ class FineTunedSchNet(SchNet, Network):
 
     def trunk(self, graph: AtomGraph) -> State:
         if self._frozen:
-            h = self.forward(graph).layers[self._frozen]
+            h = self.forward(graph, [self._frozen], energy=False).layers[self._frozen]
         else:
             h = self._model.embedding(graph.species)
         return self._head.state(graph) | {"h": h}

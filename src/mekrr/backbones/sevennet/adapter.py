@@ -108,3 +108,15 @@ class SevenNet(Backbone):
         self._model.to(device)
         self._index_of = self._index_of.to(device)
         return self
+
+    def double(self) -> SevenNet:
+        """Turn weights, and all that is computed, into float64; return self."""
+        self._model.double()
+        self._model.onehot_idx_to_onehot.register_forward_hook(_one_hot_in_float64)
+        return self
+
+
+def _one_hot_in_float64(_module: torch.nn.Module, _inputs: Any, data: dict[str, Any]) -> None:
+    """Species are one-hot in float32, whatever the weights are."""
+    for key in (KEY.NODE_FEATURE, KEY.NODE_ATTR):
+        data[key] = data[key].double()

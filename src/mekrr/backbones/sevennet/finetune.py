@@ -17,7 +17,8 @@ from mekrr.backbones.network import Network, check_frozen
 from mekrr.backbones.radial import Radial
 from mekrr.backbones.rows import grouping, grouping_indices
 from mekrr.backbones.sevennet.adapter import SevenNet
-from mekrr.backbones.sevennet.convolution import Convolution, Path
+from mekrr.backbones.sevennet.convolution import Convolution
+from mekrr.backbones.sevennet.path import Path
 from mekrr.backbones.sparse import State, sparse_product
 
 KNOT_SPACING = 0.01  # Å; the shortest wave of the radial basis is 1.25 Å long
@@ -103,12 +104,17 @@ class FineTunedSevenNet(SevenNet, Network):
         self._basis = self._basis.to(device)
         return self
 
+    def double(self) -> FineTunedSevenNet:
+        super().double()
+        self._basis = self._basis.double()
+        return self
+
 
 class _Coupling(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, path: Any, state: State) -> torch.Tensor:
         ctx.path, ctx.state = path, state
-        return path.forward(x, state)
+        return path.forward(x, path.entries(state))
 
     @staticmethod
     @torch.autograd.function.once_differentiable

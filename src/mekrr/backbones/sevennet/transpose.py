@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch.nn.functional import embedding_bag
 
 from mekrr.backbones.rows import add_up
-
-if TYPE_CHECKING:
-    from mekrr.backbones.sevennet.convolution import Path
+from mekrr.backbones.sevennet.path import Path
 
 EDGES_AT_ONCE = 2048  # intermediate results of so many just stay in the cache
 
@@ -51,7 +49,7 @@ class Transpose:
         blocks: Sequence[torch.Tensor],
         harmonics: torch.Tensor,
         weights: torch.Tensor,
-        edges: Mapping[str, torch.Tensor],
+        edges: Mapping[str, Any],
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return gradients with respect to features, harmonics and radial weights.
 
@@ -65,7 +63,9 @@ class Transpose:
         """
         n_atoms = len(upstream)
         gathered = [
-            x.view(n_atoms, -1).index_select(0, edges["neighbour"]).unflatten(1, (-1, x.shape[1]))
+            x.reshape(n_atoms, -1)
+            .index_select(0, edges["neighbour"])
+            .unflatten(1, (-1, x.shape[1]))
             for x in blocks
         ]
         of_x = [torch.zeros_like(x) for x in gathered]

@@ -38,7 +38,7 @@ class NetworkPotential(Potential):
     def evaluate(
         self, atoms: Atoms, *, std: bool = False, search: Search = search_pairs
     ) -> Evaluation:
-        self.network.check_species([atoms], "potential")
+        self.network.check_species([atoms], "potential")  # type: ignore[misc]  # a Backbone's
         known = float(self.baseline.energies(atoms).sum())
         with own_torch_settings():
             graph = self.network.graph([atoms], search).to(self.device).differentiable()

@@ -116,4 +116,5 @@ def with_whole_set(
     whole = table[FIT].drop_duplicates().merge(whole.reset_index(), on=FIT)
     if forces is not None:
         whole = whole.merge(forces, how="left", on=FIT)
-    return pd.concat([table, whole], ignore_index=True)
+    curves = pd.concat([table, whole], ignore_index=True)
+    return curves.astype({c: "Int64" for c in curves if c == "force_frames"})

@@ -23,7 +23,7 @@ def figures(step: Step) -> dict[str, Figure]:
     table, given = read_tables([step.input.table]), (step.params.datasets, step.params.backbones)
     return {
         "figure": draw(table, *given),
-        "forces": draw(table, *given, "force_rmse", "Test RMSE of forces (meV/Å)"),
+        "forces": draw(table, *given, "force_rmse", "Force RMSE (meV/Å)"),
     }
 
 

@@ -90,7 +90,7 @@ def draw(
     for axis in of_bonds[len(names) :]:
         axis.set_axis_off()
     _draw_reached(reached, table, lines, length)
-    reached.set_xlabel(f"Length of the run (ps)\ntick: true to {tolerance:g} meV/atom")
+    reached.set_xlabel(f"Length of the run (ps)\ntick: {tolerance:g} meV/atom from DIEP")
     title_figure(figure, title, fontsize=9)
     handles = [Line2D([], [], **lines[r], label=fit_label(r[2], r[3], backbones)) for r in runs]
     legend_below(figure, handles, 4)
@@ -135,7 +135,7 @@ def _draw_reached(axis: Axes, table: pd.DataFrame, lines: Mapping, length: float
     for y, (run, line) in enumerate(lines.items()):
         row = rows[run]
         axis.barh(y, row["ps"], 0.6, color=line["color"], alpha=0.5, lw=0)
-        if run[2] != TRUE:
+        if row["true_ps"] < row["ps"]:
             axis.plot([row["true_ps"]] * 2, [y - 0.42, y + 0.42], color=line["color"], lw=2)
         if row["left"]:
             axis.annotate(

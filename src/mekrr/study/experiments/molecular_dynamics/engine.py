@@ -19,7 +19,7 @@ from ase.md.md import MolecularDynamics
 from ase.md.velocitydistribution import thermalize_momenta
 from ase.md.verlet import VelocityVerlet
 
-from mekrr.errors import DataError, first_line
+from mekrr.errors import MekrrError, first_line
 from mekrr.study.experiments.molecular_dynamics.limits import Limits, closeness
 from mekrr.study.experiments.molecular_dynamics.state import read_state, write_state
 
@@ -82,7 +82,7 @@ class Run:
     @property
     def log(self) -> pd.DataFrame:
         """The rows as a table, with why it ended on the last."""
-        table = pd.DataFrame(self.rows, columns=list(Row._fields)).assign(left="")
+        table = pd.DataFrame(self.rows).assign(left="")
         table.loc[table.index[-1], "left"] = self.left
         return table
 
@@ -173,7 +173,7 @@ def simulate(
     for step in range(done + 1, 1 + (done if run.left else settings.steps)):
         try:
             dynamics.run(1)
-        except DataError as error:  # what the potential says of a frame that is none
+        except MekrrError as error:  # what the potential says of a frame that is none
             run.left = f"no energy: {first_line(error)}"
             break
         now, due = round(step * settings.timestep, 6), step % settings.every == 0

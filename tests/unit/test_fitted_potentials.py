@@ -1,0 +1,169 @@
+"""What the study fits as potentials: energies are those that its fits predict."""
+
+import importlib.util
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+from repulsive import Repulsive
+from samples import Named, labelled
+from small_network import SETTINGS, SMALL
+from tolerances import SAME_FIT, SCHNET_TABLE
+
+from mekrr.data.frames import frame_table, write_frames
+from mekrr.features.extract import extract_to
+from mekrr.features.store import read_layer
+from mekrr.kernels.atom import Gaussian
+from mekrr.kernels.store import write_kernels
+from mekrr.kernels.training import training_gram
+from mekrr.models.network.states import write_states
+from mekrr.models.problem import Problem
+from mekrr.study.experiments.fits import write_fit
+from mekrr.study.experiments.kinds import kind_of
+from mekrr.study.experiments.kinds.network import network_of
+from mekrr.study.experiments.potentials import kernel, of_fit, potentials
+from mekrr.study.methods import methods_of
+
+IN_MEMORY = ("kernel", "network")  # those of learning curves
+CPU = torch.device("cpu")
+SPLIT = np.random.default_rng(3).permutation(np.repeat(["train", "val", "test"], [14, 5, 5]))
+LABELS = {"dataset": "mine", "strategy": "random", "seed": "0"}
+GRID = {
+    "alpha": {"smallest": 0.05, "count": 4},
+    "regularisation": {"smallest": 1e-4, "largest": 1e-2, "count": 3},
+}
+GAP = {
+    "n_max": 3,
+    "l_max": 2,
+    "cutoff": 4.0,
+    "cutoff_transition_width": 1.0,
+    "atom_sigma": 0.5,
+    "zeta": 2,
+    "delta": 0.2,
+    "n_sparse": 10,
+    "sparse_method": "random",
+    "default_sigma": 0.001,
+}
+
+
+@pytest.fixture
+def frames():
+    """Cu4 and Cu3O, with energies by EMT, which no network here knows."""
+    frames = labelled(24)
+    for k, atoms in enumerate(frames):
+        if k % 2:
+            atoms.symbols[2] = "O"
+        energy = EMT().get_potential_energy(atoms)
+        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=np.zeros((4, 3)))
+        atoms.info["frame"] = 100 + k
+    return frames
+
+
+@pytest.fixture
+def problem(frames):
+    return Problem.of(frame_table(frames), SPLIT, "least-squares", "mine")
+
+
+def step_of(folder, **params):
+    """A step on files of ``folder``, as scripts of all kinds are told of it."""
+    return Named(
+        input=Named(
+            frames=[],
+            weights=[],
+            choices=[folder / "choices.csv"],
+            **{name: folder / name for name in ("features", "kernels", "states", "model")},
+        ),
+        params=Named(
+            reference_energy="least-squares", checkpoint=str(folder / "checkpoint"), **params
+        ),
+        wildcards=Named(LABELS, backbone="net", network="net"),
+        log=Named(gap_fit=folder / "log"),
+        threads=1,
+    )
+
+
+def constant(folder, frames, monkeypatch):
+    methods = [method.recipe for method in methods_of("constants")]
+    return step_of(folder, kind="constant", methods=methods), 1e-12
+
+
+def kernels(folder, frames, monkeypatch):
+    backbone, settings = Repulsive("net"), {"batch_size": {"cpu": 4}, "atoms": "all"}
+    monkeypatch.setattr(kernel, "load_backbone", lambda *_, **__: backbone)
+    settings |= {"dtype": "float32", "source": "mine", "provenance": {}}
+    extract_to(folder / "features", backbone, frames, device=CPU, **settings)
+    train = np.flatnonzero(SPLIT == "train")
+    grams = {
+        layer: training_gram(read_layer(folder / "features", layer), train, Gaussian(1.5))[0]
+        for layer in (1, 2)
+    }
+    write_kernels(folder / "kernels", grams, train)
+    methods = [method.recipe for method in methods_of("frozen")]
+    given = {"layers": [1, 2], "grid": GRID, "atoms": "all", "backbone": {"family": "analytic"}}
+    return step_of(folder, kind="kernel", methods=methods, **given), SAME_FIT
+
+
+def trained(folder, frames, method, model, tolerance):
+    given = {"method": method, "model": model, "training": asdict(SETTINGS)}
+    step = step_of(folder, kind="network", **given)
+    write_states(folder / "states", network_of(step), frames, CPU, {})
+    return step, tolerance
+
+
+def from_scratch(folder, frames, monkeypatch):
+    model = {"entry": {"architecture": SMALL}, "backbone": None}
+    return trained(folder, frames, "SchNet", model, SCHNET_TABLE)
+
+
+def fine_tuned(folder, frames, monkeypatch):
+    model = {"entry": {"start": "net", "frozen": 4}, "backbone": {"family": "sevennet"}}
+    return trained(folder, frames, "SevenNet-FT", model, SAME_FIT)
+
+
+def gap(folder, frames, monkeypatch):
+    write_frames(folder / "frames", frames)
+    step = step_of(folder, kind="potential", settings=GAP)
+    step.input["frames"] = folder / "frames"
+    return step, 1e-8  # positions as the file has them
+
+
+GAP_MISSING = importlib.util.find_spec("quippy") is None
+STEPS = [
+    constant,
+    kernels,
+    from_scratch,
+    fine_tuned,
+    pytest.param(gap, marks=pytest.mark.skipif(GAP_MISSING, reason="no wheel of quippy-ase")),
+]
+
+
+@pytest.mark.parametrize("make", STEPS)
+def test_energies_are_those_that_the_fits_predict(make, problem, frames, tmp_path, monkeypatch):
+    """Of fits in memory, and of the files that they leave."""
+    step, tolerance = make(tmp_path, frames, monkeypatch)
+    kind = kind_of(step.params.kind).open(step)
+    fit = kind.fit(problem)
+    chosen = fit.choices[fit.choices["chosen"]].reindex(columns=["method", "layer"])
+    rows = fit.predictions.fillna({"layer": -1}).merge(chosen.fillna({"layer": -1}))
+    expected = {m: own.set_index("index") for m, own in rows.groupby("method")}
+
+    def compare(found):
+        for method, potential in found:
+            names.append(method)
+            for k in (0, 1, *problem.members("test")[:2]):
+                energy = potential.evaluate(frames[k]).energy
+                assert abs(energy - expected[method].loc[k, "energy_pred"]) < 4 * tolerance, method
+
+    names = []
+    compare(of_fit(step, kind, problem, fit) if step.params.kind in IN_MEMORY else ())
+    assert not names or set(names) == set(expected)
+    if kind.model is not None:
+        kind.model.save(tmp_path / "model")
+    write_fit(fit, LABELS, {"choices": str(tmp_path / "choices.csv")})
+    names.clear()
+    compare(potentials(step.params.kind, step, problem))
+    assert set(names) == set(expected)
+    assert len(names) == len(expected)

@@ -135,7 +135,7 @@ def test_forces_that_are_no_numbers_are_not_compared(folder, capsys, fault):
     ase.io.write("frames.extxyz", frames)
     predict("frames.extxyz", "out.extxyz", "--forces")
     printed = capsys.readouterr()
-    assert "forces of 1 frames are not compared: frame 1: that of atom 0 is" in printed.err
+    assert "forces of 1 frames are not compared: frame 1: that of atom 0 is (" in printed.err
     assert "(2 frames with forces)" in printed.out
 
 

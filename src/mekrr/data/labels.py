@@ -116,8 +116,8 @@ def require_keys(
     for what, key in (("energy", energy_key), ("forces", forces_key)):
         if key is None or any(what in atoms.calc.results or atoms.has(what) for atoms in frames):
             continue
-        there = ", ".join([*frames[0].info, *frames[0].arrays])
-        raise DataError(f"{source}: no frame has {what} {key!r}; correct the key, of {there}")
+        keys = ", ".join(map(str, [*frames[0].info, *frames[0].arrays]))
+        raise DataError(f"{source}: no frame has {what} {key!r} (keys: {keys}); correct the key")
 
 
 def _energy(atoms: Atoms) -> tuple[float | None, str | None]:
@@ -171,7 +171,8 @@ def _forces(atoms: Atoms) -> tuple[np.ndarray | None, str | None]:
     infinite = np.flatnonzero(~np.isfinite(forces).all(axis=1))
     if len(infinite):
         atom = infinite[0]
-        return None, f"that of atom {atom} is {forces[atom]}; remove or recompute the frame"
+        shown = ", ".join(f"{component:.4g}" for component in forces[atom])
+        return None, f"that of atom {atom} is ({shown}); remove or recompute the frame"
     return forces.astype(np.float64, copy=False), None
 
 

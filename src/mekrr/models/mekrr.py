@@ -273,7 +273,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 problem, alpha = Problem(table, split, np.zeros(len(y))), 0.0
                 candidates = [Candidate(None, Gram(X[:, train], {}), None, None)]
             else:
-                features, network = self._features(X, layers)
+                features, network = self._features(X, layers, energy=True)
                 _warn_of_unit(X, y, network)
                 problem = self._problem(numbers_of(X), y, split, network, isolated)
                 if self._extensive:
@@ -344,7 +344,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 numbers = numbers_of(X)
                 known = self._reference(numbers)
                 undetermined = self._undetermined(numbers)
-                layers, network = self._features(X, [] if self.layer_ is None else [self.layer_])
+                layers, network = self._features(
+                    X, [] if self.layer_ is None else [self.layer_], energy=self.target == "delta"
+                )
                 if self.target == "delta":
                     assert network is not None
                     known = network + known
@@ -568,9 +570,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
         self._backbone = backbone
 
     def _features(
-        self, X: list[Atoms] | FrameFeatures, layers: list[int]
+        self, X: list[Atoms] | FrameFeatures, layers: list[int], *, energy: bool
     ) -> tuple[Layers, np.ndarray | None]:
-        """Features by layer, and the network's own energies (n,) in eV, None without any."""
+        """Features by layer, and on demand the network's own energies (n,) in eV, if it has any."""
         if isinstance(X, FrameFeatures):
             return {None: X}, None
         from mekrr.features.extract import choose_device, gather
@@ -589,16 +591,17 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 "another backbone"
             )
         backbone.check_species(X, "frames")
-        features, energy = gather(
+        features, own = gather(
             backbone,
             X,
             layers,
+            energy=energy,
             batch_size=BATCH_SIZE,
             device=choose_device(),
             atoms=self.atoms,
             source="frames",
         )
-        return dict(features.items()), energy
+        return dict(features.items()), own
 
     def _problem(
         self,

@@ -160,9 +160,10 @@ class RadialExpansion(Expansion):
         rows, squares = coordinates.prepared(frame, slice(None), self._dtype)
         left = self._tensor(np.hstack([rows, -squares, one_hot]))
         bounds = np.searchsorted(kind, np.arange(len(known) + 1)).tolist()
-        double = {"dtype": torch.float64, "device": self._device}
-        atoms = torch.zeros(len(species), **double)
-        pulls = torch.zeros(len(species), width + len(known), **double)  # of w_j; of 1 by species
+        atoms = left.new_zeros(len(species), dtype=torch.float64)
+        pulls = left.new_zeros(  # sums of w_j, and of 1 by species
+            len(species), width + len(known), dtype=torch.float64
+        )
         kernels = []  # sums over atoms of each species
         hot = self._tensor(one_hot.T)
         for s, block, right in self._blocks:
@@ -180,10 +181,10 @@ class RadialExpansion(Expansion):
             if self._mixed:
                 every = shares.every * self._every[block]
                 others = slice(own.start), slice(own.stop, None)
-                weights = [(own, every + same), *((rows, every) for rows in others)]
+                weights = [(own, every + same), *((other, every) for other in others)]
             for matrix in matrices:
-                for rows, weight in weights:
-                    matrix[rows] *= weight
+                for some, weight in weights:
+                    matrix[some] *= weight
             atoms[part] += matrices[0].sum(dim=1)
             pulls[part] += matrices[-1] @ right[: pulls.shape[1]].T
         back = np.argsort(order)

@@ -78,7 +78,7 @@ def study_fit(name, rule, split, frames, model):
     """The study's fit of a method, on the features that the estimator sees."""
     method, table = METHODS[name], table_of(frames)
     problem = Problem.of(table, split, rule, "frames")
-    layers, network = model._features(frames, [1, 2])
+    layers, network = model._features(frames, [1, 2], energy=True)
     problems = {
         "references": problem,
         "delta": problem.beyond(network, rule, "frames"),

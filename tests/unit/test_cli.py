@@ -44,9 +44,10 @@ def predict(frames, output, *options):
 
 
 def test_fit_predict_info(folder, capsys):
-    fit()
+    fit("--alpha", "chosen")
     printed = capsys.readouterr().out
     assert "training frames  20, 80 atoms: Cu" in printed
+    assert "form             extensive" in printed
     assert printed.count("(chosen by mean leave-one-out errors)") == 3
     assert "leave-one-out    RMSE" in printed
 
@@ -141,9 +142,11 @@ def test_forces_that_are_no_numbers_are_not_compared(folder, capsys, fault):
 
 @pytest.mark.parametrize("split", ["random", "run"])
 def test_split(folder, capsys, split):
-    fit("--split", split, "--layer", "1", "--seed", "1")
+    fit("--form", "intensive", "--split", split, "--layer", "1", "--seed", "1")
     printed = capsys.readouterr().out
     assert "training frames  12," in printed
+    assert "form             intensive" in printed
+    assert "alpha            0 (given)" in printed
     assert "(chosen by 4 validation frames)" in printed
     assert f"(4 frames, split {split})" in printed
 

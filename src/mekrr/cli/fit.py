@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from mekrr.choices import BY_SPECIES
+from mekrr.choices import BY_SPECIES, EXTENSIVE, FORMS
 from mekrr.cli.arguments import (
     Commands,
     add_frames,
@@ -27,6 +27,7 @@ from mekrr.kernels.atom import KERNELS
 from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION
 
 FRACTIONS = (0.6, 0.2, 0.2)
+CHOSEN = "chosen"  # α
 
 
 def add_command(commands: Commands) -> None:
@@ -35,8 +36,9 @@ def add_command(commands: Commands) -> None:
         "fit",
         parents=[registry(), threads()],
         help="fit a model to frames",
-        description="Fit a model to frames. What of layer, alpha and regularisation is not given "
-        "is chosen by leave-one-out errors or, with --split, on validation frames.",
+        description="Fit a model to frames. A layer and regularisation that are not given, and "
+        "what is to be chosen of alpha, are chosen by leave-one-out errors or, with --split, on "
+        "validation frames.",
     )
     command.set_defaults(command=run)
     add_frames(command)
@@ -49,8 +51,17 @@ def add_command(commands: Commands) -> None:
     command.add_argument(
         "--alpha",
         type=_alpha,
+        default=0.0,
         metavar="A",
-        help="weight of the kernel by species, 0 to 1, or by-species: a chosen one for each",
+        help="weight of the kernel by species, 0 to 1; chosen; or by-species: a chosen one for "
+        "each (default: %(default)g)",
+    )
+    command.add_argument(
+        "--form",
+        choices=FORMS,
+        default=EXTENSIVE,
+        help="energies that add up over atoms, or as published those of whole frames, all of as "
+        "many atoms (default: %(default)s)",
     )
     command.add_argument(
         "--kernel",
@@ -119,6 +130,7 @@ def run(options: argparse.Namespace) -> None:
         layer=options.layer,
         alpha=options.alpha,
         kernel=options.kernel,
+        form=options.form,
         regularisation=options.regularisation,
         target=options.target,
         reference_energy=options.reference_energy,
@@ -147,7 +159,9 @@ def run(options: argparse.Namespace) -> None:
     print(f"written: {options.output}", file=out)
 
 
-def _alpha(text: str) -> float | str:
+def _alpha(text: str) -> float | str | None:
+    if text == CHOSEN:
+        return None
     return text if text == BY_SPECIES else number(0, 1)(text)
 
 

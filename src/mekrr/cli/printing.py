@@ -28,6 +28,8 @@ def summary(model: MEKRR) -> str:
     lines = [line("training frames", frames), line("target", model.parameters_["target"])]
     if model.backbone_ is not None:
         lines.append(line("backbone", model.backbone_["name"]))
+    if model.input_ != "kernel":
+        lines.append(line("form", model.parameters_["form"]))
     for name in ("layer", "alpha", "regularisation"):
         value = getattr(model, f"{name}_")
         if value is not None:

@@ -81,6 +81,7 @@ class Project:
                 }
             },
             "backbones": {"toy": {"family": "analytic", "layers": [1, 2], "heatmap_layer": 2}},
+            "forces": {"seeds": 0},  # some jobs less of each study that a test runs
         }
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:

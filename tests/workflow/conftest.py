@@ -51,8 +51,15 @@ def run_once(factory, name, make, *targets):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """The tiny study, run once; tests only read it."""
-    return run_once(tmp_path_factory, "finished", Project)
+    """The tiny study with errors of forces, run once; tests only read it."""
+    return run_once(tmp_path_factory, "finished", with_forces)
+
+
+def with_forces(folder):
+    """The tiny study with errors of forces under one seed."""
+    project = Project(folder)
+    project.config["forces"] = {"seeds": 1}
+    return project
 
 
 @pytest.fixture

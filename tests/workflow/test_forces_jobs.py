@@ -28,13 +28,13 @@ def test_forces_of_a_study_are_in_its_tables(finished):
 
 
 def test_more_frames_repeat_what_compares_forces(copied):
-    copied.config["forces"] = {"frames": "all"}
+    copied.config["forces"]["frames"] = "all"
     expected = FORCES | LEARNING | {"same_dataset_table": 1, "all": 1}
     assert copied.planned() == expected
 
 
 def test_no_forces_no_jobs(project):
-    project.config["forces"] = {"seeds": 0}
+    assert project.config["forces"] == {"seeds": 0}
     jobs = project.planned()
     assert not {*FORCES} & set(jobs)
     assert jobs["same_dataset_table"] == 1

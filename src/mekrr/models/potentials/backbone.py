@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,13 +10,13 @@ from ase import Atoms
 from mekrr.backbones.base import Backbone
 from mekrr.backbones.gradient import forces_and_virial, stress_of
 from mekrr.backbones.graph import Search, search_pairs
-from mekrr.models.potentials.base import Evaluation, Potential
-from mekrr.models.potentials.baseline import Baseline
+from mekrr.models.potentials.base import Evaluation
+from mekrr.models.potentials.baseline import Baseline, OverBaseline
 from mekrr.torch_settings import own_torch_settings
 
 
 @dataclass
-class BackbonePotential(Potential):
+class BackbonePotential(OverBaseline):
     """A backbone's own energy, with a baseline beside it.
 
     Attributes
@@ -50,6 +49,3 @@ class BackbonePotential(Potential):
         if output.atomic_energy is not None:
             of_atoms = energies + output.atomic_energy.detach().double().cpu().numpy()
         return Evaluation(energy, forces, stress_of(atoms, virial), of_atoms)
-
-    def doubt(self, frames: Sequence[Atoms]) -> str | None:
-        return self.baseline.doubt(frames)

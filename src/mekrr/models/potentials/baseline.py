@@ -9,6 +9,7 @@ import numpy as np
 from ase import Atoms
 
 from mekrr.data.references import References
+from mekrr.models.potentials.base import Potential
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,12 @@ class Baseline:
             return None
         formulas = [atoms.get_chemical_formula() for atoms in frames]
         return self.references.doubt(formulas, range(len(frames)), extensive=True)
+
+
+class OverBaseline(Potential):
+    """A potential of what a baseline leaves, which alone may be in doubt."""
+
+    baseline: Baseline
+
+    def doubt(self, frames: Sequence[Atoms]) -> str | None:
+        return self.baseline.doubt(frames)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
 
+from mekrr.backbones.gradient import stress_of
 from mekrr.backbones.graph import Search, search_pairs
-from mekrr.models.potentials.base import Evaluation, Potential
-from mekrr.models.potentials.baseline import Baseline
+from mekrr.models.potentials.base import Evaluation
+from mekrr.models.potentials.baseline import Baseline, OverBaseline
 
 
 @dataclass
-class ConstantPotential(Potential):
+class ConstantPotential(OverBaseline):
     """A baseline alone: what a frame is made of decides its energy."""
 
     baseline: Baseline
@@ -23,8 +23,5 @@ class ConstantPotential(Potential):
         self, atoms: Atoms, *, std: bool = False, search: Search = search_pairs
     ) -> Evaluation:
         energies = self.baseline.energies(atoms)
-        stress = np.zeros(6) if atoms.cell.rank == 3 else None
+        stress = stress_of(atoms, np.zeros((3, 3)))
         return Evaluation(float(energies.sum()), np.zeros((len(atoms), 3)), stress, energies)
-
-    def doubt(self, frames: Sequence[Atoms]) -> str | None:
-        return self.baseline.doubt(frames)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ase import Atoms
 
 from mekrr.backbones.graph import Search, search_pairs
 from mekrr.models.gap import GapFile
-from mekrr.models.potentials.base import Evaluation, Potential
-from mekrr.models.potentials.baseline import Baseline
+from mekrr.models.potentials.base import Evaluation
+from mekrr.models.potentials.baseline import Baseline, OverBaseline
 
 
 @dataclass
-class GapPotential(Potential):
+class GapPotential(OverBaseline):
     """A potential of residual energies, with a baseline beside it.
 
     Attributes
@@ -34,6 +33,3 @@ class GapPotential(Potential):
         return Evaluation(
             float(known.sum()) + found.energy, found.forces, stress, known + found.energies
         )
-
-    def doubt(self, frames: Sequence[Atoms]) -> str | None:
-        return self.baseline.doubt(frames)

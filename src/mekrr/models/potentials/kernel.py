@@ -25,6 +25,7 @@ from mekrr.kernels.training import Normalisation, new_gram
 from mekrr.kernels.weights import Shares
 from mekrr.models.kernel import KernelModel
 from mekrr.models.potentials.base import Evaluation, Potential
+from mekrr.models.potentials.baseline import Baseline
 from mekrr.models.potentials.force_std import ForceVariance, feature_derivatives
 from mekrr.torch_settings import own_torch_settings
 
@@ -156,10 +157,7 @@ class KernelPotential(Potential):
         """Return the energies of the atoms (n,), if the energy is made of such."""
         if not self.extensive or (self.delta and own is None):
             return None
-        symbols = list(atoms.symbols)
-        species = sorted(set(symbols))
-        of_species = dict(zip(species, self.references.of(species, "frame"), strict=True))
-        energies = np.array([of_species[s] for s in symbols])
+        energies = Baseline(self.references).energies(atoms)
         energies[mask] += self._constant + found
         if self.delta:
             assert own is not None

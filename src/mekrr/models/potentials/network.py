@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,13 +10,13 @@ from ase import Atoms
 from mekrr.backbones.gradient import forces_and_virial, stress_of
 from mekrr.backbones.graph import Search, search_pairs
 from mekrr.backbones.network import Network
-from mekrr.models.potentials.base import Evaluation, Potential
-from mekrr.models.potentials.baseline import Baseline
+from mekrr.models.potentials.base import Evaluation
+from mekrr.models.potentials.baseline import Baseline, OverBaseline
 from mekrr.torch_settings import own_torch_settings
 
 
 @dataclass
-class NetworkPotential(Potential):
+class NetworkPotential(OverBaseline):
     """The energy of a trained network, with a baseline beside it.
 
     Attributes
@@ -47,6 +46,3 @@ class NetworkPotential(Potential):
             forces, (virial,) = forces_and_virial(graph, [output], [gradient])
         energy = known + self.factor * output.item()
         return Evaluation(energy, forces, stress_of(atoms, virial))
-
-    def doubt(self, frames: Sequence[Atoms]) -> str | None:
-        return self.baseline.doubt(frames)

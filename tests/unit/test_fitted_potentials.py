@@ -1,6 +1,5 @@
 """What the study fits as potentials: energies are those that its fits predict."""
 
-import importlib.util
 from dataclasses import asdict
 
 import numpy as np
@@ -10,6 +9,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from repulsive import Repulsive
 from samples import Named, labelled
+from small_gap import GAP, without_gap
 from small_network import SETTINGS, SMALL
 from tolerances import SAME_FIT, SCHNET_TABLE
 
@@ -34,18 +34,6 @@ LABELS = {"dataset": "mine", "strategy": "random", "seed": "0"}
 GRID = {
     "alpha": {"smallest": 0.05, "count": 4},
     "regularisation": {"smallest": 1e-4, "largest": 1e-2, "count": 3},
-}
-GAP = {
-    "n_max": 3,
-    "l_max": 2,
-    "cutoff": 4.0,
-    "cutoff_transition_width": 1.0,
-    "atom_sigma": 0.5,
-    "zeta": 2,
-    "delta": 0.2,
-    "n_sparse": 10,
-    "sparse_method": "random",
-    "default_sigma": 0.001,
 }
 
 
@@ -130,13 +118,12 @@ def gap(folder, frames, monkeypatch):
     return step, 1e-8  # positions as the file has them
 
 
-GAP_MISSING = importlib.util.find_spec("quippy") is None
 STEPS = [
     constant,
     kernels,
     from_scratch,
     fine_tuned,
-    pytest.param(gap, marks=pytest.mark.skipif(GAP_MISSING, reason="no wheel of quippy-ase")),
+    pytest.param(gap, marks=without_gap),
 ]
 
 

@@ -1,13 +1,12 @@
 """The contract of a model, kept by each: fitted, asked, saved and loaded, it says the same."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 import torch
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from samples import labelled
+from small_gap import GAP, without_gap
 from small_network import SETTINGS, scratch
 
 from mekrr.data.frames import frame_table
@@ -23,21 +22,6 @@ from mekrr.models.network.states import States, write_states
 from mekrr.models.problem import Problem
 
 SPLIT = np.repeat(["train", "val", "test"], [6, 3, 3])
-GAP = {
-    "n_max": 3,
-    "l_max": 2,
-    "cutoff": 4.0,
-    "cutoff_transition_width": 1.0,
-    "atom_sigma": 0.5,
-    "zeta": 2,
-    "delta": 0.2,
-    "n_sparse": 10,
-    "sparse_method": "random",
-    "default_sigma": 0.001,
-}
-without_gap = pytest.mark.skipif(
-    importlib.util.find_spec("quippy") is None, reason="no wheel of quippy-ase for this platform"
-)
 
 
 @pytest.fixture

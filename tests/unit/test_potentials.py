@@ -1,12 +1,11 @@
 """Potentials of what the study fits: forces and stress by central differences, sums, bad frames."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111, molecule
 from ase.calculators.emt import EMT
+from small_gap import GAP, without_gap
 from small_network import scratch
 from tolerances import GAP_GRADIENT, POTENTIAL_GRADIENT
 
@@ -22,24 +21,9 @@ from mekrr.models.potentials.constant import ConstantPotential
 from mekrr.models.potentials.gap import GapPotential
 from mekrr.models.potentials.network import NetworkPotential
 
-GAP = {
-    "n_max": 3,
-    "l_max": 2,
-    "cutoff": 4.0,
-    "cutoff_transition_width": 1.0,
-    "atom_sigma": 0.5,
-    "zeta": 2,
-    "delta": 0.2,
-    "n_sparse": 10,
-    "sparse_method": "random",
-    "default_sigma": 0.001,
-}
 REFERENCES = References("given", {"Cu": -3.0, "O": -5.0, "H": -1.0}, ["Cu3O"], 0.0)
 BASELINE = Baseline(REFERENCES, per_atom=0.25)
 STEP = 1e-4  # Å, and of the strain
-without_gap = pytest.mark.skipif(
-    importlib.util.find_spec("quippy") is None, reason="no wheel of quippy-ase for this platform"
-)
 
 
 def rattled(atoms):

@@ -39,3 +39,7 @@ SEVENNET_AUTOGRAD = 1e-6  # relative to the largest component, float64 but for c
 GRADIENT_FLOAT32 = 1e-3  # relative to the largest component, float32 against float64
 EXPANSION_GRADIENT = 1e-5  # relative to the largest component, float64 against differences
 EXPANSION_FLOAT32 = 2e-5  # relative to the largest, float32 sums over training atoms
+SPARSE = 1e-10  # sums of a few kernels, float64 against loops
+SPARSE_SLOPE = 1e-7  # derivatives of these by central differences
+SPARSE_FLOAT32 = 1e-5  # relative to the largest, float32 products
+SHARDS = 1e-10  # relative, least squares from triangles of however many parts

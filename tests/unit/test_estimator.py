@@ -29,7 +29,7 @@ from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import KERNELS, Gaussian
 from mekrr.kernels.gram import self_gram, species_gram
 from mekrr.metrics import mae, rmse
-from mekrr.models.parameters import CHOICES
+from mekrr.models.parameters import OF_MEKRR
 
 
 def test_parameters_in_the_manner_of_sklearn(analytic):
@@ -65,7 +65,7 @@ def test_cross_validation_over_frames(analytic, frames):
     assert scores.min() > 0.99  # of total energies: the compositions make most of it
 
 
-@pytest.mark.parametrize("form", CHOICES["form"])
+@pytest.mark.parametrize("form", OF_MEKRR.choices["form"])
 def test_frames_features_and_kernel_agree(analytic, frames, form):
     """One fit by three ways; features and kernels are of the frames' own making."""
     parameters = {"alpha": 0.3, "regularisation": 1e-4, "form": form}

@@ -72,7 +72,7 @@ def test_a_parameter_changed_in_place_changes_no_fit(analytic, frames):
     assert model.parameters_["reference_energy"] == SPECIES_ENERGY
 
 
-@pytest.mark.parametrize("place", ["check_parameters", "take", "candidates_of", "RidgePath"])
+@pytest.mark.parametrize("place", ["take", "candidates_of", "RidgePath"])
 def test_a_fit_that_fails_leaves_the_model_before(analytic, frames, monkeypatch, place):
     model = analytic.set_params(layer=1, regularisation=1e-6).fit(frames)
     before, attributes = deepcopy(model), dict(vars(model))

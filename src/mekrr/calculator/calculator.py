@@ -28,7 +28,8 @@ from mekrr.errors import (
     first_line,
 )
 from mekrr.files import check_output
-from mekrr.models.mekrr import MEKRR
+from mekrr.models.load import load_model
+from mekrr.models.on_backbone import OnBackbone
 from mekrr.models.potentials.base import Potential
 
 SKIN = 0.5  # Å
@@ -51,7 +52,7 @@ class Calculator(AseCalculator):
 
     Parameters
     ----------
-    model : fitted `MEKRR`, path of its file, or any `Potential`.
+    model : fitted `MEKRR` or `SparseMEKRR`, path of its file, or any `Potential`.
     dtype : "float32" (the default) or "float64", in which a model computes; a `Potential` has
         its own.
     registry : file that names more backbones, for a model that is read from its file.
@@ -88,7 +89,7 @@ class Calculator(AseCalculator):
 
     def __init__(
         self,
-        model: MEKRR | Potential | str | os.PathLike,
+        model: OnBackbone | Potential | str | os.PathLike,
         *,
         dtype: str | None = None,
         registry: str | os.PathLike | None = None,
@@ -100,22 +101,22 @@ class Calculator(AseCalculator):
     ):
         super().__init__()
         if isinstance(model, str | os.PathLike):
-            model = MEKRR.load(model, registry=registry)
+            model = load_model(model, registry=registry)
         elif registry is not None:
             raise InputError("registry goes with the path of a model; open it with the model")
-        if not isinstance(model, MEKRR | Potential):
+        if not isinstance(model, OnBackbone | Potential):
             raise InputError(
-                f"model is a {type(model).__name__}; give a fitted MEKRR, the path of its file, or "
-                "a Potential"
+                f"model is a {type(model).__name__}; give a fitted MEKRR or SparseMEKRR, the path of its "
+                "file, or a Potential"
             )
         if isinstance(model, Potential) and dtype is not None:
             raise InputError("a Potential has its own dtype; leave dtype out, or give its model")
         if dtype not in (None, "float32", "float64"):
             raise ConfigError(f"dtype={dtype!r}: give 'float32' or 'float64'")
         self._dtype = dtype or "float32"
-        self._model: MEKRR | Potential = model
+        self._model: OnBackbone | Potential = model
         self._potential: Potential | None = self._opened()
-        if isinstance(model, MEKRR):
+        if isinstance(model, OnBackbone):
             self._model = copy(model)  # without its network, and no later fit changes it
         self._pairs = Skin(skin)
         given = {"warn_above": warn_above, "stop_above": stop_above}
@@ -179,7 +180,7 @@ class Calculator(AseCalculator):
         return other
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | ({"_potential": None} if isinstance(self._model, MEKRR) else {})
+        return vars(self) | ({"_potential": None} if isinstance(self._model, OnBackbone) else {})
 
     def _opened(self) -> Potential:
         if isinstance(self._model, Potential):

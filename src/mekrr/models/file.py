@@ -5,7 +5,8 @@ schema. It holds ``format``, the version of this layout; ``mekrr``, that of the 
 ``sha256``, a checksum of the record itself and of all tensors (since format 2); and what the
 kind of model keeps beside its tensors. Format 3 brought α by species, and what centres a linear
 kernel: those of older files are taken as they are. Format 4 brought energies that add up over
-atoms: older models are intensive.
+atoms: older models are intensive. Format 5 brought sparse models, whose record says so by its
+``kind``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -27,7 +29,7 @@ from mekrr.errors import ModelFileError, first_fault, first_line, printable
 from mekrr.files import atomic_path
 from mekrr.tensors import CODES, DTYPES
 
-FORMAT = 4
+FORMAT = 5
 CHECKED_SINCE = 2  # the format that brought the checksum
 LARGEST_RECORD = 1 << 24  # characters; that of the largest model known has some 10⁴
 UNSEALED = "0" * 64  # stands for the checksum where the record itself is summed up
@@ -67,6 +69,7 @@ class _Version(BaseModel):
 
     format: Annotated[int, Field(ge=1)]
     mekrr: Text
+    kind: Text | None = None
 
 
 Kind = TypeVar("Kind", bound=Record)
@@ -100,6 +103,15 @@ def write_model(
         temporary.write_bytes(save(tensors, metadata={"mekrr": text}))
 
 
+def kind_of(path: str | os.PathLike) -> str | None:
+    """Return the kind of model that a file says it holds; None of one between whole frames.
+
+    Raises the errors of `read_model`, but for those of what else the file holds.
+    """
+    with _readable(path), safe_open(path, framework="numpy") as file:
+        return _version(path, file)[0].kind
+
+
 def read_model(path: str | os.PathLike, schema: type[Kind]) -> tuple[dict[str, np.ndarray], Kind]:
     """Tensors and record of a model, after all checks.
 
@@ -114,20 +126,36 @@ def read_model(path: str | os.PathLike, schema: type[Kind]) -> tuple[dict[str, n
         model of this kind, of a newer format than this version knows, or damaged: if what it
         holds is not what its checksum says or the ``schema`` allows.
     """
-    try:
-        _require_regular(path)
+    with _readable(path):
         with safe_open(path, framework="numpy") as file:
-            text = _record_text(path, file.metadata() or {})
-            _require_known(path, _Version.model_validate_json(text))
+            version, text = _version(path, file)
+            if version.kind is not None and "kind" not in schema.model_fields:
+                raise ModelFileError(f"{path}: holds a {version.kind[:40]} model; use load_model")
             record = schema.model_validate_json(text)
             tensors = {name: _tensor(file, name) for name in file.keys()}  # noqa: SIM118
         _verify(record, text, tensors)
         record.check(tensors)
         return tensors, record
+
+
+@contextmanager
+def _readable(path: str | os.PathLike) -> Iterator[None]:
+    """Name the file, and what is wrong with it."""
+    _require_regular(path)
+    try:
+        yield
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelFileError(
             f"{path}: damaged model file: {_fault(error)}; restore it or fit again"
         ) from error
+
+
+def _version(path: str | os.PathLike, file: safe_open) -> tuple[_Version, str]:
+    """Return what a record says of itself, once that is known, and its text."""
+    text = _record_text(path, file.metadata() or {})
+    version = _Version.model_validate_json(text)
+    _require_known(path, version)
+    return version, text
 
 
 def _require_regular(path: str | os.PathLike) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,28 +11,15 @@ import pandas as pd
 from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 from ase.symbols import Symbols
-from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from mekrr import environment
 from mekrr.data.references import (
-    GIVEN,
-    References,
     Rule,
     require_usable,
-    warn_of_isolated,
-    with_isolated,
 )
-from mekrr.data.units import unit_doubt
 from mekrr.errors import (
-    BackboneError,
-    CompositionWarning,
-    ConfigError,
-    DataError,
-    DataWarning,
     InputError,
-    printable,
 )
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import KERNELS, AtomKernel
@@ -45,9 +30,7 @@ from mekrr.models.file import read_model, write_model
 from mekrr.models.inputs import (
     Given,
     check_square,
-    formulas_of,
     numbers_of,
-    require_known,
     take,
     take_energies,
     take_validation,
@@ -55,20 +38,19 @@ from mekrr.models.inputs import (
     without_isolated,
 )
 from mekrr.models.kernel import KernelModel
-from mekrr.models.parameters import check_parameters
+from mekrr.models.on_backbone import DTYPES, OnBackbone, warn_of_unit
+from mekrr.models.parameters import OF_MEKRR
 from mekrr.models.problem import Problem
 from mekrr.models.record import ModelRecord
 from mekrr.models.ridge import KernelRidge, RidgePath
 
 if TYPE_CHECKING:  # torch is loaded for frames only
-    from mekrr.backbones.base import Backbone
     from mekrr.models.potentials.kernel import KernelPotential
 
 BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
-DTYPES = {"float32": np.float32, "float64": np.float64}  # of potentials
 
 
-class MEKRR(RegressorMixin, BaseEstimator):
+class MEKRR(OnBackbone):
     """Kernel ridge regression with mean-embedding kernels on the features of a frozen GNN.
 
     The kernel between frames is K_α = (1 - α) K_0 + α K_1, see `mekrr.kernels.gram`; with T
@@ -134,7 +116,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
     n_features_in_ : width of features, or columns of a precomputed kernel; not of frames.
     """
 
-    input_: str
+    _mark = "ridge_"
+    _check = staticmethod(OF_MEKRR.check)
+
     layer_: int | None
     alpha_: float | dict[str, float] | None
     regularisation_: float
@@ -142,14 +126,8 @@ class MEKRR(RegressorMixin, BaseEstimator):
     criterion_: str | None
     sweep_: pd.DataFrame | None
     leave_one_out_: np.ndarray
-    references_: dict[str, float] | None
     ridge_: KernelRidge
-    train_: FrameFeatures | None
-    backbone_: dict[str, Any] | None
     provenance_: dict[str, str]
-    parameters_: dict[str, Any]
-    _backbone: Backbone | None
-    _references: References | None
     _normalisation: Normalisation | None
 
     _fitted = (
@@ -224,16 +202,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
         SolveError
             If the kernel matrix cannot be factorised.
         """
-        parameters = self.get_params(deep=False)
-        check_parameters(parameters)
-        fitted = clone(self)
-        fitted._fit(X, y, validation)
-        # All at once: a fit that fails leaves the model of the one before.
-        self.__dict__.update({k: v for k, v in vars(fitted).items() if k not in parameters})
-        return self
+        return self._fit_anew(X, y, validation)
 
     def _fit(self, X: object, y: object, validation: object) -> None:
-        self.parameters_ = self.get_params(deep=False)
         self.input_, X = take(X, self.kernel)
         if self.target == "delta" and self.input_ != "frames":
             raise InputError(
@@ -274,8 +245,9 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 candidates = [Candidate(None, Gram(X[:, train], {}), None, None)]
             else:
                 features, network = self._features(X, layers, energy=True)
-                _warn_of_unit(X, y, network)
-                problem = self._problem(numbers_of(X), y, split, network, isolated)
+                if isinstance(X, list):
+                    warn_of_unit(X, y, network)
+                problem = self._problem(numbers_of(X), y, split, network, isolated, self.target)
                 if self._extensive:
                     problem = problem.per_atom(next(iter(features.values())).n_atoms)
                 candidates = candidates_of(
@@ -388,22 +360,14 @@ class MEKRR(RegressorMixin, BaseEstimator):
                 f"forces need a model of frames, but this one was fitted to {self.input_}; fit to "
                 "frames"
             )
-        if dtype not in DTYPES:
-            raise ConfigError(f"dtype={dtype!r} is unknown; known: {', '.join(DTYPES)}")
-        from mekrr.backbones.registry import open_backbone
         from mekrr.features.extract import choose_device, device_for
         from mekrr.models.potentials.kernel import KernelPotential
 
-        backbone = self._backbone
-        assert backbone is not None
-        if dtype == "float64":  # one of its own: `predict` stays as it was
-            backbone = open_backbone(backbone.name, self.registry)[0].double()
+        backbone = self._in_precision(dtype)
         assert self.layer_ is not None
         assert self.train_ is not None
-        assert self.references_ is not None
         model = KernelModel(self._alpha(), self.regularisation_)
         model.ridge_ = self.ridge_
-        known = References(GIVEN, self.references_, (), 0.0)
         return KernelPotential(
             backbone,
             self.layer_,
@@ -413,7 +377,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
             self._normalisation,
             self._extensive,
             self.target == "delta",
-            self._references or known,
+            self._known_references(),
             self.atoms,
             device_for(backbone, choose_device()),
             DTYPES[dtype],
@@ -495,35 +459,6 @@ class MEKRR(RegressorMixin, BaseEstimator):
         tags.input_tags.pairwise = self.kernel == "precomputed"  # folds cut rows and columns
         return tags
 
-    def __getstate__(self) -> dict:
-        """Without the opened backbone, as in a file: the first prediction opens it again."""
-        return {name: value for name, value in vars(self).items() if name != "_backbone"}
-
-    def _as_fitted(self) -> MEKRR:
-        """This model with the parameters of its fit, but for those that change no prediction."""
-        check_is_fitted(self, "ridge_")
-        present = {name: getattr(self, name) for name in ("registry", "threads")}
-        parameters = self.parameters_ | present
-        check_parameters(parameters)
-        if self.backbone_ is not None:
-            self._require_backbone(self.backbone_)
-        model = type(self)(**parameters)
-        model.__dict__.update({k: v for k, v in vars(self).items() if k not in parameters})
-        return model
-
-    @contextmanager
-    def _own_settings(self) -> Iterator[None]:
-        """As many threads as the model may use, and torch, where networks need it, set for them."""
-        threads = int(self.threads)  # numpy's integers are none to the libraries
-        with ExitStack() as stack:
-            if self.input_ == "frames":
-                from mekrr.torch_settings import own_torch_settings
-
-                stack.enter_context(own_torch_settings(threads))
-            # Not of OpenMP, which is torch's.
-            stack.enter_context(threadpool_limits(threads, "blas"))
-            yield
-
     def _take_new(
         self, X: object, return_std: bool, self_kernel: object
     ) -> tuple[Given, np.ndarray | None]:
@@ -548,27 +483,6 @@ class MEKRR(RegressorMixin, BaseEstimator):
             raise InputError("a precomputed kernel needs `self_kernel` for standard deviations")
         return X, self_kernel
 
-    def _require_backbone(self, expected: Mapping[str, Any]) -> None:
-        """Open the backbone of a loaded model; a BackboneError if it is another one."""
-        if getattr(self, "_backbone", None) is not None:
-            return
-        from mekrr.backbones.registry import open_backbone, registered
-
-        name = expected["name"]
-        if name not in registered(self.registry):
-            raise BackboneError(
-                f"the model's backbone {name!r} is none of the package's and in no registry "
-                "given; give that of the fit as `registry`"
-            )
-        backbone, _, found = open_backbone(name, self.registry)
-        for key, value in expected.items():
-            if found[key] != value:
-                raise BackboneError(
-                    f"backbone {name!r}: {key} is {found[key]}, but the model was fitted with "
-                    f"{printable(str(value))}; use the weights and settings of the fit"
-                )
-        self._backbone = backbone
-
     def _features(
         self, X: list[Atoms] | FrameFeatures, layers: list[int], *, energy: bool
     ) -> tuple[Layers, np.ndarray | None]:
@@ -577,20 +491,7 @@ class MEKRR(RegressorMixin, BaseEstimator):
             return {None: X}, None
         from mekrr.features.extract import choose_device, gather
 
-        backbone = self._backbone
-        assert backbone is not None  # of frames it has been opened
-        for layer in layers:
-            if layer not in backbone.layers:
-                raise BackboneError(
-                    f"backbone {backbone.name!r} has no layer {layer}; it has "
-                    f"{', '.join(map(str, backbone.layers))}"
-                )
-        if self.target == "delta" and not backbone.has_energy:
-            raise DataError(
-                f"backbone {backbone.name!r} has no energy of its own; use target='energy' or "
-                "another backbone"
-            )
-        backbone.check_species(X, "frames")
+        backbone = self._require_layers(layers, X)
         features, own = gather(
             backbone,
             X,
@@ -602,76 +503,6 @@ class MEKRR(RegressorMixin, BaseEstimator):
             source="frames",
         )
         return dict(features.items()), own
-
-    def _problem(
-        self,
-        numbers: list[np.ndarray],
-        energy: np.ndarray,
-        split: np.ndarray,
-        network: np.ndarray | None,
-        isolated: Mapping[str, float],
-    ) -> Problem:
-        """What is learnt of energies (n,) in eV; sets ``references_``."""
-        train = np.flatnonzero(split == "train")
-        species = Symbols(np.unique(np.concatenate([numbers[index] for index in train])))
-        warn_of_isolated(isolated, list(species), self.reference_energy, self.target == "delta")
-        require_known(numbers, species)
-        table = pd.DataFrame(
-            {
-                "formula": formulas_of(numbers),
-                "n_atoms": [len(frame) for frame in numbers],
-                "energy": energy,
-            }
-        )
-        problem = Problem(with_isolated(table, isolated), split, np.zeros(len(table)))
-        if self.target == "delta":
-            assert network is not None
-            problem = problem.beyond(network, self.reference_energy, "training frames")
-        else:
-            problem = problem.with_references(self.reference_energy, "training frames")
-        assert problem.references is not None
-        self._references = problem.references
-        self.references_ = {s: problem.references.per_species[s] for s in species}
-        return problem
-
-    def _recall_references(self, record: Mapping[str, object] | None) -> None:
-        """Set what a loaded model knows of its references beside ``references_``."""
-        self._references = None
-        if self.references_ is None:
-            return
-        if record is None and self.atoms != "all":
-            warnings.warn(
-                "this model of an older mekrr does not say which compositions it was fitted to: "
-                "standard deviations of other compositions are too small; fit it again",
-                CompositionWarning,
-                stacklevel=3,
-            )
-            return
-        compositions = []
-        if record is None:
-            assert self.train_ is not None
-            compositions = formulas_of(numbers_of(self.train_))
-        self._references = References.recalled(
-            self.references_, record, self.reference_energy, compositions
-        )
-
-    def _reference(self, numbers: list[np.ndarray]) -> np.ndarray:
-        """(n,) reference energies in eV; a DataError for an element without."""
-        assert self.references_ is not None
-        require_known(numbers, self.references_)
-        known = References(GIVEN, self.references_, (), 0.0)
-        return known.of(formulas_of(numbers), "frames")
-
-    def _undetermined(self, numbers: list[np.ndarray]) -> np.ndarray | float:
-        """(n,) eV, see `References.undetermined`; warns where it is not 0."""
-        if self._references is None:
-            return 0.0
-        formulas = formulas_of(numbers)
-        std = self._references.undetermined(formulas, self._extensive)
-        frames = range(len(formulas))
-        if std.any() and (doubt := self._references.doubt(formulas, frames, self._extensive)):
-            warnings.warn(doubt, CompositionWarning, stacklevel=4)
-        return std
 
     def _take_choice(self, best: Best) -> None:
         """Set what was fitted to what was chosen."""
@@ -699,14 +530,3 @@ class MEKRR(RegressorMixin, BaseEstimator):
 
     def _atom_kernel(self, lengthscale: float | None) -> AtomKernel:
         return KERNELS[self.kernel](np.nan if lengthscale is None else lengthscale)
-
-
-def _warn_of_unit(
-    X: list[Atoms] | FrameFeatures, energy: np.ndarray, network: np.ndarray | None
-) -> None:
-    """Warn if energies (n,) vary by a known factor more or less than those of the network."""
-    if network is None or isinstance(X, FrameFeatures):
-        return
-    formulas = [atoms.get_chemical_formula() for atoms in X]
-    if doubt := unit_doubt(energy, network, formulas):
-        warnings.warn(doubt, DataWarning, stacklevel=4)

@@ -1,9 +1,10 @@
-"""The estimator's parameters: what each may be."""
+"""The estimators' parameters: what each may be."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from types import UnionType
 from typing import Any
@@ -13,49 +14,123 @@ import numpy as np
 from mekrr.choices import BY_SPECIES, FORMS, MEDIANS
 from mekrr.errors import ConfigError
 from mekrr.features.atoms import check_rule
-from mekrr.kernels.atom import KERNELS
-from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION, MOST_THREADS
+from mekrr.kernels.atom import KERNELS, RADIAL
+from mekrr.models.limits import (
+    LARGEST_INDUCING,
+    LARGEST_LAYER,
+    LARGEST_REGULARISATION,
+    MOST_DIRECTIONS,
+    MOST_THREADS,
+)
+from mekrr.models.sparse.inducing import WAYS
+from mekrr.models.sparse.metric import METRICS
 
-CHOICES = {
-    "kernel": (*KERNELS, "precomputed"),
-    "form": FORMS,
-    "target": ("energy", "delta"),
-}
-OPEN = ("layer", "alpha", "regularisation")  # None where the fit has to choose
-TYPES: dict[str, tuple[type | UnionType, str]] = {
+FLOAT32 = np.finfo(np.float32)
+Bounds = tuple[Any, float | np.floating, float | np.floating]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What the parameters of an estimator may be.
+
+    Attributes
+    ----------
+    choices : words of which a parameter is one.
+    types : types, and what these mean.
+    numbers : kind, least and largest.
+    open : those that may be None, for the fit to choose.
+    words : words that may stand for a number.
+    rules : rules of atoms; those in ``open`` may be None.
+    """
+
+    choices: Mapping[str, tuple[str, ...]]
+    types: Mapping[str, tuple[type | UnionType, str]]
+    numbers: Mapping[str, Bounds]
+    open: Collection[str]
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rules: tuple[str, ...] = ("atoms",)
+
+    def check(self, given: Mapping[str, Any]) -> None:
+        """Raise a ConfigError for the first parameter that has no possible value."""
+        for name, known in self.choices.items():
+            value = given[name]
+            if not isinstance(value, str) or value not in known:
+                raise ConfigError(f"{name}={value!r} is unknown; known: {', '.join(known)}")
+        for name, (kind, meaning) in self.types.items():
+            if not isinstance(given[name], kind):
+                raise ConfigError(f"{name}={given[name]!r} should be {meaning}")
+        for name, (kind, least, largest) in self.numbers.items():
+            value = given[name]
+            if value is None and name in self.open:
+                continue
+            if isinstance(value, str) and value in self.words.get(name, ()):
+                continue
+            # True is a number to Python.
+            right = isinstance(value, kind) and not isinstance(value, bool)
+            if not right or not least <= value <= largest:
+                what = "an integer" if kind is Integral else "a number"
+                raise ConfigError(
+                    f"{name}={value!r} should be {what} from {least:g} to {largest:g}"
+                )
+        for name in self.rules:
+            if not (given[name] is None and name in self.open):
+                check_rule(given[name])
+
+
+OF_BOTH: dict[str, tuple[type | UnionType, str]] = {
     "backbone": (str, "the name of a network"),
     "registry": (str | os.PathLike | None, "the path of a file"),
     "reference_energy": (str | Mapping, "a name, as least-squares, or energies in eV by species"),
 }
-FLOAT32 = np.finfo(np.float32)
-NUMBERS: dict[str, tuple[Any, float | np.floating, float | np.floating]] = {
-    "layer": (Integral, 0, LARGEST_LAYER),
-    "alpha": (Real, 0, 1),
-    "regularisation": (Real, 0, LARGEST_REGULARISATION),
-    "lengthscale": (Real, FLOAT32.tiny, FLOAT32.max),
-    "threads": (Integral, 1, MOST_THREADS),
-}
+LENGTHSCALE: Bounds = (Real, FLOAT32.tiny, FLOAT32.max)
+THREADS: Bounds = (Integral, 1, MOST_THREADS)
+OF_MEKRR = Parameters(
+    {"kernel": (*KERNELS, "precomputed"), "form": FORMS, "target": ("energy", "delta")},
+    OF_BOTH,
+    {
+        "layer": (Integral, 0, LARGEST_LAYER),
+        "alpha": (Real, 0, 1),
+        "regularisation": (Real, 0, LARGEST_REGULARISATION),
+        "lengthscale": LENGTHSCALE,
+        "threads": THREADS,
+    },
+    open=("layer", "alpha", "regularisation"),
+    words={"alpha": (BY_SPECIES,), "lengthscale": MEDIANS},
+)
+OF_SPARSE = Parameters(
+    {
+        "kernel": RADIAL,
+        "metric": METRICS,
+        "inducing_by": WAYS,
+        "target": ("auto", "energy", "delta"),
+    },
+    OF_BOTH,
+    {
+        "forces": (Integral, 0, MOST_DIRECTIONS),
+        "inducing": (Integral, 1, LARGEST_INDUCING),
+        "alpha": (Real, 0, 1),
+        "regularisation": (Real, FLOAT32.tiny, FLOAT32.max),
+        "sigma_energy": (Real, FLOAT32.tiny, FLOAT32.max),
+        "lengthscale": LENGTHSCALE,
+        "threads": THREADS,
+    },
+    open=("regularisation", "sigma_energy", "lengthscale", "force_atoms"),
+    rules=("atoms", "force_atoms"),
+)
 
 
-def check_parameters(parameters: Mapping[str, Any]) -> None:
-    """Raise a ConfigError for the first parameter of `mekrr.MEKRR` that has no possible value."""
-    for name, known in CHOICES.items():
-        value = parameters[name]
-        if not isinstance(value, str) or value not in known:
-            raise ConfigError(f"{name}={value!r} is unknown; known: {', '.join(known)}")
-    for name, (kind, meaning) in TYPES.items():
-        if not isinstance(parameters[name], kind):
-            raise ConfigError(f"{name}={parameters[name]!r} should be {meaning}")
-    for name, (kind, least, largest) in NUMBERS.items():
-        value = parameters[name]
-        if value is None and name in OPEN:
-            continue
-        if name == "alpha" and isinstance(value, str) and value == BY_SPECIES:
-            continue
-        if name == "lengthscale" and isinstance(value, str) and value in MEDIANS:
-            continue
-        # True is a number to Python.
-        if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= largest:
-            what = "an integer" if kind is Integral else "a number"
-            raise ConfigError(f"{name}={value!r} should be {what} from {least:g} to {largest:g}")
-    check_rule(parameters["atoms"])
+def check_layers(layers: object) -> None:
+    """Raise a ConfigError unless these are layers side by side, each once; or None."""
+    if layers is None:
+        return
+    shown = f"layers={layers!r} should be numbers of layers, each once, as [1, 2]"
+    if isinstance(layers, str | bytes | Mapping) or not isinstance(layers, Iterable):
+        raise ConfigError(shown)
+    given = list(layers)
+    for layer in given:
+        if isinstance(layer, bool) or not isinstance(layer, Integral):
+            raise ConfigError(shown)
+        if not 0 <= layer <= LARGEST_LAYER:
+            raise ConfigError(f"{shown}, from 0 to {LARGEST_LAYER}")
+    if not given or len(set(given)) < len(given):
+        raise ConfigError(shown)

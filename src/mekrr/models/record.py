@@ -27,7 +27,7 @@ from mekrr.errors import first_fault
 from mekrr.features.rule import AtomRule
 from mekrr.models.file import Closed, Record, Tensors, Text
 from mekrr.models.limits import LARGEST_LAYER, LARGEST_REGULARISATION, MOST_THREADS
-from mekrr.models.parameters import CHOICES
+from mekrr.models.parameters import OF_MEKRR
 
 FORMULA = re.compile(r"(?:[A-Z][a-z]?(?:[1-9][0-9]{0,7})?)+")
 NORMALISED_SINCE = 3  # the format that brought the normalisation of linear kernels
@@ -61,7 +61,7 @@ FITTED = {
 }
 
 
-def _one_of(*words: str) -> GetPydanticSchema:
+def one_of(*words: str) -> GetPydanticSchema:
     """A Literal of words that are known only when the program runs."""
     return GetPydanticSchema(lambda _type, _handler: literal_schema(list(words)))
 
@@ -124,27 +124,29 @@ class _Parameters(Closed):
     layer: Layer | None
     alpha: Annotated[float | str, PlainValidator(_share_or_by_species)] | None
     regularisation: Regularisation | None
-    lengthscale: Annotated[str, _one_of(*MEDIANS)] | PositiveFloat
-    kernel: Annotated[str, _one_of(*CHOICES["kernel"])]
-    form: Annotated[str, _one_of(*CHOICES["form"])] = "intensive"  # the only one before format 4
-    target: Annotated[str, _one_of(*CHOICES["target"])]
-    reference_energy: Annotated[str, _one_of(*RULES)] | Energies
+    lengthscale: Annotated[str, one_of(*MEDIANS)] | PositiveFloat
+    kernel: Annotated[str, one_of(*OF_MEKRR.choices["kernel"])]
+    form: Annotated[str, one_of(*OF_MEKRR.choices["form"])] = (
+        "intensive"  # the only one before format 4
+    )
+    target: Annotated[str, one_of(*OF_MEKRR.choices["target"])]
+    reference_energy: Annotated[str, one_of(*RULES)] | Energies
     atoms: AtomRule
     threads: Annotated[int, Field(ge=1, le=MOST_THREADS)]
     registry: Text | None = Field(None, exclude=True)  # of format 1; a path that none may open
 
 
-class _Backbone(Closed):
+class Backbone(Closed):
     name: Text
     family: Text
     options: dict[Text, JsonValue]
     weights_sha256: Text
 
 
-class _References(Closed):
+class ReferenceRecord(Closed):
     """Attributes of `mekrr.data.references.References` beside the energies."""
 
-    rule: Annotated[str, _one_of(*RULES, GIVEN)]
+    rule: Annotated[str, one_of(*RULES, GIVEN)]
     compositions: Annotated[list[Formula], Field(min_length=1)]
     scale: NonNegativeFloat
     anchored: bool
@@ -160,8 +162,8 @@ class _Fitted(Closed):
     lengthscale_: PositiveFloat | None
     criterion_: Text | None
     references_: Energies | None
-    reference_record: _References | None = None  # none in older files
-    backbone_: _Backbone | None
+    reference_record: ReferenceRecord | None = None  # none in older files
+    backbone_: Backbone | None
     provenance_: dict[Text, Text]
 
 

@@ -1,0 +1,1 @@
+"""Sparse models: a sum over few inducing atoms, fitted to energies and forces by QR."""

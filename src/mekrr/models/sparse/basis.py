@@ -1,0 +1,194 @@
+"""What a sparse model is a sum of: kernels with inducing atoms, and their derivatives.
+
+The energy of a frame is Σ_i f(h_i) over its atoms i, with inducing atoms m,
+
+    f(h_i) = Σ_m a_m [(1 - α) k(ḡ_i, ḡ_m) + α δ_(s_i s_m) k(g_i, g_m)],
+
+g being coordinates of a species, ḡ those that all share, see `mekrr.models.sparse.metric`. With
+x = -|g - g_m|²/2σ² and u = dg/dv the derivative of coordinates along a direction v of the frame,
+
+    dk/dv = k'(x) (g_m - g)·u/σ².
+
+Products are float32 (or ``dtype``), a frame's sums over atoms too; all else is float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from mekrr.features.directions import FrameDirections
+from mekrr.features.store import FrameFeatures
+from mekrr.kernels.atom import Radial
+from mekrr.models.sparse.distances import exponents, kernel_between
+from mekrr.models.sparse.metric import Scale
+
+
+@dataclass(frozen=True)
+class Part:
+    """Kernels of some atoms with some inducing atoms, in one set of coordinates.
+
+    Attributes
+    ----------
+    weight : α, or 1 - α.
+    species : of the atoms; None for those of all.
+    scale : the coordinates. inducing : (m, d) those of the inducing atoms.
+    columns : (m,) their places among all.
+    """
+
+    weight: float
+    species: int | None
+    scale: Scale
+    inducing: np.ndarray
+    columns: np.ndarray
+
+    def rows_of(self, species: np.ndarray) -> np.ndarray:
+        """Return the places of the atoms among those of species (n,)."""
+        if self.species is None:
+            return np.arange(len(species))
+        return np.flatnonzero(species == self.species)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Kernels with the inducing atoms.
+
+    Attributes
+    ----------
+    kernel : the atom kernel, its lengthscale in units of the coordinates.
+    alpha : α.
+    own : coordinates by species. shared : those of all; of use if α < 1.
+    species : (M,) of the inducing atoms. features : (M, d) their features, float32.
+    dtype : of the products.
+    """
+
+    kernel: Radial
+    alpha: float
+    own: dict[int, Scale]
+    shared: Scale
+    species: np.ndarray
+    features: np.ndarray
+    dtype: type = np.float32
+
+    def __len__(self) -> int:
+        return len(self.species)
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The sums that a row is made of."""
+        return list(self._parts())
+
+    def gram(self) -> np.ndarray:
+        """Return kernels (M, M) between inducing atoms, float64."""
+        return self.between(self.features, self.species)
+
+    def between(self, features: np.ndarray, species: np.ndarray) -> np.ndarray:
+        """Return kernels (n, M) of atoms with the inducing atoms, float64."""
+        exact = replace(self, dtype=np.float64)
+        found = np.zeros((len(species), len(self)))
+        for part in exact.parts:
+            rows = part.rows_of(species)
+            g = part.scale.apply(features[rows], np.float64)
+            found[np.ix_(rows, part.columns)] += part.weight * kernel_between(
+                self.kernel, g, part.inducing
+            )
+        return found
+
+    def rows(
+        self, frames: FrameFeatures, directions: FrameDirections | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the sums of frames (n_frames, M), and their derivatives (n_directions, M).
+
+        The derivatives of all directions of the first frame come first; there are none without
+        ``directions``, which are those of the same frames.
+        """
+        n_directions = 0 if directions is None else int(directions.counts.sum())
+        energies = np.zeros((len(frames), len(self)))
+        slopes = np.zeros((n_directions, len(self)))
+        inverse = 1.0 / self.kernel.lengthscale**2
+        for part in self.parts:
+            for t in range(len(frames)):
+                one = slice(frames.pointer[t], frames.pointer[t + 1])
+                atoms = part.rows_of(frames.species[one])
+                if not len(atoms):
+                    continue
+                g = part.scale.apply(frames.features[one][atoms], self.dtype)
+                values, slope = self.kernel.with_slope(exponents(self.kernel, g, part.inducing), np)
+                energies[t, part.columns] += part.weight * values.sum(axis=0, dtype=np.float64)
+                if directions is None or not directions.counts[t]:
+                    continue
+                u = part.scale.turn(directions.of(t)[:, atoms], self.dtype)  # (q, n, d)
+                along = u @ part.inducing.T  # (q, n, m)
+                along -= np.einsum("qnd,nd->qn", u, g)[:, :, None]
+                along *= slope
+                begin = directions.begins[t]
+                slopes[begin : begin + len(u), part.columns] += (
+                    part.weight * inverse * along.sum(axis=1)
+                )
+        return energies, slopes
+
+    def at(
+        self, features: np.ndarray, species: np.ndarray, coefficients: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return f (n,) and its gradient ∂f/∂h (n, d), float64, of a frame's atoms."""
+        atoms = np.zeros(len(species))
+        gradient = np.zeros((len(species), features.shape[1]))
+        inverse = 1.0 / self.kernel.lengthscale**2
+        for part in self.parts:
+            rows = part.rows_of(species)
+            if not len(rows):
+                continue
+            weights = (part.weight * coefficients[part.columns]).astype(self.dtype)
+            g = part.scale.apply(features[rows], self.dtype)
+            values, slope = self.kernel.with_slope(exponents(self.kernel, g, part.inducing), np)
+            atoms[rows] += values @ weights
+            pull = slope * weights
+            by_coordinates = pull @ part.inducing - pull.sum(axis=1)[:, None] * g
+            gradient[rows] += inverse * part.scale.back(by_coordinates)
+        return atoms, gradient
+
+    def prior(
+        self, features: np.ndarray, species: np.ndarray, along: np.ndarray | None
+    ) -> tuple[float, np.ndarray]:
+        """Return the kernel of a frame with itself, and of its derivatives (q,), float64.
+
+        These are Σ_ij [k' u_i·u_j/σ² - k'' (u_i·(g_i - g_j)) ((g_i - g_j)·u_j)/σ⁴].
+
+        Parameters
+        ----------
+        features : (n, d). species : (n,). along : (q, n, d), derivatives of features; or None.
+        """
+        whole, slopes = 0.0, np.zeros(0 if along is None else len(along))
+        square = self.kernel.lengthscale**2
+        for part in replace(self, dtype=np.float64).parts:
+            rows = part.rows_of(species)
+            if not len(rows):
+                continue
+            g = part.scale.apply(features[rows], np.float64)
+            within = exponents(self.kernel, g, g)
+            values, slope = self.kernel.with_slope(within.copy(), np)
+            whole += part.weight * float(values.sum())
+            if along is None:
+                continue
+            u = part.scale.turn(along[:, rows], np.float64)
+            slopes += part.weight / square * np.einsum("qid,qid->q", slope @ u, u)
+            onto = u @ g.T
+            apart = np.einsum("qii->qi", onto)[:, :, None] - onto  # u_i · (g_i - g_j)
+            curvature = self.kernel.curvature(within, np) / square**2
+            slopes += part.weight * np.einsum("ij,qij,qji->q", curvature, apart, apart)
+        return whole, slopes
+
+    def _parts(self) -> Iterator[Part]:
+        everything = np.arange(len(self))
+        if self.alpha < 1.0:
+            inducing = self.shared.apply(self.features, self.dtype)
+            yield Part(1.0 - self.alpha, None, self.shared, inducing, everything)
+        if self.alpha > 0.0:
+            for s, scale in self.own.items():
+                columns = np.flatnonzero(self.species == s)
+                if len(columns):
+                    inducing = scale.apply(self.features[columns], self.dtype)
+                    yield Part(self.alpha, s, scale, inducing, columns)

@@ -1,0 +1,249 @@
+"""From features and their derivatives to a fitted sparse model, with all that is open chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from mekrr.features.directions import FrameDirections
+from mekrr.features.store import FrameFeatures
+from mekrr.kernels.atom import KERNELS, Radial
+from mekrr.models.sparse.basis import Basis
+from mekrr.models.sparse.factor import Factor
+from mekrr.models.sparse.inducing import choose_inducing
+from mekrr.models.sparse.metric import scales_of
+from mekrr.models.sparse.model import SparseModel
+from mekrr.models.sparse.select import SIGMA_FORCE, Choice, Held, choose, folds
+from mekrr.models.sparse.solve import Rows, coefficients_of, penalised, prior_root
+from mekrr.progress import progress_bar
+
+BATCH = 32  # frames whose rows are held at once
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is learnt from.
+
+    Attributes
+    ----------
+    features : by layer, of all frames.
+    directions : by layer, of all frames.
+    energy : (n_frames,) residual energies in eV; NaN where a frame has none.
+    slope : (n_directions,) residual derivatives in eV/Å along all directions.
+    n_atoms : (n_frames,) all atoms of each frame.
+    parts : frames of each fold, or of training and validation frames.
+    validated : whether the latter.
+    """
+
+    features: Mapping[int, FrameFeatures]
+    directions: Mapping[int, FrameDirections]
+    energy: np.ndarray
+    slope: np.ndarray
+    n_atoms: np.ndarray
+    parts: Sequence[np.ndarray]
+    validated: bool
+
+    @property
+    def train(self) -> np.ndarray:
+        """Frames that are fitted."""
+        return self.parts[0] if self.validated else np.sort(np.concatenate(self.parts))
+
+    def view(self, layers: Sequence[int]) -> tuple[FrameFeatures, FrameDirections]:
+        """Return features of layers side by side, and their derivatives."""
+        features = side_by_side([self.features[layer] for layer in layers])
+        of_layers = [self.directions[layer] for layer in layers]
+        if len(layers) == 1:
+            return features, of_layers[0]
+        derivatives = np.hstack([each.derivatives for each in of_layers])
+        return features, replace(of_layers[0], derivatives=derivatives)
+
+
+@dataclass(frozen=True)
+class Open:
+    """What there is to choose from.
+
+    Attributes
+    ----------
+    views : layers side by side. lengthscales : in units of the coordinates. alphas : α.
+    numbers : of inducing atoms, the largest last. sigmas : eV/atom. regularisations : λ.
+    """
+
+    views: Sequence[tuple[int, ...]]
+    lengthscales: Sequence[float]
+    alphas: Sequence[float]
+    numbers: Sequence[int]
+    sigmas: Sequence[float]
+    regularisations: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fit, and how it was chosen.
+
+    Attributes
+    ----------
+    layers : side by side. model : the fit. choice : what was chosen.
+    sweep : all that was tried.
+    expected_std : largest standard deviation of the energy, eV/atom, of frames that chose.
+    """
+
+    layers: tuple[int, ...]
+    model: SparseModel
+    choice: Choice
+    sweep: pd.DataFrame
+    expected_std: float
+
+
+def side_by_side(layers: Sequence[FrameFeatures]) -> FrameFeatures:
+    """Return features of several layers side by side, in the order given."""
+    if len(layers) == 1:
+        return layers[0]
+    return replace(layers[0], features=np.hstack([each.features for each in layers]))
+
+
+def fit_sparse(
+    data: Data,
+    kernel: str,
+    metric: str,
+    method: str,
+    options: Open,
+    dtype: type = np.float32,
+) -> Fitted:
+    """Fit all that is open, and choose.
+
+    Parameters
+    ----------
+    kernel : name of the atom kernel. metric, method : see `scales_of`, `choose_inducing`.
+    options : what there is to choose from.
+    dtype : of products.
+    """
+    constant = float(np.nanmean(data.energy[data.train] / data.n_atoms[data.train]))
+    best: tuple[Choice, tuple[int, ...], Basis, np.ndarray, list[Held]] | None = None
+    tables = []
+    for layers in options.views:
+        features, directions = data.view(layers)
+        train = features.select(data.train)
+        widths = tuple(data.features[layer].features.shape[1] for layer in layers)
+        own, shared = scales_of(train.features, train.species, widths, metric)
+        for lengthscale, alpha in product(options.lengthscales, options.alphas):
+            basis = _basis(
+                train, own, shared, KERNELS[kernel](lengthscale), alpha, method, options, dtype
+            )
+            parts = rows_of(basis, features, directions, data, constant)
+            held = [Held(*parts)] if data.validated else folds(parts)
+            root = prior_root(basis.gram())
+            numbers = sorted({min(n, len(basis)) for n in options.numbers})
+            choice, table = choose(held, root, numbers, options.sigmas, options.regularisations)
+            opening = {
+                "layers": "+".join(map(str, layers)),
+                "lengthscale": lengthscale,
+                "alpha": alpha,
+            }
+            tables.append(table.assign(**opening))
+            if best is None or choice.criterion < best[0].criterion:
+                best = choice, layers, basis, root, held
+    assert best is not None
+    choice, layers, basis, root, held = best
+    whole = held[0].fitted
+    if not data.validated:
+        whole = Rows.joined([held[0].fitted, held[0].against])
+    n = choice.n
+    basis = replace(basis, species=basis.species[:n], features=basis.features[:n])
+
+    def fitted(rows: Rows) -> SparseModel:
+        triangle = penalised(
+            rows.stacked(choice.sigma_energy, SIGMA_FORCE), root[:n, :n], choice.regularisation
+        )
+        return SparseModel(
+            basis,
+            coefficients_of(triangle),
+            triangle[:-1, :-1],
+            root[:n, :n],
+            choice.regularisation,
+            choice.sigma_energy,
+            SIGMA_FORCE,
+            constant,
+        )
+
+    features, directions = data.view(layers)
+    against = data.parts[1:] if data.validated else data.parts
+    scores = [
+        _scores(fitted(one.fitted), features, directions, data, part)
+        for one, part in zip(held, against, strict=True)
+    ]
+    energies, slopes, stds = (np.concatenate(each) for each in zip(*scores, strict=True))
+    calibration = tuple(
+        float(np.sqrt(np.mean(each**2))) if len(each) and each.any() else 1.0
+        for each in (energies, slopes)
+    )
+    model = replace(fitted(whole), calibration=calibration)
+    expected = calibration[0] * float(stds.max())
+    return Fitted(layers, model, choice, pd.concat(tables, ignore_index=True), expected)
+
+
+def _scores(
+    model: SparseModel,
+    features: FrameFeatures,
+    directions: FrameDirections,
+    data: Data,
+    frames: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return errors over their standard deviations, of energies and of derivatives of frames.
+
+    And the standard deviations of the energies in eV/atom.
+    """
+    energies, slopes, stds = [], [], []
+    for t in frames.tolist():
+        one, size = features[t], int(data.n_atoms[t])
+        std = np.sqrt(model.energy_variance(one.features, one.species, size))
+        stds.append(std / size)
+        if np.isfinite(data.energy[t]):
+            energies.append((float(model.energies(one)[0]) - data.energy[t]) / std)
+        some = directions.select([t])
+        if some.counts.any():
+            _, rows = model.basis.rows(one, some)
+            off = rows @ model.coefficients - data.slope[directions.places([t])]
+            variances = model.slope_variances(one.features, one.species, some.of(0))
+            slopes.append(off / np.sqrt(variances))
+    return np.array(energies), np.concatenate([np.zeros(0), *slopes]), np.array(stds)
+
+
+def _basis(
+    train: FrameFeatures, own, shared, kernel, alpha: float, method: str, options: Open, dtype: type
+) -> Basis:
+    assert isinstance(kernel, Radial)
+    rows = {s: np.flatnonzero(train.species == s) for s in own}
+    coordinates = {s: own[s].apply(train.features[atoms], np.float32) for s, atoms in rows.items()}
+    species, chosen = choose_inducing(coordinates, kernel, max(options.numbers), method)
+    places = np.array([rows[s][row] for s, row in zip(species.tolist(), chosen, strict=True)])
+    features = np.asarray(train.features[places], dtype=np.float32)
+    return Basis(kernel, alpha, own, shared, species, features, dtype)
+
+
+def rows_of(
+    basis: Basis,
+    features: FrameFeatures,
+    directions: FrameDirections,
+    data: Data,
+    constant: float,
+) -> list[Rows]:
+    """Return the triangles of each part of the frames."""
+    found = []
+    with progress_bar(sum(map(len, data.parts)), "rows", "frames") as bar:
+        for part in data.parts:
+            rows = Rows(Factor(len(basis)), Factor(len(basis)))
+            for start in range(0, len(part), BATCH):
+                some = part[start : start + BATCH]
+                energies, slopes = basis.rows(features.select(some), directions.select(some))
+                size = data.n_atoms[some]
+                known = np.isfinite(data.energy[some])
+                target = data.energy[some] / size - constant
+                rows.energies.add((energies / size[:, None])[known], target[known])
+                rows.directions.add(slopes, data.slope[directions.places(some)])
+                bar.update(len(some))
+            found.append(rows)
+    return found

@@ -1,0 +1,105 @@
+"""What a sparse model leaves open is chosen by the errors of frames that it was not fitted to.
+
+Those are validation frames, or each fold of the training frames in turn. The triangles of folds
+are made once; whatever is chosen then costs no second pass over the data, see
+`mekrr.models.sparse.factor`. The criterion is
+
+    RMSE of energies / their spread + RMSE of derivatives / their spread,
+
+each in its own unit, the spread being the root mean square of the training frames' targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from mekrr.models.sparse.solve import Rows, coefficients_of, penalised
+
+REGULARISATIONS = np.logspace(-2, 4, 7)  # λ, 1/eV²
+SIGMA_FORCE = 0.05  # eV/Å; λ and the weights of energies are relative to it
+SIGMAS_ENERGY = (0.0003, 0.001, 0.003)  # eV/atom
+N_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen, and how it did.
+
+    Attributes
+    ----------
+    n : inducing atoms, the first of those there are.
+    sigma_energy : eV/atom. regularisation : λ.
+    energy : RMSE in eV/atom, force : of derivatives, in eV/Å; NaN without any.
+    criterion : what is least.
+    """
+
+    n: int
+    sigma_energy: float
+    regularisation: float
+    energy: float
+    force: float
+    criterion: float
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows to fit to, and rows that are held against the fit."""
+
+    fitted: Rows
+    against: Rows
+
+
+def folds(parts: Sequence[Rows]) -> list[Held]:
+    """Hold each part against all others."""
+    return [
+        Held(Rows.joined([other for other in parts if other is not part]), part) for part in parts
+    ]
+
+
+def choose(
+    held: Sequence[Held],
+    root: np.ndarray,
+    numbers: Iterable[int],
+    sigmas: Sequence[float],
+    regularisations: Iterable[float],
+) -> tuple[Choice, pd.DataFrame]:
+    """Choose number of inducing atoms, weight of energies and λ; return all that was tried.
+
+    Parameters
+    ----------
+    root : see `mekrr.models.sparse.solve.prior_root`.
+    numbers, sigmas, regularisations : what there is to choose from.
+    """
+    tried: dict[tuple[int, float, float], list[tuple[float, float]]] = {}
+    grid = list(product(numbers, regularisations))
+    for one in held:
+        for sigma in sigmas:
+            stacked = one.fitted.stacked(sigma, SIGMA_FORCE)
+            for n, regularisation in grid:
+                a = coefficients_of(penalised(stacked, root[:n, :n], regularisation))
+                key = n, sigma, regularisation
+                tried.setdefault(key, []).append(one.against.errors(a))
+    against = [one.against for one in held]
+    spreads = _over_all(against, [a.errors(np.zeros(0)) for a in against])
+    choices = []
+    for (n, sigma, regularisation), errors in tried.items():
+        energy, force = _over_all(against, errors)
+        parts = [e / s for e, s in zip((energy, force), spreads, strict=True) if s > 0.0]
+        choices.append(Choice(n, sigma, regularisation, energy, force, float(sum(parts))))
+    best = min(choices, key=lambda choice: choice.criterion)
+    return best, pd.DataFrame([vars(choice) for choice in choices])
+
+
+def _over_all(rows: Sequence[Rows], errors: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the root mean squares of all rows from those of each part."""
+    found = []
+    for kind, of_kind in zip(("energies", "directions"), zip(*errors, strict=True), strict=True):
+        counts = np.array([getattr(part, kind).n_rows for part in rows], dtype=np.float64)
+        squares = np.nansum(counts * np.square(of_kind))
+        found.append(float(np.sqrt(squares / counts.sum())) if counts.sum() else np.nan)
+    return found[0], found[1]

@@ -1,0 +1,431 @@
+"""Sparse MEKRR: a potential of few inducing atoms, trained on energies and forces."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from ase import Atoms
+from ase.symbols import Symbols
+from sklearn.utils.validation import check_is_fitted
+
+from mekrr import environment
+from mekrr.data.labels import check_forces, missing_forces
+from mekrr.data.references import Rule, require_usable
+from mekrr.errors import DataWarning, InputError
+from mekrr.models.file import read_model, write_model
+from mekrr.models.inputs import (
+    numbers_of,
+    take,
+    take_energies,
+    take_validation,
+    without_isolated,
+)
+from mekrr.models.on_backbone import DTYPES, OnBackbone, warn_of_unit
+from mekrr.models.parameters import OF_SPARSE, check_layers
+from mekrr.models.problem import Problem
+from mekrr.models.sparse.fit import Data, Open, fit_sparse, side_by_side
+from mekrr.models.sparse.model import SparseModel
+from mekrr.models.sparse.record import SparseRecord
+from mekrr.models.sparse.select import N_FOLDS, REGULARISATIONS, SIGMAS_ENERGY
+
+if TYPE_CHECKING:
+    from mekrr.features.directions import FrameDirections
+    from mekrr.features.store import FrameFeatures
+    from mekrr.models.potentials.sparse import SparsePotential
+
+LENGTHSCALES = (1.0, 2.0, 4.0)  # in units of the coordinates
+BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
+
+
+class SparseMEKRR(OnBackbone):
+    """A sum over inducing atoms, trained on energies and on derivatives along few directions.
+
+    With reference energies e of species s, and inducing atoms m among the training atoms,
+
+        E = Σ_i e_(s_i) [+ E_GNN] + Σ_i Σ_m a_m [(1 - α) k(h_i, h_m) + α δ_(s_i s_m) k(h_i, h_m)],
+
+    E_GNN being the network's own energy. See `mekrr.models.sparse` for coordinates, rows, and
+    how it is solved.
+
+    Parameters
+    ----------
+    backbone : name of the network; see `mekrr.backbones.registry`.
+    layers : layers of the network whose features enter side by side; None: chosen among single
+        ones that the registry names, and all of them side by side.
+    forces : random directions along which each frame's forces are learnt; 0 for energies alone.
+    force_atoms : rule of `mekrr.features.atoms.selected`: atoms of which all components of the
+        forces are learnt too, such as those that react; None for none.
+    inducing : most inducing atoms.
+    inducing_by : "cholesky", "k-means" or "farthest", see `choose_inducing`.
+    alpha : α, 0 to 1.
+    regularisation : λ > 0; None: chosen.
+    sigma_energy : expected error of energies in meV/atom, beside 50 meV/Å of forces; None: chosen.
+    lengthscale : σ of the atom kernel in units of the coordinates; None: chosen.
+    kernel : atom kernel, one of `mekrr.kernels.atom.RADIAL`.
+    metric : coordinates, see `mekrr.models.sparse.metric`.
+    target : "energy", "delta", or "auto": what the untouched network leaves, if that varies less.
+    reference_energy, atoms, registry, threads : see `mekrr.MEKRR`.
+
+    Attributes
+    ----------
+    model_ : the fit, with all that was chosen.
+    layers_, target_ : as fitted.
+    criterion_ : on what the parameters left None were chosen, in words.
+    errors_ : RMSE there of energies (meV/atom), and of derivatives along unit vectors (meV/Å),
+        which is that of a component of the forces; NaN without any.
+    expected_std_ : largest standard deviation of the energy of a frame there, eV/atom.
+    n_frames_ : frames that were fitted.
+    sweep_ : DataFrame of all that was tried; None of a loaded model.
+    references_, backbone_, provenance_, parameters_ : see `mekrr.MEKRR`.
+    """
+
+    _mark = "model_"
+    model_: SparseModel
+    layers_: tuple[int, ...]
+    target_: str
+    criterion_: str
+    errors_: tuple[float, float]
+    expected_std_: float
+    n_frames_: int
+    sweep_: pd.DataFrame | None
+    provenance_: dict[str, str]
+
+    _fitted = (
+        "layers_",
+        "target_",
+        "criterion_",
+        "errors_",
+        "expected_std_",
+        "n_frames_",
+        "references_",
+        "backbone_",
+        "provenance_",
+    )
+
+    def __init__(
+        self,
+        backbone: str = "sevennet-0",
+        *,
+        layers: Iterable[int] | None = None,
+        forces: int = 8,
+        force_atoms: str | Mapping | None = None,
+        inducing: int = 1000,
+        inducing_by: str = "cholesky",
+        alpha: float = 1.0,
+        regularisation: float | None = None,
+        sigma_energy: float | None = None,
+        lengthscale: float | None = None,
+        kernel: str = "gaussian",
+        metric: str = "whitened",
+        target: str = "auto",
+        reference_energy: Rule = "least-squares",
+        atoms: str | Mapping = "all",
+        registry: str | os.PathLike | None = None,
+        threads: int = 1,
+    ):
+        self.backbone = backbone
+        self.layers = layers
+        self.forces = forces
+        self.force_atoms = force_atoms
+        self.inducing = inducing
+        self.inducing_by = inducing_by
+        self.alpha = alpha
+        self.regularisation = regularisation
+        self.sigma_energy = sigma_energy
+        self.lengthscale = lengthscale
+        self.kernel = kernel
+        self.metric = metric
+        self.target = target
+        self.reference_energy = reference_energy
+        self.atoms = atoms
+        self.registry = registry
+        self.threads = threads
+
+    @staticmethod
+    def _check(parameters: Mapping[str, Any]) -> None:
+        OF_SPARSE.check(parameters)
+        check_layers(parameters["layers"])
+
+    def fit(
+        self,
+        X: Iterable[Atoms],
+        y: np.ndarray | None = None,
+        validation: Iterable[int] | Iterable[bool] | None = None,
+    ) -> SparseMEKRR:
+        """Fit to energies and forces, and choose the parameters left None."""
+        return self._fit_anew(X, y, validation)
+
+    def _fit(self, X: object, y: object, validation: object) -> None:
+        self.input_, frames = "frames", self._take_frames(X)
+        energy = take_energies(self.input_, frames, y)
+        chosen = take_validation(validation, len(frames))
+        frames, energy, chosen, isolated = without_isolated(frames, energy, chosen)
+        species = list(Symbols(np.unique(np.concatenate(numbers_of(frames)))))
+        split = np.full(len(frames), "train", dtype=object)
+        split[[] if chosen is None else chosen] = "val"
+        if not (split == "train").any():
+            raise InputError("no frame is left to be fitted; name fewer for validation")
+        if self.target == "energy":
+            require_usable(self.reference_energy, species, "frames", isolated)
+        from mekrr.backbones.registry import open_backbone
+
+        self._references = None
+        self._backbone, layers, self.backbone_ = open_backbone(self.backbone, self.registry)
+        views = [(layer,) for layer in layers]
+        if len(layers) > 1:
+            views.append(tuple(layers))
+        if self.layers is not None:
+            views = [tuple(self.layers)]
+            layers = list(views[0])
+        forces = self._labels(frames)
+        with self._own_settings():
+            features, directions, network, slope = self._gathered(frames, forces, layers)
+            warn_of_unit(frames, energy, network)
+            problem = self._chosen_problem(frames, energy, split, network, isolated)
+            own = directions[layers[0]].network
+            if self.target_ == "delta":
+                assert own is not None
+                slope = slope - own
+            parts = _parts(split)
+            data = Data(
+                features,
+                directions,
+                problem.residual,
+                slope,
+                problem.n_atoms,
+                parts,
+                chosen is not None,
+            )
+            fitted = fit_sparse(data, self.kernel, self.metric, self.inducing_by, self._open(views))
+        self.layers_, self.model_, self.sweep_ = fitted.layers, fitted.model, fitted.sweep
+        self.errors_ = (1000.0 * fitted.choice.energy, 1000.0 * fitted.choice.force)
+        self.criterion_ = f"{len(parts)} folds of the training frames"
+        if chosen is not None:
+            self.criterion_ = f"{len(chosen)} validation frames"
+        self.n_frames_ = len(data.train)
+        self.expected_std_ = fitted.expected_std
+        self.provenance_ = environment.collect()
+
+    def predict(
+        self, X: Iterable[Atoms], return_std: bool = False
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Total energies (n,) in eV, and on demand their standard deviations.
+
+        These are calibrated on the frames that chose, and contain what the training frames leave
+        undetermined of the references; of that a CompositionWarning tells in any case.
+
+        Raises
+        ------
+        BackboneError
+            If the backbone's weights are not those of the fit.
+        DataError
+            If a frame cannot be used or has an element that no training frame had.
+        """
+        return self._as_fitted()._predict(X, return_std)
+
+    def _predict(self, X: object, return_std: bool) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        frames = self._take_frames(X)
+        numbers = numbers_of(frames)
+        with self._own_settings():
+            energy = self._reference(numbers)
+            undetermined = self._undetermined(numbers)
+            features, network = self._features_of(frames)
+            if self.target_ == "delta":
+                assert network is not None
+                energy = energy + network
+        energy = energy + self.model_.energies(features)
+        if not return_std:
+            return energy
+        variances = [
+            self.model_.energy_variance(one.features, one.species, len(atoms))
+            for one, atoms in zip((features[t] for t in range(len(frames))), frames, strict=True)
+        ]
+        return energy, np.hypot(np.sqrt(variances), undetermined)
+
+    def potential(self, dtype: str = "float32") -> SparsePotential:
+        """Return the fitted model as a potential: energy, forces and stress of a frame.
+
+        Parameters
+        ----------
+        dtype : "float32", or "float64" for the network and the kernels.
+        """
+        return self._as_fitted()._potential(dtype)
+
+    def _potential(self, dtype: str) -> SparsePotential:
+        from mekrr.features.extract import choose_device, device_for
+        from mekrr.models.potentials.sparse import SparsePotential
+
+        backbone = self._in_precision(dtype)
+        model = replace(self.model_, basis=replace(self.model_.basis, dtype=DTYPES[dtype]))
+        return SparsePotential(
+            backbone,
+            self.layers_,
+            model,
+            self.expected_std_,
+            self.target_ == "delta",
+            self._known_references(),
+            self.atoms,
+            device_for(backbone, choose_device()),
+        )
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the fitted model to one file, see `mekrr.models.file`."""
+        check_is_fitted(self, self._mark)
+        fitted = {name: getattr(self, name) for name in self._fitted}
+        fitted["layers_"] = list(self.layers_)
+        fitted["errors_"] = [None if np.isnan(error) else error for error in self.errors_]
+        assert self._references is not None
+        fitted["reference_record"] = self._references.record()
+        parameters = {k: v for k, v in self.parameters_.items() if k != "registry"}
+        if parameters["layers"] is not None:
+            parameters["layers"] = list(parameters["layers"])
+        record = {
+            "kind": "sparse",
+            "parameters": parameters,
+            "fitted": fitted,
+            "model": self.model_.record(),
+        }
+        write_model(path, self.model_.tensors(), record, SparseRecord)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, registry: str | os.PathLike | None = None) -> Self:
+        """A model from its file, as `mekrr.MEKRR.load` does."""
+        tensors, checked = read_model(path, SparseRecord)
+        record = checked.model_dump()
+        model = cls(**record["parameters"], registry=registry)
+        model.threads = min(model.threads, len(os.sched_getaffinity(0)))
+        for name in cls._fitted:
+            setattr(model, name, record["fitted"][name])
+        model.layers_ = tuple(model.layers_)
+        energy, force = (np.nan if error is None else error for error in model.errors_)
+        model.errors_ = energy, force
+        model.input_ = "frames"
+        kernel = record["parameters"]["kernel"]
+        model.model_ = SparseModel.recalled(kernel, record["model"], tensors)
+        model.sweep_ = None
+        model._recall_references(record["fitted"]["reference_record"])
+        model.parameters_ = model.get_params(deep=False)
+        return model
+
+    def _take_frames(self, X: object) -> list[Atoms]:
+        kind, frames = take(X, self.kernel)
+        if not isinstance(frames, list):
+            raise InputError(f"SparseMEKRR needs frames, not {kind}; give frames")
+        return frames
+
+    def _features_of(self, frames: list[Atoms]) -> tuple[FrameFeatures, np.ndarray | None]:
+        """Return features of the layers side by side, and the network's energies (n,) in eV."""
+        from mekrr.features.extract import choose_device, gather
+
+        backbone = self._require_layers(self.layers_, frames)
+        features, network = gather(
+            backbone,
+            frames,
+            self.layers_,
+            energy=self.target_ == "delta",
+            batch_size=BATCH_SIZE,
+            device=choose_device(),
+            atoms=self.atoms,
+            source="frames",
+        )
+        return side_by_side([features[layer] for layer in self.layers_]), network
+
+    def _labels(self, frames: list[Atoms]) -> list[np.ndarray | None]:
+        """Return the forces (n, 3), eV/Å, of each frame that has such; none where none count."""
+        if not self.forces and self.force_atoms is None:
+            return [None for _ in frames]
+        forces = [check_forces(atoms, f"frame {k}") for k, atoms in enumerate(frames)]
+        if all(each is None for each in forces):
+            raise InputError(
+                "no frame has forces; give frames with forces in eV/Å, or forces=0 to fit to "
+                "energies alone"
+            )
+        if note := missing_forces(frames):
+            warnings.warn(note, DataWarning, stacklevel=5)
+        return forces
+
+    def _gathered(
+        self, frames: list[Atoms], forces: list[np.ndarray | None], layers: list[int]
+    ) -> tuple[dict[int, FrameFeatures], dict[int, FrameDirections], np.ndarray | None, np.ndarray]:
+        """Return features and their derivatives by layer, the network's own energies (n,) in eV,
+        and the derivatives (Σ q,) of the energy by the forces in eV/Å.
+        """
+        from mekrr.features.directions import directions_of, gather_directions
+        from mekrr.features.extract import choose_device, gather
+
+        backbone = self._require_layers(layers, frames)
+        labelled = list(zip(frames, forces, strict=True))
+        directions = [
+            np.zeros((0, len(atoms), 3))
+            if own is None
+            else directions_of(atoms, self.forces, self.force_atoms)
+            for atoms, own in labelled
+        ]
+        how: dict[str, Any] = {
+            "batch_size": BATCH_SIZE,
+            "device": choose_device(),
+            "atoms": self.atoms,
+            "source": "frames",
+        }
+        features, network = gather(backbone, frames, layers, **how)
+        derivatives = gather_directions(backbone, frames, directions, layers, **how)
+        slopes = [
+            -np.einsum("qna,na->q", v, own)
+            for v, own in zip(directions, forces, strict=True)
+            if own is not None
+        ]
+        return features, derivatives, network, np.concatenate([np.zeros(0), *slopes])
+
+    def _chosen_problem(
+        self,
+        frames: list[Atoms],
+        energy: np.ndarray,
+        split: np.ndarray,
+        network: np.ndarray | None,
+        isolated: Mapping[str, float],
+    ) -> Problem:
+        """Return what is learnt of energies (n,) in eV, and set ``target_``."""
+        numbers, train = numbers_of(frames), split == "train"
+
+        def problem(target: str) -> Problem:
+            return self._problem(numbers, energy, split, network, isolated, target).per_atom()
+
+        def left(problem: Problem) -> float:
+            return float(np.std(problem.target[train]))
+
+        if self.target != "auto":
+            self.target_ = self.target
+        elif network is None:
+            self.target_ = "energy"
+        else:
+            self.target_ = min(("energy", "delta"), key=lambda target: left(problem(target)))
+        return problem(self.target_)
+
+    def _open(self, views: list[tuple[int, ...]]) -> Open:
+        def given(value: float | None, otherwise: Iterable[float]) -> list[float]:
+            return list(otherwise) if value is None else [float(value)]
+
+        sigma = None if self.sigma_energy is None else 0.001 * self.sigma_energy
+        return Open(
+            views,
+            given(self.lengthscale, LENGTHSCALES),
+            [self.alpha],
+            [self.inducing],
+            given(sigma, SIGMAS_ENERGY),
+            given(self.regularisation, REGULARISATIONS),
+        )
+
+
+def _parts(split: np.ndarray) -> list[np.ndarray]:
+    """Return training and validation frames, or folds of the former without the latter."""
+    train, validation = np.flatnonzero(split == "train"), np.flatnonzero(split == "val")
+    if len(validation):
+        return [train, validation]
+    n = min(N_FOLDS, len(train))
+    return [part for part in np.array_split(train, n)]

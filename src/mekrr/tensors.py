@@ -118,12 +118,15 @@ class TensorFile:
     def read(self, name: str) -> np.ndarray:
         """A tensor as a read-only memory map; a DataError if the file lacks it."""
         entry = self._entry(name)
+        shape, dtype = tuple(entry["shape"]), DTYPES[entry["dtype"]]
+        if 0 in shape:  # no map is empty
+            return np.zeros(shape, dtype)
         return np.memmap(
             self._path,
-            dtype=DTYPES[entry["dtype"]],
+            dtype=dtype,
             mode="r",
             offset=self._begin + entry["data_offsets"][0],
-            shape=tuple(entry["shape"]),
+            shape=shape,
         )
 
     def blocks(self, name: str) -> Iterator[np.ndarray]:

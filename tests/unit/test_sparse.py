@@ -8,7 +8,7 @@ import tolerances as tol
 from toy import SPECIES, toy_features
 
 from mekrr.errors import JitterWarning, SolveError
-from mekrr.features.directions import FrameDirections
+from mekrr.features.directions_store import FrameDirections
 from mekrr.kernels.atom import KERNELS, RADIAL, Gaussian
 from mekrr.models.sparse.basis import Basis
 from mekrr.models.sparse.factor import Factor

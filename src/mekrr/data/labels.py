@@ -86,6 +86,24 @@ def missing_forces(frames: Sequence[Atoms]) -> str | None:
     return None
 
 
+def slopes_along(
+    directions: Sequence[np.ndarray], forces: Sequence[np.ndarray | None]
+) -> np.ndarray:
+    """Return the derivatives (Σ q,) in eV/Å of energies along directions, -F·v.
+
+    Parameters
+    ----------
+    directions : of each frame, (q, n, 3) unit vectors v.
+    forces : of each frame, (n, 3) in eV/Å; None for those that have no direction.
+    """
+    slopes = [
+        -np.einsum("qna,na->q", v, own)
+        for v, own in zip(directions, forces, strict=True)
+        if own is not None
+    ]
+    return np.concatenate([np.zeros(0), *slopes])
+
+
 def relabel(atoms: Atoms, energy_key: str | None, forces_key: str | None) -> None:
     """Take energy and forces from other keys of the file than ASE does.
 

@@ -13,78 +13,20 @@ along one, (F·v)², is on average |F|²/3n.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+import os
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from ase import Atoms
 
 from mekrr.backbones.base import Backbone
+from mekrr.environment import device_name
 from mekrr.features.atoms import selected
-from mekrr.features.extract import extract
+from mekrr.features.directions_store import FrameDirections, directions_writer
+from mekrr.features.extract import device_for, extract
 
 STEP = 0.01  # Å
-
-
-@dataclass(frozen=True)
-class FrameDirections:
-    """Derivatives of the features of several frames along directions of each.
-
-    Attributes
-    ----------
-    derivatives : (Σ q n, d) 1/Å: of each frame those of its q directions, of each of these the
-        rows of its n selected atoms.
-    counts : (n_frames,) int, directions of each frame.
-    n_atoms : (n_frames,) int, selected atoms of each frame.
-    network : (Σ q,) eV/Å, the derivatives of the network's own energy; None if it has none.
-    """
-
-    derivatives: np.ndarray
-    counts: np.ndarray
-    n_atoms: np.ndarray
-    network: np.ndarray | None
-
-    def __len__(self) -> int:
-        return len(self.counts)
-
-    @cached_property
-    def begins(self) -> np.ndarray:
-        """(n_frames,) the first of each frame's among all directions."""
-        return np.cumsum(self.counts) - self.counts
-
-    def of(self, frame: int) -> np.ndarray:
-        """Return the derivatives (q, n, d) of a frame."""
-        q, n = self.counts[frame], self.n_atoms[frame]
-        begin = self._rows[frame]
-        rows = self.derivatives[begin : begin + q * n]
-        return rows.reshape(q, n, self.derivatives.shape[1])
-
-    def select(self, frames: Sequence[int] | np.ndarray) -> FrameDirections:
-        """The given frames, in the given order."""
-        frames = np.asarray(frames, dtype=int)
-        sizes = self.counts * self.n_atoms
-        return FrameDirections(
-            self.derivatives[_joined(self._rows, sizes, frames)],
-            self.counts[frames],
-            self.n_atoms[frames],
-            None if self.network is None else self.network[self.places(frames)],
-        )
-
-    def places(self, frames: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Return the places of the given frames' directions among all."""
-        return _joined(self.begins, self.counts, np.asarray(frames, dtype=int))
-
-    @cached_property
-    def _rows(self) -> np.ndarray:
-        sizes = self.counts * self.n_atoms
-        return np.cumsum(sizes) - sizes
-
-
-def _joined(begins: np.ndarray, sizes: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    parts = [np.arange(begins[t], begins[t] + sizes[t]) for t in chosen]
-    return np.concatenate([np.zeros(0, dtype=int), *parts])
 
 
 def directions_of(atoms: Atoms, random: int, moved: str | Mapping | None) -> np.ndarray:
@@ -166,25 +108,87 @@ def gather_directions(
     masks = [selected(frame, atoms, source) for frame in frames]
     kept: dict[int, list[np.ndarray]] = {layer: [] for layer in layers}
     slopes: list[float] = []
-    displaced = _Displaced(frames, directions)
-    steps = [(t, step_of(v)) for t, of_frame in enumerate(directions) for v in of_frame]
-    places = iter(steps)
-    for plus, minus in _pairs(
-        extract(backbone, displaced, batch_size, device, layers, energy), displaced
-    ):
-        t, step = next(places)
+    found = _derivatives(backbone, frames, directions, masks, layers, batch_size, device, energy)
+    for derivatives, slope in found:
         for layer, parts in kept.items():
-            difference = plus[0][layer] - minus[0][layer]
-            parts.append(difference[masks[t]] / np.float32(2.0 * step))
-        if plus[1] is not None and minus[1] is not None:
-            slopes.append((plus[1] - minus[1]) / (2.0 * step))
+            parts.append(derivatives[layer])
+        if slope is not None:
+            slopes.append(slope)
     counts = np.array([len(v) for v in directions], dtype=int)
     n_atoms = np.array([int(mask.sum()) for mask in masks], dtype=int)
-    network = np.array(slopes) if len(slopes) == len(steps) and energy else None
+    network = np.array(slopes) if energy and backbone.has_energy else None
+    none = np.zeros((0, 0), dtype=np.float32)
     return {
-        layer: FrameDirections(np.concatenate(parts), counts, n_atoms, network)
+        layer: FrameDirections(np.concatenate(parts or [none]), counts, n_atoms, network)
         for layer, parts in kept.items()
     }
+
+
+def extract_directions_to(
+    path: str | os.PathLike,
+    backbone: Backbone,
+    frames: Sequence[Atoms],
+    directions: Sequence[np.ndarray],
+    layers: Sequence[int],
+    *,
+    batch_size: Mapping[str, int | str],
+    device: torch.device,
+    atoms: str | Mapping,
+    provenance: Mapping[str, str],
+    source: str,
+) -> None:
+    """Write what `gather_directions` returns to a file; memory holds a few batches.
+
+    To ``provenance`` comes the device that did the work.
+    """
+    masks = [selected(frame, atoms, source) for frame in frames]
+    device = device_for(backbone, device)
+    (first,) = extract(backbone, frames[:1], batch_size, device, layers, False)
+    with directions_writer(
+        path,
+        {layer: h.shape[1] for layer, h in first.layers.items()},  # also where no frame has any
+        directions,
+        np.array([int(mask.sum()) for mask in masks]),
+        has_energy=backbone.has_energy,
+        provenance={**provenance, "device": device_name(device)},
+    ) as writer:
+        for vectors in directions:
+            writer.append("vectors", vectors.reshape(-1, 3))
+        for derivatives, slope in _derivatives(
+            backbone, frames, directions, masks, layers, batch_size, device, True
+        ):
+            for layer, rows in derivatives.items():
+                writer.append(f"layer{layer}", rows)
+            if slope is not None:
+                writer.append("network", np.array([slope]))
+
+
+def _derivatives(
+    backbone: Backbone,
+    frames: Sequence[Atoms],
+    directions: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray],
+    layers: Sequence[int],
+    batch_size: Mapping[str, int | str],
+    device: torch.device,
+    energy: bool,
+) -> Iterator[tuple[dict[int, np.ndarray], float | None]]:
+    """Yield, direction after direction, derivatives (n, d) of the atoms of a mask by layer, and
+    that of the network's own energy in eV/Å, None without.
+    """
+    displaced = _Displaced(frames, directions)
+    if not len(displaced):
+        return
+    steps = ((t, step_of(v)) for t, of_frame in enumerate(directions) for v in of_frame)
+    batches = extract(backbone, displaced, batch_size, device, layers, energy)
+    for (plus, minus), (t, step) in zip(_pairs(batches, displaced), steps, strict=True):
+        derivatives = {
+            layer: (plus[0][layer] - minus[0][layer])[masks[t]] / np.float32(2.0 * step)
+            for layer in layers
+        }
+        up, down = plus[1], minus[1]
+        slope = None if up is None or down is None else (up - down) / (2.0 * step)
+        yield derivatives, slope
 
 
 def _pairs(batches, displaced):  # type: ignore[no-untyped-def]

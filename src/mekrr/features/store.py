@@ -125,33 +125,37 @@ def shard_bytes(offsets: Sequence[int], shard: int, n_shards: int) -> tuple[int,
 def merge_shards(path: str | os.PathLike, shards: Sequence[str | os.PathLike]) -> None:
     """Join the shards of one data set and backbone in order, a block at a time.
 
+    They are files of features, or of directions (`mekrr.features.directions_store`).
+
     Raises a DataError if they were made with different layers, weights or settings.
     """
     files = [TensorFile(shard) for shard in shards]
     records = [_provenance(file) for file in files]
     widths = [_widths(file) for file in files]
     for shard, record, width in zip(shards, records, widths, strict=True):
-        for key in ("backbone", "weights_sha256", "dtype", "atoms"):
+        for key in ("backbone", "weights_sha256", "dtype", "atoms", "directions"):
             if record.get(key) != records[0].get(key) or width != widths[0]:
                 raise DataError(
                     f"{shard}: made with other {key if width == widths[0] else 'layers'} than "
                     f"{shards[0]}; delete the shards and run again"
                 )
-    counts = np.concatenate([np.diff(file.read("pointer")) for file in files])
-    names = [name for name in files[0].names if name not in ("species", "pointer")]
-    with feature_writer(
-        path,
-        widths[0],
-        np.concatenate([file.read("species") for file in files]),
-        np.concatenate([[0], np.cumsum(counts)]),
-        has_energy="gnn_energy" in names,
-        dtype=records[0]["dtype"],
-        provenance=records[0] | {"device": ", ".join(sorted({r["device"] for r in records}))},
-    ) as writer:
-        for name in names:
+    layout: dict[str, tuple[tuple[int, ...], str]] = {}
+    for name in files[0].names:
+        parts = [file.read(name) for file in files]
+        layout[name] = ((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype.str)
+    counts = {}
+    if "pointer" in layout:  # a frame more than there are begins where the last one ends
+        counts["pointer"] = np.concatenate([np.diff(file.read("pointer")) for file in files])
+        layout["pointer"] = ((len(counts["pointer"]) + 1,), layout["pointer"][1])
+    record = records[0] | {"device": ", ".join(sorted({r["device"] for r in records}))}
+    with tensor_writer(path, layout, {"provenance": json.dumps(record)}) as writer:
+        for name, sizes in counts.items():
+            writer.write(name, np.concatenate([[0], np.cumsum(sizes)]))
+        rows = FeatureWriter(writer)
+        for name in (name for name in layout if name not in counts):
             for file in files:
-                for rows in file.blocks(name):
-                    writer.append(name, rows)
+                for block in file.blocks(name):
+                    rows.append(name, block)
 
 
 def join_frames(first: FrameFeatures, second: FrameFeatures) -> FrameFeatures:
@@ -178,11 +182,17 @@ def read_layer(path: str | os.PathLike, layer: int) -> FrameFeatures:
     Raises a DataError if the file is damaged or lacks the layer.
     """
     file = TensorFile(path)
+    features = layer_of(file, path, layer)
+    species, pointer = np.array(file.read("species")), np.array(file.read("pointer"))
+    return FrameFeatures(features, species, pointer)
+
+
+def layer_of(file: TensorFile, path: str | os.PathLike, layer: int) -> np.ndarray:
+    """Rows of one layer as a memory map; a DataError, opened by ``path``, without it."""
     if f"layer{layer}" not in file.names:
         stored = ", ".join(str(k) for k in sorted(_widths(file)))
         raise DataError(f"{path}: has no layer {layer}, only {stored}; choose `layers` among these")
-    species, pointer = np.array(file.read("species")), np.array(file.read("pointer"))
-    return FrameFeatures(file.read(f"layer{layer}"), species, pointer)
+    return file.read(f"layer{layer}")
 
 
 def stored_layers(path: str | os.PathLike) -> list[int]:

@@ -15,7 +15,7 @@ from ase.symbols import Symbols
 from sklearn.utils.validation import check_is_fitted
 
 from mekrr import environment
-from mekrr.data.labels import check_forces, missing_forces
+from mekrr.data.labels import check_forces, missing_forces, slopes_along
 from mekrr.data.references import Rule, require_usable
 from mekrr.errors import DataWarning, InputError
 from mekrr.models.file import read_model, write_model
@@ -32,14 +32,13 @@ from mekrr.models.problem import Problem
 from mekrr.models.sparse.fit import Data, Open, fit_sparse, side_by_side
 from mekrr.models.sparse.model import SparseModel
 from mekrr.models.sparse.record import SparseRecord
-from mekrr.models.sparse.select import N_FOLDS, REGULARISATIONS, SIGMAS_ENERGY
+from mekrr.models.sparse.select import LENGTHSCALES, N_FOLDS, REGULARISATIONS, SIGMAS_ENERGY
 
 if TYPE_CHECKING:
-    from mekrr.features.directions import FrameDirections
+    from mekrr.features.directions_store import FrameDirections
     from mekrr.features.store import FrameFeatures
     from mekrr.models.potentials.sparse import SparsePotential
 
-LENGTHSCALES = (1.0, 2.0, 4.0)  # in units of the coordinates
 BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
 
 
@@ -375,12 +374,7 @@ class SparseMEKRR(OnBackbone):
         }
         features, network = gather(backbone, frames, layers, **how)
         derivatives = gather_directions(backbone, frames, directions, layers, **how)
-        slopes = [
-            -np.einsum("qna,na->q", v, own)
-            for v, own in zip(directions, forces, strict=True)
-            if own is not None
-        ]
-        return features, derivatives, network, np.concatenate([np.zeros(0), *slopes])
+        return features, derivatives, network, slopes_along(directions, forces)
 
     def _chosen_problem(
         self,

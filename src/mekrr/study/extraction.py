@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from ase import Atoms
 
 from mekrr import environment
+from mekrr.backbones.base import Backbone
 from mekrr.backbones.load import load_backbone
 from mekrr.data.frames import load_frames
 from mekrr.data.references import species_of
@@ -42,18 +44,28 @@ def extract_shard(
     BackboneError
         If the backbone cannot be loaded, or does not know a species.
     """
+    network, chosen = opened_shard(frames, table, shard, backbone, source)
+    record = {"dtype": features["dtype"], "atoms": json.dumps(features["atoms"])}
+    how: dict[str, Any] = {"device": choose_device(), "source": source, **features}
+    extract_to(output, network, chosen, provenance=provenance_of(network, record), **how)
+
+
+def opened_shard(
+    frames: str | os.PathLike,
+    table: str | os.PathLike,
+    shard: tuple[int, int],
+    backbone: Mapping[str, Any],
+    source: str,
+) -> tuple[Backbone, list[Atoms]]:
+    """Return a backbone, and the frames of a shard, whose species it knows."""
     known = pd.read_csv(table)
     network = load_backbone(**backbone, species=species_of(known))
     chosen = load_frames(frames, *shard_bytes(known["offset"], *shard))
     network.check_species(chosen, source)
-    record = {
-        "backbone": network.name,
-        "weights_sha256": network.weights_sha256,
-        "dtype": features["dtype"],
-        "atoms": json.dumps(features["atoms"]),
-    }
-    provenance = environment.collect() | record
-    device = choose_device()
-    extract_to(
-        output, network, chosen, device=device, source=source, provenance=provenance, **features
-    )
+    return network, chosen
+
+
+def provenance_of(network: Backbone, record: Mapping[str, str]) -> dict[str, str]:
+    """Return what was made by a backbone is made with, with a record of the settings."""
+    weights = {"backbone": network.name, "weights_sha256": network.weights_sha256}
+    return environment.collect() | weights | dict(record)

@@ -20,7 +20,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mekrr.features.directions import FrameDirections
+from mekrr.features.directions_store import FrameDirections
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Radial
 from mekrr.models.sparse.distances import exponents, kernel_between

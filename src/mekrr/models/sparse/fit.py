@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from mekrr.features.directions import FrameDirections
+from mekrr.features.directions_store import FrameDirections
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import KERNELS, Radial
 from mekrr.models.sparse.basis import Basis

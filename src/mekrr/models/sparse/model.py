@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from mekrr.features.directions import FrameDirections
+from mekrr.features.directions_store import FrameDirections
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import KERNELS, Radial
 from mekrr.models.sparse.basis import Basis

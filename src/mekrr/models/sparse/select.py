@@ -20,6 +20,7 @@ import pandas as pd
 
 from mekrr.models.sparse.solve import Rows, coefficients_of, penalised
 
+LENGTHSCALES = (1.0, 2.0, 4.0)  # in units of the coordinates
 REGULARISATIONS = np.logspace(-2, 4, 7)  # λ, 1/eV²
 SIGMA_FORCE = 0.05  # eV/Å; λ and the weights of energies are relative to it
 SIGMAS_ENERGY = (0.0003, 0.001, 0.003)  # eV/atom

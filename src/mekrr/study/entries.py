@@ -82,6 +82,27 @@ class Entries:
         """Return the layers of a backbone that are fitted."""
         return self.config.backbones[wildcards.backbone].layers
 
+    def directions(self, wildcards: Any) -> dict[str, Any]:
+        """Return along what directions features are differentiated."""
+        given, dataset = self.config.sparse.directions, self._of_dataset(wildcards, "reactive")
+        return {
+            "random": given.random,
+            "moved": dataset.get("reactive") if given.reactive else None,
+        }
+
+    def derivatives(self, wildcards: Any) -> dict[str, Any]:
+        """Return what of features is differentiated, and how they are computed."""
+        features = {k: v for k, v in self.extraction().items() if k != "dtype"}
+        return {"layers": self.layers(wildcards), **features}
+
+    def sparse(self, wildcards: Any) -> dict[str, Any]:
+        """Return what decides a sparse model beside features and their derivatives."""
+        layers = self.layers(wildcards)
+        views = [layers]
+        if self.config.sparse.layers == "choose" and layers[1:]:
+            views = [*([layer] for layer in layers), layers]
+        return {"views": views, "inducing": self.config.sparse.inducing}
+
     def extraction(self) -> dict[str, Any]:
         """Return how features are computed, but for the size of shards, which changes nothing."""
         features = self.config.features.given()
@@ -159,6 +180,7 @@ class Entries:
                 for method, name in self.networks().items()
             },
             "gap": self.config.gap.given() if study.gap else None,
+            "sparse": self.config.sparse.given() if Targets(self.config).sparse else None,
         }
 
     def labels(self, title: str, wildcards: Any) -> dict[str, str]:

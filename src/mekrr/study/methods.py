@@ -22,8 +22,8 @@ class Method(Recipe):
 
     Attributes
     ----------
-    colour : in figures. Kernels on frozen features are blue and green, ridge regression orange,
-        trained networks red and brown: methods of one kind resemble each other.
+    colour : in figures. Kernels on frozen features are blue and green, sparse ones violet, ridge
+        regression orange, trained networks red and brown: methods of one kind resemble each other.
     label : as a reader should see it; by default the name.
     learning : whether learning curves on frozen features show it.
     """
@@ -39,13 +39,15 @@ class Method(Recipe):
 
     @property
     def steps(self) -> tuple[tuple[str, ...], str | None]:
-        """What a prediction needs of a frame, and the rule of the fit; None if that is free."""
+        """What a fit needs of a frame, and its rule; None if that is free."""
         if self.kind == "network":
             return ("features",), "train_network"
         if self.kind == "potential":
             return (), "fit_gap"
         if self.kind == "constant":
             return ((), "fit_mean") if self.baseline == "references" else (("features",), None)
+        if self.kind == "sparse":
+            return ("features", *(["directions"] if self.forces else [])), "fit_sparse"
         if self.kernel == "linear":
             return ("features",), "fit_baselines"
         return ("features", "kernels"), "fit_mekrr"
@@ -119,6 +121,25 @@ _TABLE = (
         kernel=PUBLISHED,
         form=EXTENSIVE,
     ),
+    *(
+        Method(
+            name=f"{prefix}MEKRR-sparse{'-forces' if forces else ''}",
+            colour=colour,
+            kind="sparse",
+            label=f"{sign}MEKRR sparse{' + forces' if forces else ''}",
+            baseline=baseline,
+            kernel=PUBLISHED,
+            alpha=1.0,
+            form=EXTENSIVE,
+            forces=forces,
+        )
+        for prefix, sign, baseline, forces, colour in (
+            ("", "", "references", False, "#a9a2d8"),
+            ("Delta-", "Δ-", "delta", False, "#7b68c8"),
+            ("", "", "references", True, "#5b3fa0"),
+            ("Delta-", "Δ-", "delta", True, "#33135c"),
+        )
+    ),
 )
 METHODS = {method.name: method for method in _TABLE}
 ORDER = tuple(METHODS)
@@ -133,10 +154,12 @@ def methods_of(job: str) -> list[Method]:
 
     "constants": to energies alone; of frozen features "baselines": ridge regression, and the
     untouched network; "mekrr": what needs kernels between atoms; "learning": those of learning
-    curves; "frozen": all of these; "ablation": those that are taken apart.
+    curves; "frozen": all of these; "ablation": those that are taken apart. "sparse": sparse models.
     """
     if job == "constants":
         return [m for m in _TABLE if m.kind == "constant" and m.baseline == "references"]
+    if job == "sparse":
+        return [m for m in _TABLE if m.kind == job]
     if job == "ablation":
         return [METHODS["MEKRR"], METHODS["MEKRR-alpha"]]
     frozen = [m for m in _TABLE if m.kind == "kernel" or m.baseline == "network"]

@@ -18,15 +18,17 @@ class Recipe:
     Attributes
     ----------
     name : in the CSV tables.
-    kind : what is fitted: "constant", "potential" (to frames themselves), "network", or "kernel".
+    kind : what is fitted: "constant", "potential" (to frames themselves), "network", "kernel", or
+        "sparse".
     baseline : what is known beforehand: "references", a network's energies ("network"), or both
         ("delta"); see `mekrr.models.problem`.
-    kernel : atom kernel, of kind "kernel" alone, as the rest but for ``model``.
+    kernel : atom kernel, of kinds "kernel" and "sparse", as the rest but for ``model``.
     alpha : α of the kernel, or `GRID`.
     criterion : what chooses, see `mekrr.models.select.Search`.
     by_species : whether each species has its own α.
     form : "intensive", as published, or "extensive", energies that add up over atoms; see
         `mekrr.models.mekrr.MEKRR`.
+    forces : whether forces are learnt beside energies, of kind "sparse" alone.
     model : class of `mekrr.models` that is fitted, of kind "constant" alone: the others have one.
     """
 
@@ -38,6 +40,7 @@ class Recipe:
     criterion: str = "validation"
     by_species: bool = False
     form: str = INTENSIVE
+    forces: bool = False
     model: str = "mekrr.models.constant.Constant"
 
 

@@ -72,6 +72,16 @@ class Targets:
         return self._without(self.config.ablation.skip) if self.config.ablation.seeds else []
 
     @property
+    def sparse(self) -> list[str]:
+        """Those with sparse models."""
+        return self._without(self.config.sparse.skip) if self.sparse_backbones else []
+
+    @property
+    def sparse_backbones(self) -> list[str]:
+        """Backbones on which these are fitted."""
+        return [b for b in self.config.study.backbones if b in self.config.sparse.backbones]
+
+    @property
     def surrogates(self) -> list[str]:
         """Those that this project made, by their recipes."""
         return [name for name in self.datasets if name in self.config.surrogates]
@@ -80,7 +90,8 @@ class Targets:
     def simulated(self) -> list[str]:
         """Those with molecular dynamics, if anything runs beside the true potential."""
         chosen = self.config.molecular_dynamics.datasets
-        return [d for d in chosen if d in self.datasets] if self.simulating[1:] else []
+        sparse = self.sparse if self.simulating_sparse else []
+        return [d for d in chosen if d in (self.datasets if self.simulating[1:] else sparse)]
 
     @property
     def in_blocks(self) -> list[str]:
@@ -180,8 +191,15 @@ class Targets:
 
     def feature_shards(self, wildcards: Any) -> list[str]:
         """Return the shards of a data set's features."""
+        return self._shards("features", wildcards)
+
+    def direction_shards(self, wildcards: Any) -> list[str]:
+        """Return the shards of derivatives of these features along directions."""
+        return self._shards("directions", wildcards)
+
+    def _shards(self, what: str, wildcards: Any) -> list[str]:
         n_shards = self.feature_parts(wildcards.dataset)
-        folder = f"results/features/{wildcards.dataset}/{wildcards.backbone}"
+        folder = f"results/{what}/{wildcards.dataset}/{wildcards.backbone}"
         return [f"{folder}/{k}-of-{n_shards}.safetensors" for k in range(n_shards)]
 
     def gram_blocks(self, wildcards: Any) -> list[str]:
@@ -211,31 +229,55 @@ class Targets:
         folder = "results/fits/{dataset}/{strategy}-{seed}"
         return [path for fit in fits for path in self.splits(f"{folder}/{fit}{table}.csv")]
 
+    def sparse_fits(self, table: str) -> list[str]:
+        """Return one table of every fit of sparse models on a data set."""
+        folder = "results/fits/{dataset}/{strategy}-{seed}"
+        backbones = self.sparse_backbones
+        return [p for b in backbones for p in self.splits(f"{folder}/{b}/sparse.{table}.csv")]
+
     def all_fits(self, table: str) -> list[str]:
-        """Return the same of every data set."""
-        return self.of_datasets(self.fits(table), self.datasets)
+        """Return one table of every fit of the study."""
+        return self._fits_on(self.datasets, table)
+
+    def _fits_on(self, datasets: Sequence[str], table: str) -> list[str]:
+        return self._filled_in(self.fits(table), self.sparse_fits(table), datasets)
 
     def of_datasets(self, patterns: Iterable[str], datasets: Iterable[str]) -> list[str]:
         """Return every pattern for every data set."""
         datasets = list(datasets)
         return [pattern.replace("{dataset}", d) for pattern in patterns for d in datasets]
 
+    def _filled_in(
+        self, patterns: Iterable[str], sparse: Iterable[str], datasets: Sequence[str]
+    ) -> list[str]:
+        """Return every pattern for every data set, and those of sparse models where these are."""
+        with_sparse = [d for d in datasets if d in self.sparse]
+        return [*self.of_datasets(patterns, datasets), *self.of_datasets(sparse, with_sparse)]
+
     def smoke(self) -> list[str]:
         """Return predictions of every fit on the first split of the first data set."""
         study = self.config.study
         split = f"{study.splits[0]}-{study.seeds[0]}"
-        paths = self.of_datasets(self.fits("predictions"), study.datasets[:1])
+        paths = self._fits_on(study.datasets[:1], "predictions")
         return [path for path in paths if split in path.split("/")]
 
     def forces(self) -> list[str]:
         """Return the errors of forces of every fit whose forces are compared."""
         models = [*self.fitted, *self.config.study.backbones]
-        patterns = [
-            f"results/forces/{{dataset}}/{split}-{seed}/{model}.csv"
-            for split, seed in self.of_forces
-            for model in models
-        ]
-        return self.of_datasets(patterns, self.datasets)
+        everywhere, sparse = (
+            [
+                f"results/forces/{{dataset}}/{split}-{seed}/{model}.csv"
+                for split, seed in self.of_forces
+                for model in some
+            ]
+            for some in (models, self.sparse_models)
+        )
+        return self._filled_in(everywhere, sparse, self.datasets)
+
+    @property
+    def sparse_models(self) -> list[str]:
+        """Sparse models of each backbone, as names of files."""
+        return [f"{backbone}/sparse" for backbone in self.sparse_backbones]
 
     @property
     def of_forces(self) -> list[tuple[str, int]]:
@@ -267,13 +309,13 @@ class Targets:
                 f"results/transfer/{source}-to-{target}/{{strategy}}-{{seed}}/{{model}}"
                 ".predictions.csv"
             )
-            for model in models
+            for model in [*models, *(self.sparse_models if source in self.sparse else [])]
         ]
 
     def transfer_choices(self) -> list[str]:
         """Return choices of the fits on every source."""
         sources = dict.fromkeys(source for source, _ in self.transfers)
-        return self.of_datasets(self.fits("choices"), sources)
+        return self._fits_on(list(sources), "choices")
 
     def learning_curves(self) -> list[str]:
         """Return test errors of every fit against the number of training frames.
@@ -283,8 +325,11 @@ class Targets:
         study = self.config.study
         paths = self.first_split("results/learning/{dataset}/{strategy}-{seed}/{model}.csv")
         models = [*study.backbones, *study.networks]
-        patterns = [path.replace("{model}", model) for path in paths for model in models]
-        return self.of_datasets(patterns, self.learning)
+        everywhere, sparse = (
+            [path.replace("{model}", model) for path in paths for model in some]
+            for some in (models, self.sparse_models)
+        )
+        return self._filled_in(everywhere, sparse, self.learning)
 
     def network_tables(self, table: str) -> list[str]:
         """Return one table of every training on a data set: history or costs."""
@@ -298,7 +343,7 @@ class Targets:
         """Return what a prediction costs with every fit whose job measures that."""
         gap = self.splits("results/fits/{dataset}/{strategy}-{seed}/gap-soap/costs.csv")
         patterns = [*self.network_tables("costs"), *(gap if self.config.study.gap else [])]
-        return self.of_datasets(patterns, self.datasets)
+        return self._filled_in(patterns, self.sparse_fits("costs"), self.datasets)
 
     def forces_file(self, wildcards: Any) -> list[str]:
         """Return the frames of the data set that is fitted, where a network learns forces."""
@@ -355,20 +400,41 @@ class Targets:
             *(["gap-soap"] if study.gap and potential else []),
         ]
 
-    def molecular_dynamics(self, table: str) -> list[str]:
-        """Return one table of all that runs: log, errors or bonds."""
-        (split, *_) = self.first_split("{strategy}-{seed}")
-        folder = f"results/molecular_dynamics/{{dataset}}/{split}/{{ensemble}}"
-        return [f"{folder}/{name}.{table}.csv" for name in self.simulating]
+    @property
+    def simulating_sparse(self) -> list[str]:
+        """What runs beside, where there are sparse models."""
+        config = self.config.molecular_dynamics
+        chosen = any(METHODS[name].kind == "sparse" for name in config.methods)
+        backbones = [b for b in self.sparse_backbones if chosen and b in config.backbones]
+        return [f"{backbone}/sparse" for backbone in backbones]
+
+    def molecular_dynamics(self, wildcards: Any) -> dict[str, list[str]]:
+        """Return the tables of all that runs on a data set in an ensemble, by name."""
+        names = {"logs": "log", "errors": "errors", "bonds": "bonds"}
+        return {
+            name: [
+                path.replace("{ensemble}", wildcards.ensemble)
+                for path in self._dynamics(table, [wildcards.dataset])
+            ]
+            for name, table in names.items()
+        }
 
     def all_molecular_dynamics(self, table: str) -> list[str]:
-        """Return the same of every data set and ensemble."""
-        patterns = [
+        """Return one table (log, errors, bonds) of all that runs on any data set."""
+        return [
             path.replace("{ensemble}", ensemble)
             for ensemble in self.config.molecular_dynamics.ensembles
-            for path in self.molecular_dynamics(table)
+            for path in self._dynamics(table, self.simulated)
         ]
-        return self.of_datasets(patterns, self.simulated)
+
+    def _dynamics(self, table: str, datasets: Sequence[str]) -> list[str]:
+        (split, *_) = self.first_split("{strategy}-{seed}")
+        folder = f"results/molecular_dynamics/{{dataset}}/{split}/{{ensemble}}"
+        everywhere, sparse = (
+            [f"{folder}/{name}.{table}.csv" for name in names]
+            for names in (self.simulating, self.simulating_sparse)
+        )
+        return self._filled_in(everywhere, sparse, datasets)
 
     # Tables and figures.
 
@@ -447,6 +513,12 @@ class Targets:
                     made += [_benchmark("gram_block", *place, b) for b in self._blocks(dataset)]
                     made.append(_benchmark("merge_gram", *place))
                 made += [_benchmark(rule, *place) for rule in ("fit_baselines", "fit_mekrr")]
+            if dataset in self.sparse and backbone in self.sparse_backbones:
+                made += [
+                    _benchmark("extract_directions", dataset, "", backbone, f"{k}-of-{n_shards}")
+                    for k in range(n_shards)
+                ]
+                made += [_benchmark("fit_sparse", dataset, split, backbone) for split in splits]
         for network in study.networks:
             made.append(_benchmark("trunk", dataset, "", network))
             made += [_benchmark("train_network", dataset, split, network) for split in splits]

@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_
 from mekrr.backbones.entry import Sha256
 from mekrr.choices import REFERENCES
 from mekrr.closed import Chosen, Closed, Maybe, OneOf, Symbol, Text, fault, validator
+from mekrr.features.rule import AtomRule
 from mekrr.study.config.types import (
     CollectiveVariable,
     DataDownload,
@@ -166,6 +167,11 @@ class Dataset(Closed):
         "stretch of D2 does. Default: the start of the longest run",
     )
     event: Maybe[Event] = None
+    reactive: Maybe[AtomRule] = Field(
+        None,
+        description="atoms of which, with `sparse.directions.reactive`, all components of the "
+        "forces are learnt, such as those of the adsorbate",
+    )
 
     @field_validator("energy_range", "runs")
     @classmethod

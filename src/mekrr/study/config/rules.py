@@ -33,9 +33,10 @@ def _check_references(config: StudyConfig) -> None:
     _require_known("study.networks", study.networks, config.networks, "networks")
     of_pairs = [name for pair in study.transfer for name in pair]
     _require_known("study.transfer", of_pairs, config.datasets, "datasets")
-    for part in ("learning", "ablation", "heatmap"):
+    for part in ("learning", "ablation", "heatmap", "sparse"):
         skipped = getattr(config, part).skip
         _require_known(f"{part}.skip", skipped, config.datasets, "datasets")
+    _require_known("sparse.backbones", config.sparse.backbones, config.backbones, "backbones")
     dynamics = config.molecular_dynamics
     for part in ("datasets", "backbones"):
         names, entries = getattr(dynamics, part), getattr(config, part)

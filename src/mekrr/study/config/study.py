@@ -14,6 +14,7 @@ from mekrr.kernels.atom import RADIAL
 from mekrr.study.config.datasets import Dataset
 from mekrr.study.config.molecular_dynamics import MolecularDynamics
 from mekrr.study.config.networks import Network, Training
+from mekrr.study.config.sparse import Sparse
 from mekrr.study.config.surrogates import Surrogate
 from mekrr.study.config.types import Name, Positive, Strategy
 
@@ -270,6 +271,7 @@ class StudyConfig(Closed):
         description="how networks are trained unless their entry says otherwise, see below"
     )
     gap: Gap = Field(description="settings of GAP-SOAP, see below")
+    sparse: Sparse
     tables: Tables
     forces: Forces
     learning: Learning

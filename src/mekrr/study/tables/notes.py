@@ -42,8 +42,8 @@ def same_dataset_notes(
     )
     forces = (
         f"Errors of forces are those of all components on {which}; by species, and as the mean "
-        "over the species, they are in the CSV file. Where no weight of forces is stated, a "
-        "method has learnt energies alone."
+        "over the species, they are in the CSV file. Where neither a weight of forces nor their "
+        "directions are stated, a method has learnt energies alone."
     )
     return [
         f"{_READING} The paper divides frames at random.",
@@ -81,7 +81,8 @@ def effort(settings: Mapping) -> list[str]:
     Parameters
     ----------
     settings : ``every``, of the study; ``networks``, from each method to its settings of
-        training; ``gap``, settings of GAP-SOAP or None if it was not fitted.
+        training; ``gap`` and ``sparse``, settings of GAP-SOAP and of sparse models, None if these
+        were not fitted.
     """
     notes = []
     if settings["every"] > 1:
@@ -98,6 +99,15 @@ def effort(settings: Mapping) -> list[str]:
         notes.append(
             "GAP-SOAP: n_max {n_max}, l_max {l_max}, {n_sparse} representative atoms of each "
             "species; the paper's had 12, 6 and 1,000.".format(**settings["gap"])
+        )
+    if settings["sparse"]:
+        sparse, directions = settings["sparse"], settings["sparse"]["directions"]
+        and_all = (
+            " and all components of the forces on reactive atoms" if directions["reactive"] else ""
+        )
+        notes.append(
+            f"Sparse models: {sparse['inducing']} inducing atoms at most; with forces: "
+            f"{directions['random']} random directions of each frame{and_all}."
         )
     return notes
 

@@ -18,6 +18,7 @@ from mekrr.kernels.training import training_gram
 from mekrr.models.constant import Constant
 from mekrr.models.kernel import KernelModel
 from mekrr.models.problem import Problem
+from mekrr.study.experiments.baselines import by_baseline
 from mekrr.study.experiments.fits import (
     Fit,
     Grid,
@@ -147,20 +148,6 @@ class Models(Kind):
         if len(kept) == len(self._columns):
             return self._stored
         return {layer: gram.columns(kept) for layer, gram in self._stored.items()}
-
-
-def by_baseline(
-    problem: Problem, energy: np.ndarray | None, rule: Rule, source: str
-) -> dict[str, Problem]:
-    """Return a problem beyond each baseline, see `mekrr.study.recipes.Recipe`.
-
-    ``energy`` (n_frames,) in eV is the backbone's own; None, and there are references only.
-    """
-    problems = {"references": problem}
-    if energy is not None:
-        problems["network"] = problem.beyond_network(energy)
-        problems["delta"] = problem.beyond(energy, rule, source)
-    return problems
 
 
 def fit_again(

@@ -8,9 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mekrr.backbones.base import Backbone
-from mekrr.backbones.load import load_backbone
 from mekrr.choices import EXTENSIVE
-from mekrr.data.references import species_of
 from mekrr.features.extract import choose_device, device_for
 from mekrr.features.store import FrameFeatures, read_gnn_energy, read_layer
 from mekrr.kernels.atom import KERNELS
@@ -22,8 +20,10 @@ from mekrr.models.potentials.base import Potential
 from mekrr.models.potentials.baseline import Baseline
 from mekrr.models.potentials.kernel import KernelPotential
 from mekrr.models.problem import Problem
+from mekrr.study.experiments.baselines import by_baseline
 from mekrr.study.experiments.fits import Fit, read_alpha
-from mekrr.study.experiments.kinds.kernel import Models, by_baseline
+from mekrr.study.experiments.kinds.kernel import Models
+from mekrr.study.experiments.potentials.backbones import backbone_of
 from mekrr.study.recipes import Recipe, recipes_from
 
 
@@ -38,7 +38,7 @@ def potentials(step, problem: Problem) -> Iterator[tuple[str, Potential]]:
         choices,
         {layer: read_layer(file, layer) for layer in layers},
         recipes_from(params.methods),
-        _backbone(step, problem),
+        backbone_of(step, problem),
         params.atoms,
         step.threads,
     )
@@ -51,7 +51,7 @@ def of_fit(step, kind: Models, problem: Problem, fit: Fit) -> Iterator[tuple[str
         fit.choices,
         kind.features,
         kind.methods,
-        _backbone(step, problem),
+        backbone_of(step, problem),
         step.params.atoms,
         step.threads,
     )
@@ -106,12 +106,3 @@ def with_choices(
             device=device,
         )
         yield method.name, potential
-
-
-def _backbone(step, problem: Problem) -> Backbone:
-    return load_backbone(
-        step.wildcards.backbone,
-        **step.params.backbone,
-        weights=next(iter(step.input.weights), None),
-        species=species_of(problem.frames),
-    )

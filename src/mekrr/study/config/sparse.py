@@ -1,0 +1,42 @@
+"""The section of sparse models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mekrr.closed import Closed, Unique
+from mekrr.models.limits import LARGEST_INDUCING, MOST_DIRECTIONS
+from mekrr.study.config.types import Name
+
+
+class Directions(Closed):
+    """Along what the forces of a frame are learnt."""
+
+    random: Annotated[int, Field(ge=1, le=MOST_DIRECTIONS)] = Field(
+        description="random directions of each frame with forces, along which these are learnt; "
+        "two forward passes each"
+    )
+    reactive: bool = Field(
+        description="whether all components of the forces on a data set's `reactive` atoms are "
+        "learnt too"
+    )
+
+
+class Sparse(Closed):
+    """Sums over few inducing atoms, learnt from energies, and from forces along directions."""
+
+    backbones: Unique[Name] = Field(
+        description="backbones on which sparse models are fitted, of those in the study; `[]`: no "
+        "sparse models"
+    )
+    skip: Unique[Name] = Field(description="data sets without sparse models")
+    directions: Directions
+    layers: Literal["together", "choose"] = Field(
+        description="the features of a backbone's `layers` side by side, or what validation "
+        "chooses: each of them, or all side by side"
+    )
+    inducing: Annotated[int, Field(ge=1, le=LARGEST_INDUCING)] = Field(
+        description="inducing atoms at most; fewer where these tell of all others"
+    )

@@ -1,0 +1,244 @@
+"""Sparse models on features of a frozen backbone, learnt from energies, and from forces.
+
+What `mekrr.SparseMEKRR` leaves open is chosen on validation frames, as there.
+
+Tables
+------
+As in `mekrr.study.experiments.fits`, but for
+
+choices : method, backbone, layers (side by side, as "1+2"), alpha, regularisation, lengthscale,
+    inducing (atoms), sigma_energy (meV/atom), validation_rmse (meV/atom), validation_force_rmse
+    (of derivatives along directions, meV/Å), chosen
+sweep : method, backbone, layers, lengthscale, alpha, inducing, sigma_energy, regularisation, rmse
+    (validation, meV/atom), force_rmse (meV/Å), criterion
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from mekrr.data.frames import load_frames
+from mekrr.data.labels import forces_of, slopes_along
+from mekrr.data.references import Rule
+from mekrr.features.directions_store import FrameDirections, read_directions, read_vectors
+from mekrr.features.store import FrameFeatures, read_gnn_energy, read_layer
+from mekrr.models.problem import Problem
+from mekrr.models.sparse.fit import Data, Fitted, Open, fit_sparse, side_by_side
+from mekrr.models.sparse.select import LENGTHSCALES, REGULARISATIONS, SIGMAS_ENERGY
+from mekrr.study.experiments.baselines import by_baseline
+from mekrr.study.experiments.fits import Fit, join, predictions
+from mekrr.study.experiments.kinds import Kind
+from mekrr.study.experiments.transfer import Transfer, on_destination
+from mekrr.study.recipes import Recipe, recipes_from
+
+METRIC, WAY = "whitened", "cholesky"  # as `mekrr.SparseMEKRR` has them
+BLOCK = 32  # frames that are predicted at once
+SWEEP = {"n": "inducing", "energy": "rmse", "force": "force_rmse"}  # names in the table
+MILLI = ("sigma_energy", "rmse", "force_rmse")  # in meV there
+
+
+class Models(Kind):
+    """Sparse models on features of one backbone.
+
+    Parameters
+    ----------
+    methods : those to be fitted.
+    features, directions : per layer, of all frames.
+    energy : (n_frames,) the backbone's own energies in eV; None if it has none.
+    slope : (n_directions,) derivatives of the energy by the frames' forces, eV/Å.
+    views : layers that may stand side by side. inducing : most inducing atoms.
+    rule : of references. names : data set and backbone.
+
+    Attributes
+    ----------
+    fitted : by method, what was fitted last, and to what.
+    """
+
+    def __init__(
+        self,
+        methods: Sequence[Recipe],
+        features: Mapping[int, FrameFeatures],
+        directions: Mapping[int, FrameDirections],
+        energy: np.ndarray | None,
+        slope: np.ndarray,
+        views: Sequence[Sequence[int]],
+        inducing: int,
+        rule: Rule,
+        names: tuple[str, str],
+    ):
+        self.methods, self._features, self._directions = methods, features, directions
+        self._energy, self._slope = energy, slope
+        self._views, self._inducing = [tuple(view) for view in views], inducing
+        self._rule, (self._dataset, self._backbone) = rule, names
+        self.fitted: dict[str, tuple[Problem, Fitted]] = {}
+
+    @classmethod
+    def open(cls, step) -> Models:
+        return cls._opened(step, step.input.features, step.wildcards.dataset)
+
+    @classmethod
+    def _opened(cls, step, features: str | os.PathLike, dataset: str) -> Models:
+        params, directions = step.params, step.input.directions
+        layers = sorted({layer for view in params.sparse["views"] for layer in view})
+        forces = [forces_of(atoms) for atoms in load_frames(step.input.frames)]
+        return cls(
+            recipes_from(params.methods),
+            {layer: read_layer(features, layer) for layer in layers},
+            {layer: read_directions(directions, layer) for layer in layers},
+            read_gnn_energy(features),
+            slopes_along(read_vectors(directions), forces),
+            **params.sparse,
+            rule=params.reference_energy,
+            names=(dataset, step.wildcards.backbone),
+        )
+
+    def fit(self, problem: Problem) -> Fit:
+        self.fitted, fits = {}, []
+        for method, own in self._problems(problem):
+            assert method.alpha is not None  # that of a sparse model is given
+            options = Open(
+                self._views,
+                LENGTHSCALES,
+                [method.alpha],
+                [self._inducing],
+                SIGMAS_ENERGY,
+                list(REGULARISATIONS),
+            )
+            fitted = self._fit(own, method, options)
+            self.fitted[method.name] = own, fitted
+            fits.append(self._tables(own, method, fitted))
+        return join(fits)
+
+    def fit_again(self, problem: Problem, choices: pd.DataFrame) -> None:
+        """Fit with choices that were made, a table of them; what is fitted is in ``fitted``."""
+        rows = choices.set_index("method").to_dict("index")
+        self.fitted = {
+            method.name: (own, self._fit(own, method, _chosen(rows[method.name])))
+            for method, own in self._problems(problem)
+        }
+
+    def _problems(self, problem: Problem) -> Iterator[tuple[Recipe, Problem]]:
+        """Yield what each method learns; those whose baseline or forces lack are left out."""
+        known = by_baseline(problem, self._energy, self._rule, self._dataset)
+        counts = next(iter(self._directions.values())).counts
+        has_forces = counts[problem.members("train")].any()
+        for method in self.methods:
+            if method.baseline in known and (has_forces or not method.forces):
+                yield method, known[method.baseline].per_atom()
+
+    def _fit(self, problem: Problem, method: Recipe, options: Open) -> Fitted:
+        directions, slope = self._directions, self._slope
+        if not method.forces:
+            directions = {layer: _without(each) for layer, each in directions.items()}
+            slope = slope[:0]
+        elif method.baseline == "delta":
+            network = next(iter(directions.values())).network
+            assert network is not None  # as its energy is known
+            slope = slope - network
+        parts = [problem.members("train"), problem.members("val")]
+        n_atoms, residual = problem.n_atoms, problem.residual
+        data = Data(self._features, directions, residual, slope, n_atoms, parts, True)
+        return fit_sparse(data, method.kernel, METRIC, WAY, options)
+
+    def _tables(self, problem: Problem, method: Recipe, fitted: Fitted) -> Fit:
+        names = {"method": method.name, "backbone": self._backbone}
+        frames = np.arange(len(problem.split))
+        begin = time.process_time()
+        residual = _energies(fitted, self._features, frames)
+        seconds = (time.process_time() - begin) / len(frames)
+        std = _stds(fitted, self._features, problem.n_atoms)
+        sweep = fitted.sweep.rename(columns=SWEEP).assign(**names)
+        sweep[[*MILLI]] *= 1000.0
+        opening = [*names, "layers", "lengthscale", "alpha", "inducing", "sigma_energy"]
+        return Fit(
+            predictions(problem, method.name, self._backbone, None, residual, std),
+            pd.DataFrame([names | _choice_columns(fitted)]),
+            sweep[[*opening, "regularisation", "rmse", "force_rmse", "criterion"]],
+            costs=pd.DataFrame([names | {"prediction_seconds": seconds}]),
+        )
+
+    @classmethod
+    def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
+        """Fit anew on the origin with its choices, and predict."""
+        files, backbone = step.input.features, step.wildcards.backbone
+        name, rule = transfer.names[0], transfer.rule
+        kind = cls._opened(step, files[0], name)
+        choices = pd.concat([pd.read_csv(path) for path in step.input.choices])
+        kind.fit_again(transfer.origin.with_references(rule, name), choices)
+        energies = [read_gnn_energy(file) for file in files]
+        energy = None if energies[0] is None else transfer.of_both(*energies)
+        known = by_baseline(transfer.problem(), energy, rule, name)
+        test, tables = transfer.destination.members("test"), []
+        for method in kind.methods:
+            if method.name not in kind.fitted:
+                continue
+            _, fitted = kind.fitted[method.name]
+            problem = known[method.baseline].per_atom().part("test")
+            features = {layer: read_layer(files[1], layer).select(test) for layer in fitted.layers}
+            residual = _energies(fitted, features, np.arange(len(test)))
+            std = _stds(fitted, features, problem.n_atoms)
+            tables.append(predictions(problem, method.name, backbone, None, residual, std))
+        return on_destination(pd.concat(tables, ignore_index=True))
+
+
+def _without(directions: FrameDirections) -> FrameDirections:
+    """Return the same frames without directions."""
+    counts = np.zeros_like(directions.counts)
+    return replace(directions, derivatives=directions.derivatives[:0], counts=counts, network=None)
+
+
+def _energies(
+    fitted: Fitted, features: Mapping[int, FrameFeatures], frames: np.ndarray
+) -> np.ndarray:
+    """Return residual energies (n,) in eV of some frames, a few of which are in memory at once."""
+    blocks = np.array_split(frames, -(-len(frames) // BLOCK))
+    return np.concatenate([fitted.model.energies(_view(fitted, features, b)) for b in blocks])
+
+
+def _stds(fitted: Fitted, features: Mapping[int, FrameFeatures], n_atoms: np.ndarray) -> np.ndarray:
+    """Return standard deviations (n_frames,) of the energies in eV."""
+    variances = []
+    for t, size in enumerate(n_atoms.tolist()):
+        one = _view(fitted, features, [t])
+        variances.append(fitted.model.energy_variance(one.features, one.species, size))
+    return np.sqrt(variances)
+
+
+def _view(
+    fitted: Fitted, features: Mapping[int, FrameFeatures], frames: Sequence[int] | np.ndarray
+) -> FrameFeatures:
+    return side_by_side([features[layer].select(frames) for layer in fitted.layers])
+
+
+def _choice_columns(fitted: Fitted) -> dict[str, object]:
+    """Return the cells of the table of choices; `_chosen` reads them."""
+    basis, choice = fitted.model.basis, fitted.choice
+    return {
+        "layers": "+".join(map(str, fitted.layers)),
+        "alpha": basis.alpha,
+        "regularisation": choice.regularisation,
+        "lengthscale": basis.kernel.lengthscale,
+        "inducing": choice.n,
+        "sigma_energy": 1000.0 * choice.sigma_energy,
+        "validation_rmse": 1000.0 * choice.energy,
+        "validation_force_rmse": 1000.0 * choice.force,
+        "chosen": True,
+    }
+
+
+def _chosen(row: Mapping) -> Open:
+    """Return what a row of the table of choices leaves open: one value of each."""
+    return Open(
+        [tuple(map(int, str(row["layers"]).split("+")))],
+        [float(row["lengthscale"])],
+        [float(row["alpha"])],
+        [int(row["inducing"])],
+        [float(row["sigma_energy"]) / 1000.0],
+        [float(row["regularisation"])],
+    )

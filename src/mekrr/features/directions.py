@@ -15,6 +15,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import overload
 
 import numpy as np
 import torch
@@ -24,9 +26,9 @@ from mekrr.backbones.base import Backbone
 from mekrr.environment import device_name
 from mekrr.features.atoms import selected
 from mekrr.features.directions_store import FrameDirections, directions_writer
-from mekrr.features.extract import device_for, extract
+from mekrr.features.extract import Batch, device_for, extract
 
-STEP = 0.01  # Å
+STEP = 0.0025  # Å; float32 networks lose more to rounding below, more to curvature above
 
 
 def directions_of(atoms: Atoms, random: int, moved: str | Mapping | None) -> np.ndarray:
@@ -63,25 +65,26 @@ def step_of(direction: np.ndarray) -> float:
 
 
 class _Displaced(Sequence[Atoms]):
-    """Each frame after a step along, and one against, each of its directions; made when asked."""
+    """Each frame after a step along, then against, each of its directions; made when asked for."""
 
     def __init__(self, frames: Sequence[Atoms], directions: Sequence[np.ndarray]):
         self._frames, self._directions = frames, directions
-        counts = [2 * len(v) for v in directions]
-        self._begins = np.cumsum([0, *counts])
+        self._begins = np.cumsum([0, *(2 * len(v) for v in directions)])
 
     def __len__(self) -> int:
         return int(self._begins[-1])
 
-    def __getitem__(self, index):  # type: ignore[override, no-untyped-def]
+    @overload
+    def __getitem__(self, index: int) -> Atoms: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Atoms]: ...
+    def __getitem__(self, index: int | slice) -> Atoms | list[Atoms]:
         if isinstance(index, slice):
             return [self[k] for k in range(*index.indices(len(self)))]
         t = int(np.searchsorted(self._begins, index, side="right")) - 1
         place, against = divmod(index - int(self._begins[t]), 2)
         v = self._directions[t][place]
         moved = self._frames[t].copy()
-        moved.info = {key: v for key, v in moved.info.items() if key == "frame"}
-        moved.calc = None
         moved.positions += (-1.0 if against else 1.0) * step_of(v) * v
         return moved
 
@@ -96,30 +99,32 @@ def gather_directions(
     device: torch.device,
     atoms: str | Mapping,
     source: str,
-    energy: bool = True,
 ) -> dict[int, FrameDirections]:
     """Return derivatives of features (float32) by layer along ``directions`` of each frame.
 
     Parameters
     ----------
     directions : of each frame, (q, n, 3) unit vectors.
-    layers, energy, others : as for `mekrr.features.extract.gather`.
+    layers, others : as for `mekrr.features.extract.gather`.
     """
     masks = [selected(frame, atoms, source) for frame in frames]
-    kept: dict[int, list[np.ndarray]] = {layer: [] for layer in layers}
-    slopes: list[float] = []
-    found = _derivatives(backbone, frames, directions, masks, layers, batch_size, device, energy)
-    for derivatives, slope in found:
-        for layer, parts in kept.items():
-            parts.append(derivatives[layer])
-        if slope is not None:
-            slopes.append(slope)
     counts = np.array([len(v) for v in directions], dtype=int)
     n_atoms = np.array([int(mask.sum()) for mask in masks], dtype=int)
-    network = np.array(slopes) if energy and backbone.has_energy else None
-    none = np.zeros((0, 0), dtype=np.float32)
+    kept: dict[int, list[np.ndarray]] = {layer: [] for layer in layers}
+    network: list[np.ndarray] = []
+    for one in _derivatives(backbone, frames, directions, masks, layers, batch_size, device):
+        for layer, parts in kept.items():
+            parts.append(one.layers[layer])
+        if one.energy is not None:
+            network.append(one.energy)
+    own = np.concatenate([np.zeros(0), *network]) if backbone.has_energy else None
     return {
-        layer: FrameDirections(np.concatenate(parts or [none]), counts, n_atoms, network)
+        layer: FrameDirections(
+            np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32),
+            counts,
+            n_atoms,
+            own,
+        )
         for layer, parts in kept.items()
     }
 
@@ -154,13 +159,11 @@ def extract_directions_to(
     ) as writer:
         for vectors in directions:
             writer.append("vectors", vectors.reshape(-1, 3))
-        for derivatives, slope in _derivatives(
-            backbone, frames, directions, masks, layers, batch_size, device, True
-        ):
-            for layer, rows in derivatives.items():
+        for one in _derivatives(backbone, frames, directions, masks, layers, batch_size, device):
+            for layer, rows in one.layers.items():
                 writer.append(f"layer{layer}", rows)
-            if slope is not None:
-                writer.append("network", np.array([slope]))
+            if one.energy is not None:
+                writer.append("network", one.energy)
 
 
 def _derivatives(
@@ -171,41 +174,36 @@ def _derivatives(
     layers: Sequence[int],
     batch_size: Mapping[str, int | str],
     device: torch.device,
-    energy: bool,
-) -> Iterator[tuple[dict[int, np.ndarray], float | None]]:
-    """Yield, direction after direction, derivatives (n, d) of the atoms of a mask by layer, and
-    that of the network's own energy in eV/Å, None without.
+) -> Iterator[Batch]:
+    """Yield derivatives along one direction after another, as if they were outputs of a frame.
+
+    ``masks`` are those of the selected atoms, the others parameters of `gather_directions`.
     """
-    displaced = _Displaced(frames, directions)
-    if not len(displaced):
+    counts = [len(v) for v in directions]
+    owner = np.repeat(np.arange(len(frames)), counts)
+    if not len(owner):
         return
-    steps = ((t, step_of(v)) for t, of_frame in enumerate(directions) for v in of_frame)
-    batches = extract(backbone, displaced, batch_size, device, layers, energy)
-    for (plus, minus), (t, step) in zip(_pairs(batches, displaced), steps, strict=True):
+    displaced = _Displaced(frames, directions)
+    sizes = np.repeat([len(frame) for frame in frames], 2 * np.array(counts))
+    steps = [step_of(v) for of_frame in directions for v in of_frame]
+    each = _frame_by_frame(extract(backbone, displaced, batch_size, device, layers), sizes)
+    for t, step, plus, minus in zip(owner.tolist(), steps, each, each, strict=True):
         derivatives = {
-            layer: (plus[0][layer] - minus[0][layer])[masks[t]] / np.float32(2.0 * step)
+            layer: (plus.layers[layer] - minus.layers[layer])[masks[t]] / np.float32(2.0 * step)
             for layer in layers
         }
-        up, down = plus[1], minus[1]
-        slope = None if up is None or down is None else (up - down) / (2.0 * step)
-        yield derivatives, slope
+        slope = None
+        if plus.energy is not None and minus.energy is not None:
+            slope = (plus.energy - minus.energy) / (2.0 * step)
+        yield Batch(1, derivatives, slope)
 
 
-def _pairs(batches, displaced):  # type: ignore[no-untyped-def]
-    """Yield what came of two frames after each other: features by layer, and the energy."""
-    waiting, index = None, 0
+def _frame_by_frame(batches: Iterator[Batch], sizes: np.ndarray) -> Iterator[Batch]:
+    """Yield batches of one frame each; ``sizes`` (n_frames,) are the frames' numbers of atoms."""
+    first = 0
     for batch in batches:
-        sizes = [len(displaced[index + k]) for k in range(batch.n_frames)]
-        begins = np.cumsum([0, *sizes])
-        for k in range(batch.n_frames):
-            rows = slice(begins[k], begins[k + 1])
-            one = (
-                {layer: h[rows] for layer, h in batch.layers.items()},
-                None if batch.energy is None else float(batch.energy[k]),
-            )
-            if waiting is None:
-                waiting = one
-            else:
-                yield waiting, one
-                waiting = None
-        index += batch.n_frames
+        begins = np.cumsum([0, *sizes[first : first + batch.n_frames]])
+        for k, (begin, end) in enumerate(pairwise(begins.tolist())):
+            layers = {layer: h[begin:end] for layer, h in batch.layers.items()}
+            yield Batch(1, layers, None if batch.energy is None else batch.energy[k : k + 1])
+        first += batch.n_frames

@@ -73,7 +73,7 @@ class SparseModel:
     def recalled(
         cls, kernel: str, record: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
     ) -> SparseModel:
-        """Return the fit that `record` and `tensors` are of; ``kernel`` is the name of its kernel."""
+        """Return the fit of a `record` and `tensors`; ``kernel`` is the name of its kernel."""
         pairs = zip(tensors["origins"], tensors["along"], strict=True)
         *own, shared = [Scale(origin, along) for origin, along in pairs]
         of_kernel = KERNELS[kernel](record["lengthscale"])

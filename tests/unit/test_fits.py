@@ -37,10 +37,10 @@ from mekrr.study.experiments.fits import (
     unchosen,
     write_fit,
 )
-from mekrr.study.methods import METHODS
+from mekrr.study.methods import METHODS, methods_of
 
 GRID = Grid(alpha_grid(0.01, 5), regularisation_grid(1e-8, 1e-2, 4))
-GAUSSIAN = {name: method for name, method in METHODS.items() if method.kernel == "gaussian"}
+GAUSSIAN = {m.name: m for m in methods_of("mekrr")}
 
 
 @pytest.fixture

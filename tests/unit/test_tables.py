@@ -39,7 +39,7 @@ DATASETS = {
     "mine": {"title": "100 % own & new_data"},
 }
 TITLES = {"net": "Net 1", "other": "Other"}
-WHOLE = {"every": 1, "networks": {}, "gap": None}
+WHOLE = {"every": 1, "networks": {}, "gap": None, "sparse": None}
 PLACES = dataset_places(DATASETS)
 
 
@@ -236,13 +236,15 @@ def test_notes_say_what_was_cut_short():
             "SevenNet-FT": {"epochs": 20, "least_steps": 500, "batch_size": 8},
         },
         "gap": {"n_max": 8, "l_max": 4, "n_sparse": 200},
+        "sparse": {"inducing": 50, "directions": {"random": 3, "reactive": True}},
     }
-    frames, schnet, sevennet, gap = effort(settings)
+    frames, schnet, sevennet, gap, sparse = effort(settings)
     assert frames == "One frame in 2 of each data set is used."
     assert "20 epochs, at least 500 steps, of 8 frames each" in schnet
     assert "800 epochs" in schnet
     assert "paper" not in sevennet
     assert "n_max 8, l_max 4, 200 representative atoms" in gap
+    assert "50 inducing atoms at most; with forces: 3 random directions of each frame and" in sparse
     assert effort(WHOLE) == []
 
 

@@ -54,9 +54,12 @@ def test_each_fit_has_its_tables(small):
 
 
 def test_fits_of_the_default_study(whole):
-    """Two backbones twice, two networks, GAP and the mean, on two splits of three seeds."""
-    assert len(whole.all_fits("predictions")) == 5 * 6 * (2 * 2 + 2 + 1 + 1)
-    assert len(whole.costs()) == 5 * 6 * (2 + 1)
+    """Two backbones twice, two networks, GAP and the mean, on two splits of three seeds.
+
+    And sparse models on one data set and backbone.
+    """
+    assert len(whole.all_fits("predictions")) == 5 * 6 * (2 * 2 + 2 + 1 + 1) + 6
+    assert len(whole.costs()) == 5 * 6 * (2 + 1) + 6
     assert len(set(whole.all_fits("predictions"))) == len(whole.all_fits("predictions"))
 
 
@@ -107,7 +110,11 @@ def test_forces_of_the_first_splits_and_seeds(whole, small):
     names = ("training-mean", "gap-soap", "schnet", "sevennet-ft", "sevennet-0", "soap")
     own = [path for path in whole.forces() if "/d1-surrogate/" in path]
     assert own == [f"results/forces/d1-surrogate/random-0/{name}.csv" for name in names]
-    assert len(whole.forces()) == 5 * len(names)
+    sparse = "results/forces/cuformate-surrogate/random-0/sevennet-0/sparse.csv"
+    assert set(whole.forces()) - {sparse} == {
+        path.replace("d1-surrogate", name) for name in whole.datasets for path in own
+    }
+    assert sparse in whole.forces()
     config = default_config()
     config["study"] |= {"seeds": [4, 7], "splits": ["sequential", "random", "run"]}
     config["forces"] |= {"splits": 2, "seeds": "all"}
@@ -115,6 +122,56 @@ def test_forces_of_the_first_splits_and_seeds(whole, small):
     assert several.of_forces == [("sequential", 4), ("random", 4), ("random", 7)]
     config["forces"]["seeds"] = 0
     assert Targets(check_config(config)).forces() == []
+
+
+def test_sparse_models_where_they_are_asked_for():
+    config = default_config()
+    config["study"]["backbones"] = ["sevennet-0", "soap", "chgnet-0.3.0"]
+    config["sparse"] |= {"backbones": ["soap", "sevennet-0"], "skip": ["d1-surrogate"]}
+    config["molecular_dynamics"] |= {
+        "datasets": ["d1-surrogate", "d2-surrogate"],
+        "methods": ["MEKRR-sparse"],
+        "backbones": ["sevennet-0"],
+    }
+    config["learning"]["skip"] = ["d2-surrogate", "d3-surrogate", "d4-surrogate"]
+    made = Targets(check_config(config))
+
+    def of(paths):
+        found = {path.removeprefix("results/") for path in paths if "/sparse" in path}
+        return {path for path in found if "-surrogate" in path}
+
+    names = [d for d in config["study"]["datasets"] if d != "d1-surrogate"]
+    splits = [f"{strategy}-{seed}" for strategy in ("random", "run") for seed in (0, 1, 3)]
+    assert of(made.all_fits("choices")) == {
+        f"fits/{d}/{split}/{backbone}/sparse.choices.csv"
+        for d in names
+        for split in splits
+        for backbone in ("sevennet-0", "soap")
+    }
+    assert of(made.learning_curves()) == {
+        f"learning/cuformate-surrogate/random-{seed}/{backbone}/sparse.csv"
+        for seed in (0, 1, 3)
+        for backbone in ("sevennet-0", "soap")
+    }
+    sources = {path.split("/")[1].split("-to-")[0] for path in of(made.transfer_predictions())}
+    assert sources == {"d2-surrogate", "d3-surrogate"}
+    assert of(made.all_molecular_dynamics("log")) == {
+        "molecular_dynamics/d2-surrogate/random-0/NVE/sevennet-0/sparse.log.csv"
+    }
+    assert made.simulated == ["d2-surrogate"], "nothing runs beside the truth of the other"
+    place = SimpleNamespace(dataset="d2-surrogate", backbone="soap", ensemble="NVE")
+    assert [path.split("/", 5)[5] for path in made.molecular_dynamics(place)["bonds"]] == [
+        "truth.bonds.csv",
+        "sevennet-0/sparse.bonds.csv",
+    ]
+    assert made.direction_shards(place) == [
+        "results/directions/d2-surrogate/soap/0-of-1.safetensors"
+    ]
+    rules = [made.job["rule"] for made in made.benchmarks()]
+    assert rules.count("extract_directions") == 2 * len(names)
+    assert rules.count("fit_sparse") == 2 * len(names) * len(splits)
+    config["sparse"]["backbones"] = []
+    assert of(Targets(check_config(config)).all_fits("choices")) == set()
 
 
 def test_molecular_dynamics_of_what_the_study_fits(whole, small):

@@ -34,6 +34,8 @@ def steps(tmp_path):
     measured = [
         (of("extract_features", backbone="net-0"), 30.0),
         (of("extract_features", backbone="net-0"), 20.0),
+        (of("extract_directions", backbone="net-0"), 400.0),
+        (of("fit_sparse", "random-0", "net-0"), 7.0),
         (of("prepare_gram", "random-0", "net-0"), 1.0),
         (of("gram_block", "random-0", "net-0"), 2.0),
         (of("gram_block", "random-0", "net-0"), 4.0),
@@ -54,6 +56,7 @@ def steps(tmp_path):
 def predictions():
     """Seconds of a frame in the trained layers, and with GAP."""
     cells = [("SevenNet-FT", "net-0", 0.02), ("GAP-SOAP", "none", 0.03)]
+    cells += [(method, "net-0", 0.01) for method in ("MEKRR-sparse", "MEKRR-sparse-forces")]
     rows = [("cu-1.5", "random", 0, *row) for row in cells]
     return pd.DataFrame(rows, columns=[*FIT, "prediction_seconds"])
 
@@ -71,6 +74,8 @@ def errors():
         ("linear ridge", "net-0"),
         ("MEKRR", "net-0"),
         ("SevenNet-FT", "net-0"),
+        ("MEKRR-sparse", "net-0"),
+        ("MEKRR-sparse-forces", "net-0"),
     ):
         for part, n_frames in (("train", 60), ("val", 20), ("test", 20)):
             rows.append(
@@ -115,6 +120,10 @@ def test_costs_by_hand(steps, errors, predictions):
     assert training["training mean"] == 0.25
     assert training["SevenNet-FT"] == pytest.approx(0.8 * 10.0 + 200.0 - 2.0)
     assert prediction["SevenNet-FT"] == pytest.approx(0.1 + 0.02)
+    # Derivatives are for learning alone.
+    assert training["MEKRR-sparse"] == pytest.approx(40.0 + 7.0 - 1.0)
+    assert training["MEKRR-sparse-forces"] == pytest.approx(40.0 + 0.8 * 400.0 + 7.0 - 1.0)
+    assert prediction["MEKRR-sparse-forces"] == pytest.approx(0.5 + 0.01)
 
 
 @pytest.mark.parametrize("name", ["run-2", "random-0", "0-of-1"])

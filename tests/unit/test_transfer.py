@@ -55,7 +55,7 @@ def large(rng):
 
 
 def of_kernel(kernel):
-    return [method for method in METHODS.values() if method.kernel == kernel]
+    return [method for method in methods_of("frozen") if method.kernel == kernel]
 
 
 FITTED = ["training mean", "untouched GNN"]

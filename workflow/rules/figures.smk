@@ -250,9 +250,7 @@ use rule fig_errors as fig_dynamics with:
 use rule fig_errors as fig_molecular_dynamics with:
     """Energies along dynamics with what was fitted, bonds, and how far each method got."""
     input:
-        logs=targets.molecular_dynamics("log"),
-        errors=targets.molecular_dynamics("errors"),
-        bonds=targets.molecular_dynamics("bonds"),
+        unpack(targets.molecular_dynamics),
         code=plot_code("molecular_dynamics"),
     output:
         figure=figure(

@@ -3,8 +3,9 @@
 α, λ and the layer are chosen on validation frames inside the job. All these rules run one
 script; a kind of model knows how it is fitted (`mekrr.study.experiments.kinds`).
 
-in:   results/kernels/…, results/features/…, results/data/{dataset}/frames.extxyz
+in:   results/kernels/…, results/features/…, results/directions/…, results/data/{dataset}/frames.extxyz
 out:  results/fits/{dataset}/{strategy}-{seed}/{backbone}/{mekrr,baselines}.*.csv
+      results/fits/{dataset}/{strategy}-{seed}/{backbone}/sparse.*.csv
       results/fits/{dataset}/{strategy}-{seed}/training-mean/*.csv
       results/fits/{dataset}/{strategy}-{seed}/gap-soap/*.csv, model.tar.gz
 """
@@ -88,6 +89,35 @@ use rule fit_baselines as fit_mekrr with:
         methods=entries.recipes("mekrr"),
         layers=entries.layers,
         grid=CONFIG.grid.given(),
+        reference_energy=entries.reference_energy,
+
+
+use rule fit_mean as fit_sparse with:
+    """Sparse models, learnt from energies alone, and from energies and forces along directions;
+    with the network's own energy, and without."""
+    input:
+        features="results/features/{dataset}/{backbone}.safetensors",
+        directions="results/directions/{dataset}/{backbone}.safetensors",
+        frames="results/data/{dataset}/frames.extxyz",
+        table="results/data/{dataset}/frames.csv",
+        split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
+        code=kind_code("fit", "sparse"),
+    output:
+        predictions="results/fits/{dataset}/{strategy}-{seed}/{backbone}/sparse.predictions.csv",
+        choices="results/fits/{dataset}/{strategy}-{seed}/{backbone}/sparse.choices.csv",
+        sweep="results/fits/{dataset}/{strategy}-{seed}/{backbone}/sparse.sweep.csv",
+        costs="results/fits/{dataset}/{strategy}-{seed}/{backbone}/sparse.costs.csv",
+    log:
+        "results/logs/fit_sparse/{dataset}/{strategy}-{seed}/{backbone}.log",
+    benchmark:
+        "results/benchmarks/fit_sparse/{dataset}/{strategy}-{seed}/{backbone}.tsv"
+    resources:
+        mem_mb=resources.sparse_memory,
+        runtime=resources.sparse_minutes,
+    params:
+        kind="sparse",
+        methods=entries.recipes("sparse"),
+        sparse=entries.sparse,
         reference_energy=entries.reference_energy,
 
 

@@ -1,6 +1,6 @@
 """Errors of the forces of every fit on test frames that have forces.
 
-Kernels are fitted again with their choices; networks and GAP are those that were fitted. A data
+Kernels and sparse models are fitted again with their choices; networks and GAP are those that were fitted. A data
 set without forces gives tables without rows.
 
 The params of the first rule are those of all, with their own.
@@ -65,6 +65,35 @@ use rule forces_mean as forces_kernels with:
     params:
         kind="kernel",
         methods=entries.recipes("frozen"),
+        backbone=entries.backbone,
+        atoms=CONFIG.features.given()["atoms"],
+
+
+use rule forces_mean as forces_sparse with:
+    """Sparse models on the features of a backbone."""
+    input:
+        frames="results/data/{dataset}/frames.extxyz",
+        table="results/data/{dataset}/frames.csv",
+        split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
+        choices=["results/fits/{dataset}/{strategy}-{seed}/{backbone}/sparse.choices.csv"],
+        features="results/features/{dataset}/{backbone}.safetensors",
+        directions="results/directions/{dataset}/{backbone}.safetensors",
+        weights=targets.backbone_weights,
+        code=potential_code("forces", "sparse", adapter_module),
+    output:
+        forces="results/forces/{dataset}/{strategy}-{seed}/{backbone}/sparse.csv",
+    log:
+        "results/logs/forces_sparse/{dataset}/{strategy}-{seed}/{backbone}.log",
+    benchmark:
+        "results/benchmarks/forces_sparse/{dataset}/{strategy}-{seed}/{backbone}.tsv"
+    resources:
+        mem_mb=resources.sparse_memory,
+        runtime=resources.sparse_forces_minutes,
+        gpu=1,
+    params:
+        kind="sparse",
+        methods=entries.recipes("sparse"),
+        sparse=entries.sparse,
         backbone=entries.backbone,
         atoms=CONFIG.features.given()["atoms"],
 

@@ -3,7 +3,7 @@
 Where forces are compared, theirs along with those of energies.
 
 in:   results/kernels/…, results/features/…, results/data/{dataset}/frames.extxyz
-out:  results/learning/{dataset}/{strategy}-{seed}/{backbone}.csv
+out:  results/learning/{dataset}/{strategy}-{seed}/{backbone}.csv, {backbone}/sparse.csv
       results/tables/learning.csv
       results/figures/learning.{svg,pdf,png}, learning_forces.{svg,pdf,png}
 """
@@ -38,6 +38,43 @@ rule learning_kernels:
         layers=entries.layers,
         n_train=CONFIG.learning.n_train,
         grid=CONFIG.grid.given(),
+        backbone=entries.backbone,
+        atoms=CONFIG.features.given()["atoms"],
+        n_frames=entries.compared_frames,
+        reference_energy=entries.reference_energy,
+    script:
+        "../scripts/learning.py"
+
+
+rule learning_sparse:
+    """Sparse models, likewise."""
+    input:
+        features="results/features/{dataset}/{backbone}.safetensors",
+        directions="results/directions/{dataset}/{backbone}.safetensors",
+        frames="results/data/{dataset}/frames.extxyz",
+        table="results/data/{dataset}/frames.csv",
+        split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
+        compared="results/data/{dataset}/frames.extxyz",
+        weights=targets.backbone_weights,
+        code=potential_code("learning", "sparse", adapter_module),
+    output:
+        errors="results/learning/{dataset}/{strategy}-{seed}/{backbone}/sparse.csv",
+    log:
+        "results/logs/learning_sparse/{dataset}/{strategy}-{seed}/{backbone}.log",
+    benchmark:
+        "results/benchmarks/learning_sparse/{dataset}/{strategy}-{seed}/{backbone}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.sparse_memory,
+        runtime=resources.sparse_curve_minutes,
+        gpu=1,
+    params:
+        kind="sparse",
+        methods=entries.recipes("sparse"),
+        sparse=entries.sparse,
+        n_train=CONFIG.learning.n_train,
         backbone=entries.backbone,
         atoms=CONFIG.features.given()["atoms"],
         n_frames=entries.compared_frames,

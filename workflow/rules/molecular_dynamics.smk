@@ -84,6 +84,40 @@ use rule molecular_dynamics_truth as molecular_dynamics with:
         checkpoint=f"{FOLDER}/{{backbone}}",
 
 
+use rule molecular_dynamics_truth as molecular_dynamics_sparse with:
+    """Sparse models on the features of a backbone."""
+    input:
+        features="results/features/{dataset}/{backbone}.safetensors",
+        directions="results/directions/{dataset}/{backbone}.safetensors",
+        choices=["results/fits/{dataset}/{strategy}-{seed}/{backbone}/sparse.choices.csv"],
+        weights=targets.backbone_weights,
+        frames="results/data/{dataset}/frames.extxyz",
+        table="results/data/{dataset}/frames.csv",
+        split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
+        code=potential_code("molecular_dynamics", "sparse", adapter_module),
+    output:
+        log=f"{FOLDER}/{{backbone}}/sparse.log.csv",
+        errors=f"{FOLDER}/{{backbone}}/sparse.errors.csv",
+        bonds=f"{FOLDER}/{{backbone}}/sparse.bonds.csv",
+        frames=f"{FOLDER}/{{backbone}}/sparse.extxyz",
+    log:
+        "results/logs/molecular_dynamics_sparse/{dataset}/{strategy}-{seed}/{ensemble}/{backbone}.log",
+    benchmark:
+        "results/benchmarks/molecular_dynamics_sparse/{dataset}/{strategy}-{seed}/{ensemble}/{backbone}.tsv"
+    resources:
+        mem_mb=resources.sparse_memory,
+        runtime=resources.dynamics_minutes,
+        gpu=1,
+    params:
+        kind="sparse",
+        methods=entries.recipes("sparse"),
+        sparse=entries.sparse,
+        backbone=entries.backbone,
+        atoms=CONFIG.features.given()["atoms"],
+        reference_energy=entries.reference_energy,
+        checkpoint=f"{FOLDER}/{{backbone}}/sparse",
+
+
 use rule molecular_dynamics_truth as molecular_dynamics_network with:
     """A network that was trained."""
     input:

@@ -3,7 +3,7 @@
 All transfers run one script. Networks have a rule of their own, which may want a GPU, and one
 that trains them as published.
 
-in:   fits on the source; features, states or frames of both data sets; their splits
+in:   fits on the source; features, directions, states or frames of both data sets; their splits
 out:  results/transfer/{source}-to-{target}/{strategy}-{seed}/{model}.predictions.csv
 """
 
@@ -38,6 +38,38 @@ rule transfer:
         reference_energy=entries.reference_energy,
     script:
         "../scripts/transfer.py"
+
+
+use rule transfer as transfer_sparse with:
+    """Sparse models with the choices of the source."""
+    input:
+        features=[
+            "results/features/{source}/{backbone}.safetensors",
+            "results/features/{target}/{backbone}.safetensors",
+        ],
+        directions="results/directions/{source}/{backbone}.safetensors",
+        frames="results/data/{source}/frames.extxyz",
+        choices=["results/fits/{source}/{strategy}-{seed}/{backbone}/sparse.choices.csv"],
+        tables=["results/data/{source}/frames.csv", "results/data/{target}/frames.csv"],
+        splits=[
+            "results/data/{source}/splits/{strategy}-{seed}.csv",
+            "results/data/{target}/splits/{strategy}-{seed}.csv",
+        ],
+        code=kind_code("transfer", "sparse"),
+    output:
+        predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/{backbone}/sparse.predictions.csv",
+    log:
+        "results/logs/transfer_sparse/{source}-to-{target}/{strategy}-{seed}/{backbone}.log",
+    benchmark:
+        "results/benchmarks/transfer_sparse/{source}-to-{target}/{strategy}-{seed}/{backbone}.tsv"
+    resources:
+        mem_mb=resources.sparse_memory,
+        runtime=resources.sparse_minutes,
+    params:
+        kind="sparse",
+        methods=entries.recipes("sparse"),
+        sparse=entries.sparse,
+        reference_energy=entries.reference_energy,
 
 
 use rule transfer as transfer_network with:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mekrr.models.sparse.select import LENGTHSCALES
 from mekrr.study.methods import methods_of
 from mekrr.study.targets import Targets
 
 USUAL_ATOMS = 100  # of a frame, where the registry is silent
+REACTIVE_ATOMS = 10  # of a frame, where all components of their forces are learnt
+WIDTH = 1024  # of all features side by side
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,44 @@ class JobResources:
         n_frames, n_atoms = self.data_size(wildcards)
         n_shard = min(n_frames, self.targets.config.features.shard_frames)
         return attempt * (10 + round(0.016 * n_shard * n_atoms / 60))
+
+    def _directions(self) -> int:
+        """Directions of a frame."""
+        given = self.targets.config.sparse.directions
+        return given.random + (3 * REACTIVE_ATOMS if given.reactive else 0)
+
+    def directions_minutes(self, wildcards: Any, attempt: int) -> int:
+        """As features, for each direction twice."""
+        return 2 * self._directions() * self.features_minutes(wildcards, attempt)
+
+    def sparse_memory(self, wildcards: Any, attempt: int) -> int:
+        """Derivatives of features side by side, and 30 matrices between inducing atoms."""
+        n_frames, n_atoms = self.data_size(wildcards)
+        derivatives = 4e-6 * WIDTH * self._directions() * n_frames * n_atoms
+        matrices = 30 * 8e-6 * self.targets.config.sparse.inducing**2
+        return attempt * (2000 + round(derivatives + matrices))
+
+    def sparse_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Rows of kernels, and their decomposition, for each method, lengthscale and view.
+
+        1e10 operations a second, three times that.
+        """
+        n_frames, n_atoms = self.data_size(wildcards)
+        config = self.targets.config.sparse
+        rows = n_frames * (1 + self._directions())
+        per_row = 2 * n_atoms * config.inducing * WIDTH + 2 * config.inducing**2
+        views = 1 if config.layers == "together" else 1 + self._n_layers(wildcards)
+        fits = len(methods_of("sparse")) * len(LENGTHSCALES) * views
+        return attempt * (10 + round(fits * rows * per_row / 3e9 / 60))
+
+    def sparse_forces_minutes(self, wildcards: Any, attempt: int) -> int:
+        """A fit, and what the forces of other methods take."""
+        return self.sparse_minutes(wildcards, attempt) + self.forces_minutes(wildcards, attempt)
+
+    def sparse_curve_minutes(self, wildcards: Any, attempt: int) -> int:
+        """The same for each number of frames, none longer than that on all."""
+        each = self.sparse_forces_minutes(wildcards, attempt)
+        return max(1, len(self.targets.config.learning.n_train)) * each
 
     def trunk_minutes(self, wildcards: Any, attempt: int) -> int:
         """As features, but of all frames."""

@@ -2,7 +2,8 @@
 
 Seconds are wall time of whole jobs, start-up of the program included. Training is all that
 comes before the first prediction: features and kernels of training and validation frames,
-and the fit. All methods with features and kernels in common carry these in full, and
+and the fit; of sparse models that learn forces, derivatives of the features too, which no
+prediction needs. All methods with features and kernels in common carry these in full, and
 methods that are fitted in one job carry that job in full.
 """
 
@@ -18,6 +19,7 @@ from mekrr.study.tables.tidy import FIT
 
 STEPS = {
     "extract_features": "features",
+    "extract_directions": "directions",
     "trunk": "features",
     "gram": "kernels",
     "prepare_gram": "kernels",
@@ -98,6 +100,7 @@ def costs(
         name = networks.get(fit["method"], fit["backbone"])
         place = {
             "features": ("features", fit["dataset"], "", name),
+            "directions": ("directions", fit["dataset"], "", name),
             "kernels": ("kernels", fit["dataset"], split, name),
             job: (job, fit["dataset"], split, name),
         }
@@ -105,6 +108,7 @@ def costs(
         # themselves is symmetric.
         work = {
             "features": (n["train"] + n["val"], n.sum()),
+            "directions": (n["train"] + n["val"], n.sum()),
             "kernels": (n["train"] / 2 + n["val"], n["train"] / 2 + n["val"] + n["test"]),
         }
         names = [*shared, *([job] if job else [])]
@@ -113,7 +117,8 @@ def costs(
         training = sum(found[name]["seconds"] * work[name][0] / work[name][1] for name in shared)
         if job:  # which predicts all frames once it is done
             training += found[job]["seconds"] - own * n.sum()
-        prediction = sum(found[name]["seconds"] / work[name][1] for name in shared) + own
+        needed = [name for name in shared if name != "directions"]
+        prediction = sum(found[name]["seconds"] / work[name][1] for name in needed) + own
         rows.append(
             fit
             | {

@@ -15,7 +15,7 @@ from mekrr.study.plots.grids import columns_of, panel_grid
 from mekrr.study.plots.style import METHOD_COLOURS, legend_below, use_house_style
 from mekrr.study.tables.tidy import read_tables
 
-METHODS = ("linear ridge", "MEKRR-alpha", "Delta-MEKRR")
+METHODS = ("linear ridge", "MEKRR-alpha", "Delta-MEKRR", "Delta-MEKRR-sparse-forces")
 
 
 def figures(step: Step) -> dict[str, Figure]:

@@ -13,6 +13,7 @@ from mekrr.study.job import Step
 from mekrr.study.methods import ORDER, STRATEGY_LABELS
 from mekrr.study.plots.style import (
     METHOD_COLOURS,
+    PAGE,
     TEXT,
     fit_label,
     plain_log,
@@ -22,7 +23,7 @@ from mekrr.study.plots.style import (
 )
 from mekrr.study.tables.tidy import read_tables
 
-LINE = 0.15  # inches
+LINE = 0.15  # inches; less where a page has no room
 LABELS = 2.4  # inches of the methods' names
 MOST_WIDE = 3  # columns that have room for a data set's title on one line
 MOST_LINES = 2  # spaces in a title that is broken at each of them
@@ -57,10 +58,11 @@ def draw(
         for backbone in dict.fromkeys(table.loc[table["method"] == method, "backbone"])
     ]
     narrow = len(names) > MOST_WIDE
+    line = min(LINE, ((PAGE - 0.5) / len(strategies) - 0.5) / len(lines))
     figure, axes = plt.subplots(
         len(strategies),
         len(names),
-        figsize=(TEXT, (0.5 + LINE * len(lines)) * len(strategies) + 0.5),
+        figsize=(TEXT, (0.5 + line * len(lines)) * len(strategies) + 0.5),
         squeeze=False,
         sharey=True,
         sharex="col",

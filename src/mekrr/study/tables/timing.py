@@ -17,8 +17,9 @@ from mekrr.study.tables.tidy import FIT, read_tables
 
 NOTES = (
     "Wall time of whole jobs as they ran, their start-up (seconds) included, mean over splits "
-    "and seeds. Training: features and kernels of the training and validation frames, and the "
-    "fit; the methods of one family are fitted in one job, which each of them carries in full. "
+    "and seeds. Training: features, their derivatives and kernels of the training and "
+    "validation frames, as far as a method needs these, and the fit; the methods of one family "
+    "are fitted in one job, which each of them carries in full. "
     "Prediction: features and kernels of one frame. Trained networks: their frozen layers are "
     "features, computed once; prediction is these and the trained layers. The time of trained "
     "layers and of GAP-SOAP's predictions is the processor's, and not counted as training. "

@@ -22,8 +22,9 @@ import torch
 from ase import Atoms
 
 from mekrr.backbones.base import Backbone
-from mekrr.features.atoms import selected
+from mekrr.features.atoms import selected, selected_if_any
 from mekrr.features.extract import extract
+from mekrr.features.store import FrameFeatures
 
 STEP = 0.01  # Å
 
@@ -45,6 +46,12 @@ class FrameDirections:
     counts: np.ndarray
     n_atoms: np.ndarray
     network: np.ndarray | None
+
+    @classmethod
+    def none(cls, features: FrameFeatures) -> FrameDirections:
+        """Return no directions at all, of frames with these features."""
+        empty = np.zeros((0, features.features.shape[1]), dtype=np.float32)
+        return cls(empty, np.zeros(len(features), dtype=int), features.n_atoms, np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -94,7 +101,7 @@ def directions_of(atoms: Atoms, random: int, moved: str | Mapping | None) -> np.
     ----------
     random : how many random ones, orthogonal to each other; more than 3n are all.
     moved : rule of atoms, see `mekrr.features.atoms.selected`, whose every component is a
-        direction of its own; None for none.
+        direction of its own, of those that the frame has; None for none.
     """
     size = 3 * len(atoms)
     found = np.zeros((0, size))
@@ -103,7 +110,7 @@ def directions_of(atoms: Atoms, random: int, moved: str | Mapping | None) -> np.
         gaussian = rng.standard_normal((size, min(random, size)))
         found = np.linalg.qr(gaussian)[0].T
     if moved is not None:
-        mask = np.repeat(selected(atoms, moved, "directions"), 3)
+        mask = np.repeat(selected_if_any(atoms, moved), 3)
         found = np.concatenate([found, np.eye(size)[mask]])
     return found.reshape(-1, len(atoms), 3)
 

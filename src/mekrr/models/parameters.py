@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from types import UnionType
@@ -124,13 +124,12 @@ def check_layers(layers: object) -> None:
     if layers is None:
         return
     shown = f"layers={layers!r} should be numbers of layers, each once, as [1, 2]"
-    if isinstance(layers, str | bytes | Mapping) or not isinstance(layers, Iterable):
+    if isinstance(layers, str | bytes) or not isinstance(layers, Sequence | np.ndarray):
         raise ConfigError(shown)
-    given = list(layers)
-    for layer in given:
+    for layer in layers:
         if isinstance(layer, bool) or not isinstance(layer, Integral):
             raise ConfigError(shown)
         if not 0 <= layer <= LARGEST_LAYER:
             raise ConfigError(f"{shown}, from 0 to {LARGEST_LAYER}")
-    if not given or len(set(given)) < len(given):
+    if not 0 < len(set(layers)) == len(layers):
         raise ConfigError(shown)

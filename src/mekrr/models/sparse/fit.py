@@ -153,16 +153,17 @@ def fit_sparse(
         whole = Rows.joined([held[0].fitted, held[0].against])
     n = choice.n
     basis = replace(basis, species=basis.species[:n], features=basis.features[:n])
+    root = prior_root(basis.gram())  # to the last bit as a loaded model has it
 
     def fitted(rows: Rows) -> SparseModel:
         triangle = penalised(
-            rows.stacked(choice.sigma_energy, SIGMA_FORCE), root[:n, :n], choice.regularisation
+            rows.stacked(choice.sigma_energy, SIGMA_FORCE), root, choice.regularisation
         )
         return SparseModel(
             basis,
             coefficients_of(triangle),
             triangle[:-1, :-1],
-            root[:n, :n],
+            root,
             choice.regularisation,
             choice.sigma_energy,
             SIGMA_FORCE,

@@ -132,7 +132,7 @@ def test_prior_of_a_frame_is_its_kernel_and_that_of_derivatives(basis, features,
 
     prior, slopes = basis.prior(one.features, one.species, along)
     assert prior == pytest.approx(kernel(one.features, one.features))
-    step = 1e-3
+    step = 1e-4
     for u, found in zip(along, slopes, strict=True):
         up, down = one.features + step * u, one.features - step * u
         mixed = kernel(up, up) - kernel(up, down) - kernel(down, up) + kernel(down, down)

@@ -26,7 +26,7 @@ from mekrr.features.atoms import selected, selected_if_any
 from mekrr.features.extract import extract
 from mekrr.features.store import FrameFeatures
 
-STEP = 0.01  # Å
+STEP = 0.0025  # Å; float32 networks lose more to rounding below, more to curvature above
 
 
 @dataclass(frozen=True)

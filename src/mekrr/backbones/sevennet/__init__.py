@@ -16,6 +16,9 @@ class Options(Closed):
     checkpoint: Maybe[Literal["7net-0", "7net-l3i5"]] = Field(
         None, description="which of the weights in the package"
     )
+    norms: Maybe[bool] = Field(
+        None, description="also the lengths of vector and tensor channels, as further features"
+    )
 
 
 FAMILY = Family(

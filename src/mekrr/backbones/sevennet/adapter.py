@@ -26,6 +26,7 @@ CHECKPOINTS = {
     "7net-0": "SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth",
     "7net-l3i5": "SevenNet_l3i5/checkpoint_l3i5.pth",
 }
+SOFT = 0.01  # lengths of channels below which they are smoothed
 
 
 class SevenNet(Backbone):
@@ -34,6 +35,8 @@ class SevenNet(Backbone):
     Parameters
     ----------
     checkpoint : "7net-0" (angular momenta up to l = 2) or "7net-l3i5" (up to l = 3).
+    norms : whether the lengths of the other channels, which are invariants too, come after these;
+        the last layer has none. A length r is √(r² + ε²) - ε, which has a derivative at 0.
 
     Raises
     ------
@@ -43,7 +46,7 @@ class SevenNet(Backbone):
 
     has_energy = True
 
-    def __init__(self, name: str, checkpoint: str = "7net-0"):
+    def __init__(self, name: str, checkpoint: str = "7net-0", norms: bool = False):
         if checkpoint not in CHECKPOINTS:
             raise BackboneError(
                 f"backbone {name!r}: unknown checkpoint {checkpoint!r}; "
@@ -62,12 +65,14 @@ class SevenNet(Backbone):
         self._steps = [
             (n, Convolution(m) if isinstance(m, IrrepsConvolution) else m) for n, m in self._modules
         ]
-        self._gates = {  # layer and number of scalars, which stand first
-            name: (int(name.split("_")[0]), module.gate.irreps_out.count("0e"))
-            for name, module in self._modules
-            if name.endswith("_equivariant_gate")
+        gates = {n: m.gate for n, m in self._modules if n.endswith("_equivariant_gate")}
+        self._gates = {name: int(name.split("_")[0]) for name in gates}
+        self._scalars = {name: gate.irreps_out.count("0e") for name, gate in gates.items()}
+        self._others: dict[str, list[tuple[int, int]]] = {  # channels, and components of each
+            name: [(mul, ir.dim) for mul, ir in gate.irreps_out if ir.l] if norms else []
+            for name, gate in gates.items()
         }
-        self.layers = tuple(t for t, _ in self._gates.values())
+        self.layers = tuple(self._gates.values())
         self._cutoff = float(self._model.cutoff)
         self.species = frozenset(self._model.type_map or ())
         self.weights_sha256 = sha256(path)
@@ -85,11 +90,20 @@ class SevenNet(Backbone):
             if not energy and len(found) == len(wanted):
                 return BackboneOutput(found)
             data = step(data)
-            if name in self._gates and (gate := self._gates[name])[0] in wanted:
-                t, scalars = gate
-                found[t] = data[KEY.NODE_FEATURE][:, :scalars]
+            if name in self._gates and (t := self._gates[name]) in wanted:
+                found[t] = self._invariants(name, data[KEY.NODE_FEATURE])
         atomic = data[KEY.ATOMIC_ENERGY].reshape(-1)
         return BackboneOutput(found, data[KEY.PRED_TOTAL_ENERGY].reshape(-1), atomic)
+
+    def _invariants(self, gate: str, features: torch.Tensor) -> torch.Tensor:
+        """Return the features (n, d) of a layer that do not turn with the frame."""
+        end = self._scalars[gate]
+        found = [features[:, :end]]
+        for channels, components in self._others[gate]:
+            begin, end = end, end + channels * components
+            vectors = features[:, begin:end].reshape(len(features), channels, components)
+            found.append((vectors.square().sum(dim=2) + SOFT**2).sqrt() - SOFT)
+        return torch.cat(found, dim=1) if len(found) > 1 else found[0]
 
     def _data(self, graph: AtomGraph) -> dict[str, Any]:
         """Return SevenNet's input."""

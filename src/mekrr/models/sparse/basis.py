@@ -189,6 +189,5 @@ class Basis:
         if self.alpha > 0.0:
             for s, scale in self.own.items():
                 columns = np.flatnonzero(self.species == s)
-                if len(columns):
-                    inducing = scale.apply(self.features[columns], self.dtype)
-                    yield Part(self.alpha, s, scale, inducing, columns)
+                inducing = scale.apply(self.features[columns], self.dtype)
+                yield Part(self.alpha, s, scale, inducing, columns)

@@ -7,13 +7,14 @@ import pytest
 import tolerances as tol
 from toy import SPECIES, toy_features
 
+from mekrr.choices import METRICS
 from mekrr.errors import JitterWarning, SolveError
 from mekrr.features.directions import FrameDirections
 from mekrr.kernels.atom import KERNELS, RADIAL, Gaussian
 from mekrr.models.sparse.basis import Basis
 from mekrr.models.sparse.factor import Factor
 from mekrr.models.sparse.inducing import choose_inducing, pivots
-from mekrr.models.sparse.metric import METRICS, scales_of
+from mekrr.models.sparse.metric import scales_of
 from mekrr.models.sparse.model import SparseModel
 from mekrr.models.sparse.select import Held, choose, folds
 from mekrr.models.sparse.solve import Rows, coefficients_of, penalised, prior_root
@@ -188,7 +189,7 @@ def test_rare_species_are_kept_whole_and_equal_atoms_once(rng):
         8: 3.0 * rng.normal(size=(3, 4)).astype(np.float32),
         6: np.zeros((40, 4), dtype=np.float32),
     }
-    species, rows = choose_inducing(coordinates, Gaussian(1.0), 60)
+    species, _ = choose_inducing(coordinates, Gaussian(1.0), 60)
     assert len(species) == 60
     assert (species == 8).sum() == 3
     assert (species == 6).sum() == 1

@@ -47,7 +47,7 @@ def selected(atoms: Atoms, rule: str | Mapping, source: str) -> np.ndarray:
 
 
 def selected_if_any(atoms: Atoms, rule: str | Mapping) -> np.ndarray:
-    """Return the mask (n_atoms,) of the atoms that a rule of `selected` keeps, which may be none."""
+    """Return the mask (n_atoms,) of the atoms that a rule of `selected` keeps, perhaps none."""
     if rule == "all":
         return np.ones(len(atoms), dtype=bool)
     if isinstance(rule, str):  # "mobile"
@@ -100,8 +100,8 @@ def _fixed(atoms: Atoms) -> list[np.ndarray]:
 
 def _why_none(atoms: Atoms, rule: str | Mapping) -> str:
     """Return why a rule keeps none of the atoms."""
-    if isinstance(rule, str) and not _fixed(atoms):
+    if rule == "mobile" and not _fixed(atoms):
         return "the file marks no atom as fixed (extxyz: move_mask)"
-    if "of" in rule:
+    if isinstance(rule, Mapping) and "of" in rule:
         return f"no atom of {', '.join(rule['of'])}"
     return "no atom is selected"

@@ -138,7 +138,7 @@ class _Displaced(Sequence[Atoms]):
     def __len__(self) -> int:
         return int(self._begins[-1])
 
-    def __getitem__(self, index):  # type: ignore[override, no-untyped-def]
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
         if isinstance(index, slice):
             return [self[k] for k in range(*index.indices(len(self)))]
         t = int(np.searchsorted(self._begins, index, side="right")) - 1

@@ -142,8 +142,8 @@ def read_model(path: str | os.PathLike, schema: type[Kind]) -> tuple[dict[str, n
 @contextmanager
 def _readable(path: str | os.PathLike) -> Iterator[None]:
     """Name the file, and what is wrong with it."""
-    _require_regular(path)
     try:
+        _require_regular(path)
         yield
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelFileError(

@@ -227,7 +227,7 @@ class SparseMEKRR(OnBackbone):
 
         self._references = None
         self._backbone, layers, self.backbone_ = open_backbone(self.backbone, self.registry)
-        views = [(layer,) for layer in layers]
+        views: list[tuple[int, ...]] = [(layer,) for layer in layers]
         if len(layers) > 1:
             views.append(tuple(layers))
         if self.layers is not None:
@@ -245,9 +245,7 @@ class SparseMEKRR(OnBackbone):
                 target: each[one.places(np.flatnonzero(split == "train"))]
                 for target, each in slopes.items()
             }
-            problem = self._chosen_problem(
-                frames, energy, split, network, isolated, fitted_slopes
-            )
+            problem = self._chosen_problem(frames, energy, split, network, isolated, fitted_slopes)
             data = Data(
                 features,
                 directions,
@@ -429,9 +427,7 @@ class SparseMEKRR(OnBackbone):
         ]
         return features, derivatives, network, np.concatenate([np.zeros(0), *slopes])
 
-    def _directions(
-        self, frames: list[Atoms], forces: list[np.ndarray | None]
-    ) -> list[np.ndarray]:
+    def _directions(self, frames: list[Atoms], forces: list[np.ndarray | None]) -> list[np.ndarray]:
         """Return the directions (q, n, 3) along which the forces of each frame are learnt."""
         from mekrr.features.atoms import selected_if_any
         from mekrr.features.directions import directions_of
@@ -468,7 +464,10 @@ class SparseMEKRR(OnBackbone):
 
         def problem(target: str) -> Problem:
             if self.relative_:
-                zero = network if target == "delta" else np.zeros(len(frames))
+                zero = np.zeros(len(frames))
+                if target == "delta":
+                    assert network is not None
+                    zero = network
                 return self._problem(numbers, zero, split, network, {}, target, "none")
             labelled = np.where(known, split, "without energy")
             rule = self.reference_energy

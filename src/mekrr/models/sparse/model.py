@@ -32,7 +32,7 @@ class SparseModel:
     regularisation : λ.
     sigma_energy : eV/atom, expected errors of energies. sigma_force : eV/Å, of derivatives along
         unit vectors.
-    constant : eV, that each atom has beside.
+    constant : eV, that each selected atom has beside.
     calibration : factors of the standard deviations of energies, and of forces.
     """
 

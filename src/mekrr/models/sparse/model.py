@@ -121,7 +121,7 @@ class SparseModel:
         features : (n, d). species : (n,). n_atoms : of the frame, n or more.
         """
         one = FrameFeatures(features, species, np.array([0, len(species)]))
-        rows, _ = self.basis.rows(one, None)
+        rows, _ = self.basis.exact.rows(one, None)
         prior, _ = self.basis.prior(features, species, None)
         (variance,) = self._variances(rows, np.array([prior]))
         return self.calibration[0] ** 2 * ((n_atoms * self.sigma_energy) ** 2 + float(variance))
@@ -138,7 +138,7 @@ class SparseModel:
         one = FrameFeatures(features, species, np.array([0, len(species)]))
         n, counts = np.array([len(species)]), np.array([len(along)])
         directions = FrameDirections(along.reshape(-1, along.shape[-1]), counts, n, None)
-        _, rows = self.basis.rows(one, directions)
+        _, rows = self.basis.exact.rows(one, directions)
         _, prior = self.basis.prior(features, species, along)
         variances = self._variances(rows, prior)
         return self.calibration[1] ** 2 * (self.sigma_force**2 + variances)
@@ -148,7 +148,9 @@ class SparseModel:
 
         With the prior variance k/λ of a sum, k its kernel with itself,
 
-            |R⁻ᵀ φ|² + (k - |L⁻¹ φ|²)/λ.
+            |R⁻ᵀ φ|² + (k - |L⁻¹ φ|²)/λ,
+
+        a difference of which float32 would leave nothing.
 
         Parameters
         ----------

@@ -13,9 +13,11 @@ along one, (F·v)², is on average |F|²/3n.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from typing import overload
 
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ from ase import Atoms
 
 from mekrr.backbones.base import Backbone
 from mekrr.features.atoms import selected, selected_if_any
-from mekrr.features.extract import extract
+from mekrr.features.extract import Batch, extract
 from mekrr.features.store import FrameFeatures
 
 STEP = 0.0025  # Å; float32 networks lose more to rounding below, more to curvature above
@@ -128,25 +130,26 @@ def step_of(direction: np.ndarray) -> float:
 
 
 class _Displaced(Sequence[Atoms]):
-    """Each frame after a step along, and one against, each of its directions; made when asked."""
+    """Each frame after a step along, then against, each of its directions; made when asked for."""
 
     def __init__(self, frames: Sequence[Atoms], directions: Sequence[np.ndarray]):
         self._frames, self._directions = frames, directions
-        counts = [2 * len(v) for v in directions]
-        self._begins = np.cumsum([0, *counts])
+        self._begins = np.cumsum([0, *(2 * len(v) for v in directions)])
 
     def __len__(self) -> int:
         return int(self._begins[-1])
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    @overload
+    def __getitem__(self, index: int) -> Atoms: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Atoms]: ...
+    def __getitem__(self, index: int | slice) -> Atoms | list[Atoms]:
         if isinstance(index, slice):
             return [self[k] for k in range(*index.indices(len(self)))]
         t = int(np.searchsorted(self._begins, index, side="right")) - 1
         place, against = divmod(index - int(self._begins[t]), 2)
         v = self._directions[t][place]
         moved = self._frames[t].copy()
-        moved.info = {key: v for key, v in moved.info.items() if key == "frame"}
-        moved.calc = None
         moved.positions += (-1.0 if against else 1.0) * step_of(v) * v
         return moved
 
@@ -161,54 +164,50 @@ def gather_directions(
     device: torch.device,
     atoms: str | Mapping,
     source: str,
-    energy: bool = True,
 ) -> dict[int, FrameDirections]:
     """Return derivatives of features (float32) by layer along ``directions`` of each frame.
 
     Parameters
     ----------
     directions : of each frame, (q, n, 3) unit vectors.
-    layers, energy, others : as for `mekrr.features.extract.gather`.
+    layers, others : as for `mekrr.features.extract.gather`.
     """
     masks = [selected(frame, atoms, source) for frame in frames]
-    kept: dict[int, list[np.ndarray]] = {layer: [] for layer in layers}
-    slopes: list[float] = []
-    displaced = _Displaced(frames, directions)
-    steps = [(t, step_of(v)) for t, of_frame in enumerate(directions) for v in of_frame]
-    places = iter(steps)
-    for plus, minus in _pairs(
-        extract(backbone, displaced, batch_size, device, layers, energy), displaced
-    ):
-        t, step = next(places)
-        for layer, parts in kept.items():
-            difference = plus[0][layer] - minus[0][layer]
-            parts.append(difference[masks[t]] / np.float32(2.0 * step))
-        if plus[1] is not None and minus[1] is not None:
-            slopes.append((plus[1] - minus[1]) / (2.0 * step))
     counts = np.array([len(v) for v in directions], dtype=int)
     n_atoms = np.array([int(mask.sum()) for mask in masks], dtype=int)
-    network = np.array(slopes) if len(slopes) == len(steps) and energy else None
+    owner = np.repeat(np.arange(len(frames)), counts)
+    kept: dict[int, list[np.ndarray]] = {layer: [] for layer in layers}
+    network: list[float] = []
+    if len(owner):
+        displaced = _Displaced(frames, directions)
+        sizes = np.repeat([len(frame) for frame in frames], 2 * counts)
+        batches = extract(backbone, displaced, batch_size, device, layers)
+        steps = [step_of(v) for of_frame in directions for v in of_frame]
+        each = _frame_by_frame(batches, sizes)
+        for t, step, plus, minus in zip(owner.tolist(), steps, each, each, strict=True):
+            for layer, parts in kept.items():
+                difference = plus.layers[layer] - minus.layers[layer]
+                parts.append(difference[masks[t]] / np.float32(2.0 * step))
+            if plus.energy is not None and minus.energy is not None:
+                network.append(float(plus.energy[0] - minus.energy[0]) / (2.0 * step))
+    own = np.array(network) if backbone.has_energy else None
     return {
-        layer: FrameDirections(np.concatenate(parts), counts, n_atoms, network)
+        layer: FrameDirections(
+            np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32),
+            counts,
+            n_atoms,
+            own,
+        )
         for layer, parts in kept.items()
     }
 
 
-def _pairs(batches, displaced):  # type: ignore[no-untyped-def]
-    """Yield what came of two frames after each other: features by layer, and the energy."""
-    waiting, index = None, 0
+def _frame_by_frame(batches: Iterator[Batch], sizes: np.ndarray) -> Iterator[Batch]:
+    """Yield batches of one frame each; ``sizes`` (n_frames,) are the frames' numbers of atoms."""
+    first = 0
     for batch in batches:
-        sizes = [len(displaced[index + k]) for k in range(batch.n_frames)]
-        begins = np.cumsum([0, *sizes])
-        for k in range(batch.n_frames):
-            rows = slice(begins[k], begins[k + 1])
-            one = (
-                {layer: h[rows] for layer, h in batch.layers.items()},
-                None if batch.energy is None else float(batch.energy[k]),
-            )
-            if waiting is None:
-                waiting = one
-            else:
-                yield waiting, one
-                waiting = None
-        index += batch.n_frames
+        begins = np.cumsum([0, *sizes[first : first + batch.n_frames]])
+        for k, (begin, end) in enumerate(pairwise(begins.tolist())):
+            layers = {layer: h[begin:end] for layer, h in batch.layers.items()}
+            yield Batch(1, layers, None if batch.energy is None else batch.energy[k : k + 1])
+        first += batch.n_frames

@@ -75,7 +75,7 @@ class SparseModel:
     def recalled(
         cls, kernel: str, record: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
     ) -> SparseModel:
-        """Return the fit that `record` and `tensors` are of; ``kernel`` is the name of its kernel.
+        """Return the fit of a `record` and `tensors`; ``kernel`` is the name of its kernel.
 
         Raises a SolveError if kernels between its inducing atoms cannot be factorised.
         """

@@ -18,7 +18,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mekrr.features.store import FeatureWriter, layer_of
+from mekrr.features.store import FeatureWriter, FrameFeatures, layer_of
 from mekrr.tensors import TensorFile, tensor_writer
 
 
@@ -39,6 +39,12 @@ class FrameDirections:
     counts: np.ndarray
     n_atoms: np.ndarray
     network: np.ndarray | None
+
+    @classmethod
+    def none(cls, features: FrameFeatures) -> FrameDirections:
+        """Return no directions at all, of frames with these features."""
+        empty = np.zeros((0, features.features.shape[1]), dtype=np.float32)
+        return cls(empty, np.zeros(len(features), dtype=int), features.n_atoms, np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.counts)

@@ -81,15 +81,19 @@ class Basis:
         """The sums that a row is made of."""
         return list(self._parts())
 
+    @cached_property
+    def exact(self) -> Basis:
+        """The same in float64."""
+        return replace(self, dtype=np.float64)
+
     def gram(self) -> np.ndarray:
         """Return kernels (M, M) between inducing atoms, float64."""
         return self.between(self.features, self.species)
 
     def between(self, features: np.ndarray, species: np.ndarray) -> np.ndarray:
         """Return kernels (n, M) of atoms with the inducing atoms, float64."""
-        exact = replace(self, dtype=np.float64)
         found = np.zeros((len(species), len(self)))
-        for part in exact.parts:
+        for part in self.exact.parts:
             rows = part.rows_of(species)
             g = part.scale.apply(features[rows], np.float64)
             found[np.ix_(rows, part.columns)] += part.weight * kernel_between(
@@ -163,7 +167,7 @@ class Basis:
         """
         whole, slopes = 0.0, np.zeros(0 if along is None else len(along))
         square = self.kernel.lengthscale**2
-        for part in replace(self, dtype=np.float64).parts:
+        for part in self.exact.parts:
             rows = part.rows_of(species)
             if not len(rows):
                 continue

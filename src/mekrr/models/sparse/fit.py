@@ -11,11 +11,11 @@ import pandas as pd
 
 from mekrr.features.directions_store import FrameDirections
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import KERNELS, Radial
+from mekrr.kernels.atom import KERNELS, AtomKernel, Radial
 from mekrr.models.sparse.basis import Basis
 from mekrr.models.sparse.factor import Factor
 from mekrr.models.sparse.inducing import choose_inducing
-from mekrr.models.sparse.metric import scales_of
+from mekrr.models.sparse.metric import Scale, scales_of
 from mekrr.models.sparse.model import SparseModel
 from mekrr.models.sparse.select import SIGMA_FORCE, Choice, Held, choose, folds
 from mekrr.models.sparse.solve import Rows, coefficients_of, penalised, prior_root
@@ -121,7 +121,9 @@ def fit_sparse(
     options : what there is to choose from.
     dtype : of products.
     """
-    constant = float(np.nanmean(data.energy[data.train] / data.n_atoms[data.train]))
+    selected = next(iter(data.features.values())).n_atoms
+    of_atoms = (data.energy / selected)[data.train]
+    constant = float(np.nanmean(of_atoms)) if np.isfinite(of_atoms).any() else 0.0
     best: tuple[Choice, tuple[int, ...], Basis, np.ndarray, list[Held]] | None = None
     tables = []
     for layers in options.views:
@@ -153,16 +155,17 @@ def fit_sparse(
         whole = Rows.joined([held[0].fitted, held[0].against])
     n = choice.n
     basis = replace(basis, species=basis.species[:n], features=basis.features[:n])
+    root = prior_root(basis.gram())  # to the last bit as a loaded model has it
 
     def fitted(rows: Rows) -> SparseModel:
         triangle = penalised(
-            rows.stacked(choice.sigma_energy, SIGMA_FORCE), root[:n, :n], choice.regularisation
+            rows.stacked(choice.sigma_energy, SIGMA_FORCE), root, choice.regularisation
         )
         return SparseModel(
             basis,
             coefficients_of(triangle),
             triangle[:-1, :-1],
-            root[:n, :n],
+            root,
             choice.regularisation,
             choice.sigma_energy,
             SIGMA_FORCE,
@@ -180,7 +183,7 @@ def fit_sparse(
         float(np.sqrt(np.mean(each**2))) if len(each) and each.any() else 1.0
         for each in (energies, slopes)
     )
-    model = replace(fitted(whole), calibration=calibration)
+    model = replace(fitted(whole), calibration=(calibration[0], calibration[1]))
     expected = calibration[0] * float(stds.max())
     return Fitted(layers, model, choice, pd.concat(tables, ignore_index=True), expected)
 
@@ -213,7 +216,14 @@ def _scores(
 
 
 def _basis(
-    train: FrameFeatures, own, shared, kernel, alpha: float, method: str, options: Open, dtype: type
+    train: FrameFeatures,
+    own: dict[int, Scale],
+    shared: Scale,
+    kernel: AtomKernel,
+    alpha: float,
+    method: str,
+    options: Open,
+    dtype: type,
 ) -> Basis:
     assert isinstance(kernel, Radial)
     rows = {s: np.flatnonzero(train.species == s) for s in own}
@@ -241,7 +251,7 @@ def rows_of(
                 energies, slopes = basis.rows(features.select(some), directions.select(some))
                 size = data.n_atoms[some]
                 known = np.isfinite(data.energy[some])
-                target = data.energy[some] / size - constant
+                target = (data.energy[some] - constant * features.n_atoms[some]) / size
                 rows.energies.add((energies / size[:, None])[known], target[known])
                 rows.directions.add(slopes, data.slope[directions.places(some)])
                 bar.update(len(some))

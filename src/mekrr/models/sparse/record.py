@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from ase.data import chemical_symbols
-from pydantic import Field, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from mekrr.data.references import RULES
 from mekrr.features.rule import AtomRule
@@ -31,8 +31,7 @@ LAYOUT: Layout = {
     "inducing": (("float32",), ["inducing", "width"]),
     "species": (INTEGERS, ["inducing"]),
     "coefficients": (FLOAT, ["inducing"]),
-    "triangle": (FLOAT, ["inducing", "inducing"]),
-    "prior": (FLOAT, ["inducing", "inducing"]),
+    "triangle": (FLOAT, ["pairs"]),  # row after row, from the diagonal on
     "origins": (FLOAT, ["scales", "width"]),
     "along": (FLOAT, ["scales", "width", "width"]),
 }
@@ -68,9 +67,12 @@ class _Fitted(Closed):
     layers_: Layers
     target_: Literal["energy", "delta"]
     criterion_: Text
+    spreads_: Annotated[dict[Literal["energy", "delta"], NonNegativeFloat], Field(min_length=1)]
     errors_: Annotated[list[Rmse], Field(min_length=2, max_length=2)]
     expected_std_: PositiveFloat
     n_frames_: Annotated[int, Field(ge=1)]
+    n_directions_: Annotated[int, Field(ge=0)]
+    relative_: bool
     references_: Energies
     reference_record: ReferenceRecord
     backbone_: Backbone
@@ -109,9 +111,11 @@ class SparseRecord(Record):
         symbols = {chemical_symbols[z] for z in known}
         if missing := symbols - set(self.fitted.references_):
             raise ValueError(f"fitted.references_ lacks {', '.join(sorted(missing))}")
-        for name in ("triangle", "prior"):
-            if np.abs(np.diag(tensors[name])).min() == 0.0:
-                raise ValueError(f"tensor {name} has a diagonal with zeros")
+        n, triangle = len(tensors["inducing"]), tensors["triangle"]
+        if len(triangle) != n * (n + 1) // 2:
+            raise ValueError(f"tensor triangle has {len(triangle)} values of {n} inducing atoms")
+        if not triangle[np.cumsum([0, *range(n, 1, -1)])].all():
+            raise ValueError("tensor triangle has zeros on its diagonal")
         spans = np.abs(tensors["inducing"]).max() * np.abs(tensors["along"]).max()
         if not spans <= FARTHEST * self.model.lengthscale:
             raise ValueError(f"tensor inducing has values of more than {FARTHEST:g} lengthscales")

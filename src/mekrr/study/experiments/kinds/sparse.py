@@ -18,7 +18,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -135,7 +134,7 @@ class Models(Kind):
     def _fit(self, problem: Problem, method: Recipe, options: Open) -> Fitted:
         directions, slope = self._directions, self._slope
         if not method.forces:
-            directions = {layer: _without(each) for layer, each in directions.items()}
+            directions = {k: FrameDirections.none(each) for k, each in self._features.items()}
             slope = slope[:0]
         elif method.baseline == "delta":
             network = next(iter(directions.values())).network
@@ -185,12 +184,6 @@ class Models(Kind):
             std = _stds(fitted, features, problem.n_atoms)
             tables.append(predictions(problem, method.name, backbone, None, residual, std))
         return on_destination(pd.concat(tables, ignore_index=True))
-
-
-def _without(directions: FrameDirections) -> FrameDirections:
-    """Return the same frames without directions."""
-    counts = np.zeros_like(directions.counts)
-    return replace(directions, derivatives=directions.derivatives[:0], counts=counts, network=None)
 
 
 def _energies(

@@ -14,6 +14,7 @@ from small_network import SETTINGS, SMALL
 from tolerances import SAME_FIT, SCHNET_TABLE
 
 from mekrr.data.frames import frame_table, write_frames
+from mekrr.features.directions import directions_of, extract_directions_to
 from mekrr.features.extract import extract_to
 from mekrr.features.store import read_layer
 from mekrr.kernels.atom import Gaussian
@@ -24,11 +25,12 @@ from mekrr.models.problem import Problem
 from mekrr.study.experiments.fits import write_fit
 from mekrr.study.experiments.kinds import kind_of
 from mekrr.study.experiments.kinds.network import network_of
-from mekrr.study.experiments.potentials import kernel, of_fit, potentials
+from mekrr.study.experiments.potentials import backbones, of_fit, potentials
 from mekrr.study.methods import methods_of
 
-IN_MEMORY = ("kernel", "network")  # those of learning curves
+IN_MEMORY = ("kernel", "sparse", "network")  # those of learning curves
 CPU = torch.device("cpu")
+FILES = ("features", "directions", "kernels")
 SPLIT = np.random.default_rng(3).permutation(np.repeat(["train", "val", "test"], [14, 5, 5]))
 LABELS = {"dataset": "mine", "strategy": "random", "seed": "0"}
 GRID = {
@@ -62,7 +64,7 @@ def step_of(folder, **params):
             frames=[],
             weights=[],
             choices=[folder / "choices.csv"],
-            **{name: folder / name for name in ("features", "kernels", "states", "model")},
+            **{name: folder / name for name in (*FILES, "states", "model")},
         ),
         params=Named(
             reference_energy="least-squares", checkpoint=str(folder / "checkpoint"), **params
@@ -78,11 +80,18 @@ def constant(folder, frames, monkeypatch):
     return step_of(folder, kind="constant", methods=methods), 1e-12
 
 
+def extracted(folder, frames, monkeypatch):
+    """Write features of a backbone that steps then open; return it, and how."""
+    backbone = Repulsive("net")
+    settings = {"batch_size": {"cpu": 4}, "atoms": "all", "source": "mine", "provenance": {}}
+    settings["device"] = CPU
+    monkeypatch.setattr(backbones, "load_backbone", lambda *_, **__: backbone)
+    extract_to(folder / "features", backbone, frames, dtype="float32", **settings)
+    return backbone, settings
+
+
 def kernels(folder, frames, monkeypatch):
-    backbone, settings = Repulsive("net"), {"batch_size": {"cpu": 4}, "atoms": "all"}
-    monkeypatch.setattr(kernel, "load_backbone", lambda *_, **__: backbone)
-    settings |= {"dtype": "float32", "source": "mine", "provenance": {}}
-    extract_to(folder / "features", backbone, frames, device=CPU, **settings)
+    extracted(folder, frames, monkeypatch)
     train = np.flatnonzero(SPLIT == "train")
     grams = {
         layer: training_gram(read_layer(folder / "features", layer), train, Gaussian(1.5))[0]
@@ -92,6 +101,18 @@ def kernels(folder, frames, monkeypatch):
     methods = [method.recipe for method in methods_of("frozen")]
     given = {"layers": [1, 2], "grid": GRID, "atoms": "all", "backbone": {"family": "analytic"}}
     return step_of(folder, kind="kernel", methods=methods, **given), SAME_FIT
+
+
+def sparse(folder, frames, monkeypatch):
+    backbone, settings = extracted(folder, frames, monkeypatch)
+    along = [directions_of(atoms, 3, None) for atoms in frames]
+    extract_directions_to(folder / "directions", backbone, frames, along, [1, 2], **settings)
+    write_frames(folder / "frames", frames)
+    methods = [method.recipe for method in methods_of("sparse")]
+    given = {"sparse": {"views": [[1, 2]], "inducing": 10}, "backbone": {"family": "analytic"}}
+    step = step_of(folder, kind="sparse", methods=methods, atoms="all", **given)
+    step.input["frames"] = folder / "frames"
+    return step, SAME_FIT
 
 
 def trained(folder, frames, method, model, tolerance):
@@ -121,6 +142,7 @@ def gap(folder, frames, monkeypatch):
 STEPS = [
     constant,
     kernels,
+    sparse,
     from_scratch,
     fine_tuned,
     pytest.param(gap, marks=without_gap),

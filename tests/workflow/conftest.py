@@ -51,14 +51,20 @@ def run_once(factory, name, make, *targets):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """The tiny study with errors of forces, run once; tests only read it."""
+    """The tiny study with sparse models and errors of forces, run once; tests only read it."""
     return run_once(tmp_path_factory, "finished", with_forces)
 
 
 def with_forces(folder):
-    """The tiny study with errors of forces under one seed."""
+    """The tiny study with sparse models, and errors of forces under one seed."""
     project = Project(folder)
     project.config["forces"] = {"seeds": 1}
+    project.config["sparse"] = {
+        "backbones": ["toy"],
+        "directions": {"random": 2},
+        "layers": "choose",
+        "inducing": 6,
+    }
     return project
 
 

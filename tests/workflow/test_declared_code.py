@@ -63,9 +63,10 @@ def everything(project):
         "networks": {"schnet": {"published_transfer": {"epochs": 4}}},
         "kernels": {"block_frames": 100},
         "learning": {"skip": ["d3-surrogate", "theirs"]},
+        "sparse": {"skip": ["d3-surrogate", "theirs"]},
         "molecular_dynamics": {
             "datasets": ["d2-surrogate"],
-            "methods": ["GAP-SOAP", "SchNet", "MEKRR"],
+            "methods": ["GAP-SOAP", "SchNet", "MEKRR", "MEKRR-sparse"],
         },
     }
     return project
@@ -77,12 +78,12 @@ def named_modules(job, config):
         return [f"mekrr.study.plots.{job['rule'].removeprefix('fig_')}"]
     if job["script"] == "table":
         return [f"mekrr.study.tables.{job['rule'].removesuffix('_table')}"]
-    if job["rule"] == "extract_features":
+    if job["rule"] in ("extract_features", "extract_directions"):
         family = config["backbones"][job["wildcards"]["backbone"]]["family"]
         return [module_of(families()[family].adapter)]
     room = POTENTIALS if job["script"] in RUNNING else KINDS
     named = [f"{room}.{job['kind']}", *modules_of(job["kind"])] if job["kind"] else []
-    if (room, job["kind"]) == (POTENTIALS, "kernel"):
+    if room == POTENTIALS and job["kind"] in ("kernel", "sparse"):
         family = config["backbones"][job["wildcards"]["backbone"]]["family"]
         named.append(module_of(families()[family].adapter))
     if "network" in job["wildcards"]:
@@ -135,10 +136,11 @@ USES = [
         "fig_errors fig_parity same_dataset_table",
         "gram split fit_mekrr fit_mean",
     ),
+    ("models/sparse/solve.py", "fit_sparse learning_sparse", "fit_mekrr extract_directions"),
     ("study/tables/printing/write.py", "same_dataset_table timing_table", "fig_errors fit_mekrr"),
     ("study/plots/errors.py", "fig_errors", "fig_parity metrics fig_cost"),
     ("study/tables/timing.py", "timing_table", "same_dataset_table metrics fit_mekrr"),
-    ("backbones/analytic/adapter.py", "extract_features", "check_frames split"),
+    ("backbones/analytic/adapter.py", "extract_features extract_directions", "check_frames split"),
     ("backbones/sevennet/adapter.py", "", "extract_features"),
     ("errors.py", "", "fit_mekrr metrics check_frames"),
 ]

@@ -28,6 +28,9 @@ ELSEWHERE = {
     "datasets.*.path.test": "three files: test_parts.py",
     "datasets.*.published_as": "no data set beside `surrogate_for`: test_parts.py",
     "features.atoms.species": "not beside `within`: test_shards.py",
+    "features.atoms.index": "not beside `within`: tests of the rule in tests/unit",
+    "datasets.*.reactive.species": "not beside `within`: test_sparse_kind.py",
+    "datasets.*.reactive.index": "not beside `within`: tests of the rule in tests/unit",
     "backbones.*.weights": "weights of a network: test_schnet.py, test_registry.py",
     "backbones.*.options.exact": "weights of a network: test_schnet.py",
     "backbones.*.options.checkpoint": "weights of 50 MB: test_backbones.py",
@@ -126,6 +129,13 @@ def everything(project):
             "sparse_method": "kmeans",
             "default_sigma": 2.0e-3,
         },
+        "sparse": {
+            "backbones": ["soap-small"],
+            "skip": ["large"],
+            "directions": {"random": 2, "reactive": True},
+            "layers": "choose",
+            "inducing": 8,
+        },
         "tables": {"largest_errors": 2},
         "forces": {"frames": 3, "splits": 2, "seeds": 2},
         "learning": {"n_train": [6], "skip": ["large"]},
@@ -167,6 +177,7 @@ def everything(project):
                 ],
                 "stretch": {"run": 1, "first": 0, "count": 10},
                 "event": {"above": 2.35},
+                "reactive": {"within": 0.5, "of": ["Cu"]},
             },
             "large": {
                 "path": "large.extxyz",
@@ -205,6 +216,6 @@ def test_every_key_has_a_value_in_a_study_that_is_run(project):
     result = project.run(*TARGETS)
     assert result.returncode == 0, result.stdout + result.stderr
     table = pd.read_csv(project.folder / "results/tables/metrics.csv")
-    assert {"SchNet", "GAP-SOAP", "MEKRR"} <= set(table["method"])
+    assert {"SchNet", "GAP-SOAP", "MEKRR", "MEKRR-sparse-forces"} <= set(table["method"])
     transfers = pd.read_csv(project.folder / "results/tables/transfer.csv")
-    assert "SchNet" in set(transfers["method"])
+    assert {"SchNet", "MEKRR-sparse"} <= set(transfers["method"])

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-LEARNING = {"learning_kernels": 1, "learning_table": 1, "fig_learning": 1}
-FORCES = {"forces_mean": 1, "forces_kernels": 1}
+LEARNING = {"learning_kernels": 1, "learning_sparse": 1, "learning_table": 1, "fig_learning": 1}
+FORCES = {"forces_mean": 1, "forces_kernels": 1, "forces_sparse": 1}
 
 
 def test_forces_of_a_study_are_in_its_tables(finished):

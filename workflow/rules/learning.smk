@@ -68,7 +68,6 @@ rule learning_sparse:
     resources:
         mem_mb=resources.sparse_memory,
         runtime=resources.sparse_curve_minutes,
-        gpu=1,
     params:
         kind="sparse",
         methods=entries.recipes("sparse"),

@@ -34,6 +34,7 @@ ELSEWHERE = {
     "backbones.*.weights": "weights of a network: test_schnet.py, test_registry.py",
     "backbones.*.options.exact": "weights of a network: test_schnet.py",
     "backbones.*.options.checkpoint": "weights of 50 MB: test_backbones.py",
+    "backbones.*.options.norms": "a pretrained network: test_backbones.py",
     "backbones.*.options.model": "weights under a licence: test_fairchem.py",
     "backbones.*.options.task": "weights under a licence: test_fairchem.py",
     "backbones.*.options.head": "another environment: test_mace.py",
@@ -132,7 +133,7 @@ def everything(project):
         "sparse": {
             "backbones": ["soap-small"],
             "skip": ["large"],
-            "directions": {"random": 2, "reactive": True},
+            "directions": {"random": 3, "reactive": True},
             "layers": "choose",
             "inducing": 8,
         },

@@ -164,7 +164,7 @@ def fit_sparse(
         return SparseModel(
             basis,
             coefficients_of(triangle),
-            triangle[:-1, :-1],
+            np.ascontiguousarray(triangle[:-1, :-1]),  # as a loaded model has it
             root,
             choice.regularisation,
             choice.sigma_energy,

@@ -13,11 +13,11 @@ from mekrr.features.directions import FrameDirections
 from mekrr.kernels.atom import KERNELS, RADIAL, Gaussian
 from mekrr.models.sparse.basis import Basis
 from mekrr.models.sparse.factor import Factor
-from mekrr.models.sparse.inducing import choose_inducing, pivots
+from mekrr.models.sparse.inducing import choose_inducing
 from mekrr.models.sparse.metric import scales_of
 from mekrr.models.sparse.model import SparseModel
 from mekrr.models.sparse.select import Held, choose, folds
-from mekrr.models.sparse.solve import Rows, coefficients_of, penalised, prior_root
+from mekrr.models.sparse.solve import Path, Rows, coefficients_of, penalised, prior_root
 
 STEP = 1e-5
 N_DIRECTIONS = 3
@@ -169,18 +169,27 @@ def test_features_all_alike_leave_coordinates_finite():
     assert np.isfinite(shared.along).all()
 
 
-def test_pivots_tell_of_all_others(rng):
+def test_inducing_atoms_tell_of_all_others(rng):
     rows = rng.normal(size=(300, 2)).astype(np.float32)
-    kernel = Gaussian(2.0)
-    chosen, left = pivots(rows, kernel, 300)
+    _, chosen = choose_inducing({29: rows}, Gaussian(2.0), 300)
     assert len(chosen) < 300
     assert len(set(chosen.tolist())) == len(chosen)
-    assert (np.diff(left) <= 1e-6).all()
     gaps = np.square(rows[:, None].astype(float) - rows).sum(axis=-1)
     gram = np.exp(-gaps / 8.0)
     inner = gram[np.ix_(chosen, chosen)] + 1e-10 * np.eye(len(chosen))
     told = gram[:, chosen] @ np.linalg.solve(inner, gram[chosen])
     assert np.diag(gram - told).max() < 1e-4
+
+
+def test_the_path_is_the_solution_of_each_regularisation(problem):
+    *_, rows, root = problem
+    path = Path(rows.stacked(0.1, 0.5), root[:11, :11])
+    for regularisation in (1e-2, 1.0, 1e4):
+        triangle = penalised(rows.stacked(0.1, 0.5), root[:11, :11], regularisation)
+        expected = coefficients_of(triangle)
+        np.testing.assert_allclose(
+            path.coefficients(regularisation), expected, atol=1e-8 * np.abs(expected).max()
+        )
 
 
 def test_rare_species_are_kept_whole_and_equal_atoms_once(rng):
@@ -189,7 +198,7 @@ def test_rare_species_are_kept_whole_and_equal_atoms_once(rng):
         8: 3.0 * rng.normal(size=(3, 4)).astype(np.float32),
         6: np.zeros((40, 4), dtype=np.float32),
     }
-    species, _ = choose_inducing(coordinates, Gaussian(1.0), 60)
+    species, _rows = choose_inducing(coordinates, Gaussian(1.0), 60)
     assert len(species) == 60
     assert (species == 8).sum() == 3
     assert (species == 6).sum() == 1

@@ -31,7 +31,6 @@ rule learning_kernels:
     resources:
         mem_mb=resources.baselines_memory,
         runtime=resources.curve_minutes,
-        gpu=1,
     params:
         kind="kernel",
         methods=entries.recipes("learning"),

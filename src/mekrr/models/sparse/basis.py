@@ -124,13 +124,13 @@ class Basis:
                 energies[t, part.columns] += part.weight * values.sum(axis=0, dtype=np.float64)
                 if directions is None or not directions.counts[t]:
                     continue
-                u = part.scale.turn(directions.of(t)[:, atoms], self.dtype)  # (q, n, d)
-                along = u @ part.inducing.T  # (q, n, m)
+                u = part.scale.turn(directions.of(t)[:, atoms], self.dtype)
+                q, n, width = u.shape
+                along = (u.reshape(q * n, width) @ part.inducing.T).reshape(q, n, -1)
                 along -= np.einsum("qnd,nd->qn", u, g)[:, :, None]
-                along *= slope
                 begin = directions.begins[t]
-                slopes[begin : begin + len(u), part.columns] += (
-                    part.weight * inverse * along.sum(axis=1)
+                slopes[begin : begin + q, part.columns] += (
+                    part.weight * inverse * np.einsum("qnm,nm->qm", along, slope)
                 )
         return energies, slopes
 

@@ -11,7 +11,7 @@ from mekrr.kernels.atom import Radial
 from mekrr.models.sparse.distances import kernel_between
 
 WAYS = ("cholesky", "k-means", "farthest")
-CANDIDATES = 8192  # atoms of a species among which its inducing atoms are sought, evenly spread
+CANDIDATES = 4096  # atoms of a species among which its inducing atoms are sought, evenly spread
 # Of a variance of 1, what others leave of an atom's: below this its kernel is theirs in float32.
 TOLERANCE = 1e-5
 
@@ -35,17 +35,22 @@ def choose_inducing(
     -------
     Species (M,) of those chosen, and the row of each in the coordinates of its species.
     """
-    species, rows, left = [], [], []
-    for s, atoms in coordinates.items():
-        candidates = np.linspace(0, len(atoms) - 1, min(len(atoms), CANDIDATES)).round().astype(int)
-        found, variances = pivots(atoms[candidates], kernel, n)
-        species.append(np.full(len(found), s))
-        rows.append(candidates[found])
-        left.append(variances)
-    order = np.argsort(-np.concatenate(left), kind="stable")[:n]
-    chosen = np.concatenate(species)[order]
+    candidates = {
+        s: np.linspace(0, len(atoms) - 1, min(len(atoms), CANDIDATES)).round().astype(int)
+        for s, atoms in coordinates.items()
+    }
+    left = {s: Pivots(coordinates[s][some], kernel) for s, some in candidates.items()}
+    species: list[int] = []
+    rows: list[int] = []
+    while len(species) < n:
+        s = max(left, key=lambda species: left[species].variance)
+        if left[s].variance <= TOLERANCE:
+            break
+        species.append(s)
+        rows.append(int(candidates[s][left[s].take()]))
+    chosen = np.array(species)
     if method == "cholesky":
-        return chosen, np.concatenate(rows)[order]
+        return chosen, np.array(rows)
     other = _clusters if method == "k-means" else _farthest
     counts = zip(*np.unique(chosen, return_counts=True), strict=True)
     by_species = {int(s): other(coordinates[int(s)], int(count)) for s, count in counts}
@@ -55,30 +60,39 @@ def choose_inducing(
     )
 
 
-def pivots(rows: np.ndarray, kernel: Radial, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first ``n`` pivots of the Cholesky decomposition, and their variances.
+class Pivots:
+    """Pivoted Cholesky decomposition of the kernel between atoms, one pivot after the other.
 
     Parameters
     ----------
     rows : (N, d) coordinates.
     """
-    n = min(n, len(rows))
-    factor = np.zeros((n, len(rows)), dtype=np.float32)
-    variance = np.ones(len(rows))
-    chosen: list[int] = []
-    left: list[float] = []
-    for k in range(n):
-        pivot = int(variance.argmax())
-        if variance[pivot] <= TOLERANCE:
-            break
-        left.append(float(variance[pivot]))
-        column = kernel_between(kernel, rows[pivot : pivot + 1], rows)[0]
-        column -= factor[:k, pivot] @ factor[:k]
-        factor[k] = column / np.sqrt(variance[pivot])
-        variance -= factor[k].astype(np.float64) ** 2
-        variance[pivot] = 0.0  # rounding may leave a chosen one some
-        chosen.append(pivot)
-    return np.array(chosen, dtype=int), np.array(left)
+
+    def __init__(self, rows: np.ndarray, kernel: Radial):
+        self._rows, self._kernel = rows, kernel
+        self._left = np.ones(len(rows))
+        self._factor = np.zeros((0, len(rows)), dtype=np.float32)
+        self._n = 0
+
+    @property
+    def variance(self) -> float:
+        """The largest variance that those before leave."""
+        return float(self._left.max())
+
+    def take(self) -> int:
+        """Return the row of the next pivot."""
+        pivot = int(self._left.argmax())
+        n = self._n
+        if n == len(self._factor):  # twice as many rows, so that most are never copied
+            more = np.empty((max(n, 64), len(self._rows)), dtype=np.float32)
+            self._factor = np.concatenate([self._factor, more])
+        column = kernel_between(self._kernel, self._rows[pivot : pivot + 1], self._rows)[0]
+        column -= self._factor[:n, pivot] @ self._factor[:n]
+        self._factor[n] = column / np.sqrt(self._left[pivot])
+        self._left -= self._factor[n].astype(np.float64) ** 2
+        self._left[pivot] = 0.0  # rounding may leave a chosen one some
+        self._n += 1
+        return pivot
 
 
 def _clusters(rows: np.ndarray, n: int) -> np.ndarray:

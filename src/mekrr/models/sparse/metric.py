@@ -42,7 +42,8 @@ class Scale:
 
     def turn(self, derivatives: np.ndarray, dtype: Any) -> np.ndarray:
         """Return derivatives (…, d) of coordinates from those of features."""
-        return derivatives.astype(dtype, copy=False) @ self.along.astype(dtype)
+        rows = derivatives.reshape(-1, derivatives.shape[-1]).astype(dtype, copy=False)
+        return (rows @ self.along.astype(dtype)).reshape(derivatives.shape)
 
     def back(self, gradient: np.ndarray) -> np.ndarray:
         """Return gradients (n, d) by features from those by coordinates."""

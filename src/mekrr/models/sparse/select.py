@@ -11,14 +11,13 @@ each in its own unit, the spread being the root mean square of the training fram
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from mekrr.models.sparse.solve import Rows, coefficients_of, penalised
+from mekrr.models.sparse.solve import Path, Rows
 
 REGULARISATIONS = np.logspace(-2, 4, 7)  # λ, 1/eV²
 SIGMA_FORCE = 0.05  # eV/Å; λ and the weights of energies are relative to it
@@ -64,9 +63,9 @@ def folds(parts: Sequence[Rows]) -> list[Held]:
 def choose(
     held: Sequence[Held],
     root: np.ndarray,
-    numbers: Iterable[int],
+    numbers: Sequence[int],
     sigmas: Sequence[float],
-    regularisations: Iterable[float],
+    regularisations: Sequence[float],
 ) -> tuple[Choice, pd.DataFrame]:
     """Choose number of inducing atoms, weight of energies and λ; return all that was tried.
 
@@ -76,14 +75,14 @@ def choose(
     numbers, sigmas, regularisations : what there is to choose from.
     """
     tried: dict[tuple[int, float, float], list[tuple[float, float]]] = {}
-    grid = list(product(numbers, regularisations))
     for one in held:
         for sigma in sigmas:
             stacked = one.fitted.stacked(sigma, SIGMA_FORCE)
-            for n, regularisation in grid:
-                a = coefficients_of(penalised(stacked, root[:n, :n], regularisation))
-                key = n, sigma, regularisation
-                tried.setdefault(key, []).append(one.against.errors(a))
+            for n in numbers:
+                path = Path(stacked, root[:n, :n])
+                for regularisation in regularisations:
+                    errors = one.against.errors(path.coefficients(regularisation))
+                    tried.setdefault((n, sigma, regularisation), []).append(errors)
     against = [one.against for one in held]
     spreads = _over_all(against, [a.errors(np.zeros(0)) for a in against])
     choices = []

@@ -15,13 +15,11 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import LinAlgError, cholesky, solve_triangular
-from scipy.linalg.lapack import dtpqrt
+from scipy.linalg import LinAlgError, cholesky, solve_triangular, svd
 
 from mekrr.errors import JitterWarning, SolveError
 from mekrr.models.sparse.factor import Factor, triangle_of
 
-BLOCK = 64  # columns that LAPACK works on at once
 JITTERS = (0.0, *np.logspace(-14, -6, 5))  # times the mean diagonal of K
 
 
@@ -101,15 +99,41 @@ def penalised(stacked: np.ndarray, root: np.ndarray, regularisation: float) -> n
     stacked : see `Rows.stacked`. root : (n, n), see `prior_root`. regularisation : λ > 0.
     """
     n = len(root)
-    rows = np.zeros((n + 1, n + 1), order="F")
+    prior = np.hstack([np.sqrt(regularisation) * root, np.zeros((n, 1))])
+    return triangle_of(np.vstack([leading(stacked, n), prior]))
+
+
+def leading(stacked: np.ndarray, n: int) -> np.ndarray:
+    """Return the triangle (n + 1, n + 1) of the first n columns and the targets."""
+    rows = np.zeros((n + 1, n + 1))
     rows[:n, :n] = stacked[:n, :n]
     rows[:n, n] = stacked[:n, -1]
     rows[n, n] = np.linalg.norm(stacked[n:, -1])
-    prior = np.zeros((n, n + 1), order="F")
-    prior[:, :n] = np.sqrt(regularisation) * root
-    triangle, _, _, fault = dtpqrt(n, min(BLOCK, n), rows, prior, overwrite_a=1, overwrite_b=1)
-    assert fault == 0
-    return triangle
+    return rows
+
+
+class Path:
+    """Coefficients for many λ from one singular value decomposition.
+
+    With b = Lᵀ a the problem is |S L⁻ᵀ b - z|² + λ |b|².
+
+    Parameters
+    ----------
+    stacked, root : as for `penalised`.
+    """
+
+    def __init__(self, stacked: np.ndarray, root: np.ndarray):
+        n = len(root)
+        self._root = root
+        # S L⁻ᵀ, S upper and Lᵀ upper: X Lᵀ = S.
+        whitened = solve_triangular(root, stacked[:n, :n].T, trans="T", check_finite=False).T
+        u, self._values, self._right = svd(whitened, overwrite_a=True, check_finite=False)
+        self._along = u.T @ stacked[:n, -1]
+
+    def coefficients(self, regularisation: float) -> np.ndarray:
+        """Return a (n,)."""
+        b = self._right.T @ (self._values / (self._values**2 + regularisation) * self._along)
+        return solve_triangular(self._root, b, check_finite=False)
 
 
 def coefficients_of(triangle: np.ndarray) -> np.ndarray:

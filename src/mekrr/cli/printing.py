@@ -71,7 +71,7 @@ def _of_sparse(model: SparseMEKRR) -> list[str]:
     energy, force = model.errors_
     lines = [
         line("training frames", f"{model.n_frames_}, of {', '.join(sorted(model.references_))}"),
-        line("directions", f"{model.n_directions_} derivatives of their energies by forces"),
+        line("directions", f"{model.n_directions_}, along which forces are learnt"),
         line("target", f"{model.target_} ({given['target']}; spread of {spreads} {unit})"),
         line("backbone", model.backbone_["name"]),
         line("layers", f"{', '.join(map(str, model.layers_))} ({how('layers')})"),

@@ -17,7 +17,7 @@ from mekrr.models.sparse.inducing import choose_inducing
 from mekrr.models.sparse.metric import scales_of
 from mekrr.models.sparse.model import SparseModel
 from mekrr.models.sparse.select import Held, choose, folds
-from mekrr.models.sparse.solve import Path, Rows, coefficients_of, penalised, prior_root
+from mekrr.models.sparse.solve import Rows, coefficients_of, path, penalised, prior_root
 
 STEP = 1e-5
 N_DIRECTIONS = 3
@@ -183,13 +183,12 @@ def test_inducing_atoms_tell_of_all_others(rng):
 
 def test_the_path_is_the_solution_of_each_regularisation(problem):
     *_, rows, root = problem
-    path = Path(rows.stacked(0.1, 0.5), root[:11, :11])
-    for regularisation in (1e-2, 1.0, 1e4):
+    several = np.array([1e-2, 1.0, 1e4])
+    found = path(rows.stacked(0.1, 0.5), root[:11, :11], several)
+    for regularisation, a in zip(several, found, strict=True):
         triangle = penalised(rows.stacked(0.1, 0.5), root[:11, :11], regularisation)
         expected = coefficients_of(triangle)
-        np.testing.assert_allclose(
-            path.coefficients(regularisation), expected, atol=1e-8 * np.abs(expected).max()
-        )
+        np.testing.assert_allclose(a, expected, rtol=0, atol=1e-8 * np.abs(expected).max())
 
 
 def test_rare_species_are_kept_whole_and_equal_atoms_once(rng):

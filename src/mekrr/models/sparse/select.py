@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mekrr.models.sparse.solve import Path, Rows
+from mekrr.models.sparse.solve import Rows, path
 
 REGULARISATIONS = np.logspace(-2, 4, 7)  # λ, 1/eV²
 SIGMA_FORCE = 0.05  # eV/Å; λ and the weights of energies are relative to it
@@ -79,10 +79,10 @@ def choose(
         for sigma in sigmas:
             stacked = one.fitted.stacked(sigma, SIGMA_FORCE)
             for n in numbers:
-                path = Path(stacked, root[:n, :n])
-                for regularisation in regularisations:
-                    errors = one.against.errors(path.coefficients(regularisation))
-                    tried.setdefault((n, sigma, regularisation), []).append(errors)
+                found = path(stacked, root[:n, :n], np.asarray(regularisations))
+                for regularisation, a in zip(regularisations, found, strict=True):
+                    key = n, sigma, float(regularisation)
+                    tried.setdefault(key, []).append(one.against.errors(a))
     against = [one.against for one in held]
     spreads = _over_all(against, [a.errors(np.zeros(0)) for a in against])
     choices = []

@@ -15,9 +15,10 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import LinAlgError, cholesky, solve_triangular, svd
+from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
 from mekrr.errors import JitterWarning, SolveError
+from mekrr.models.lapack import Bidiagonal
 from mekrr.models.sparse.factor import Factor, triangle_of
 
 JITTERS = (0.0, *np.logspace(-14, -6, 5))  # times the mean diagonal of K
@@ -112,8 +113,8 @@ def leading(stacked: np.ndarray, n: int) -> np.ndarray:
     return rows
 
 
-class Path:
-    """Coefficients for many λ from one singular value decomposition.
+def path(stacked: np.ndarray, root: np.ndarray, regularisations: np.ndarray) -> np.ndarray:
+    """Return the coefficients a (n_λ, n) for many λ, from one reduction of the matrix.
 
     With b = Lᵀ a the problem is |S L⁻ᵀ b - z|² + λ |b|².
 
@@ -121,19 +122,10 @@ class Path:
     ----------
     stacked, root : as for `penalised`.
     """
-
-    def __init__(self, stacked: np.ndarray, root: np.ndarray):
-        n = len(root)
-        self._root = root
-        # S L⁻ᵀ, S upper and Lᵀ upper: X Lᵀ = S.
-        whitened = solve_triangular(root, stacked[:n, :n].T, trans="T", check_finite=False).T
-        u, self._values, self._right = svd(whitened, overwrite_a=True, check_finite=False)
-        self._along = u.T @ stacked[:n, -1]
-
-    def coefficients(self, regularisation: float) -> np.ndarray:
-        """Return a (n,)."""
-        b = self._right.T @ (self._values / (self._values**2 + regularisation) * self._along)
-        return solve_triangular(self._root, b, check_finite=False)
+    n = len(root)
+    whitened = solve_triangular(root, stacked[:n, :n].T, trans="T", check_finite=False).T
+    b = Bidiagonal(whitened).ridge(stacked[:n, -1], regularisations)
+    return solve_triangular(root, b.T, check_finite=False).T
 
 
 def coefficients_of(triangle: np.ndarray) -> np.ndarray:

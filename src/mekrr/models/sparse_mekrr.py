@@ -235,17 +235,14 @@ class SparseMEKRR(OnBackbone):
             layers = list(views[0])
         with self._own_settings():
             features, directions, network, slope = self._gathered(frames, forces, layers)
-            if not self.relative_:
-                warn_of_unit(frames, energy, network)
+            warn_of_unit(frames, energy, network)
             one = directions[layers[0]]
             slopes = {"energy": slope}
             if one.network is not None:
                 slopes["delta"] = slope - one.network
-            fitted_slopes = {
-                target: each[one.places(np.flatnonzero(split == "train"))]
-                for target, each in slopes.items()
-            }
-            problem = self._chosen_problem(frames, energy, split, network, isolated, fitted_slopes)
+            train = one.places(np.flatnonzero(split == "train"))
+            to_fit = {target: each[train] for target, each in slopes.items()}
+            problem = self._chosen_problem(frames, energy, split, network, isolated, to_fit)
             data = Data(
                 features,
                 directions,
@@ -262,7 +259,7 @@ class SparseMEKRR(OnBackbone):
         if chosen is not None:
             self.criterion_ = f"{len(chosen)} validation frames"
         self.n_frames_ = len(data.train)
-        self.n_directions_ = int(directions[layers[0]].counts[data.train].sum())
+        self.n_directions_ = len(train)
         self.expected_std_ = fitted.expected_std
         self.provenance_ = environment.collect()
 
@@ -294,13 +291,14 @@ class SparseMEKRR(OnBackbone):
             if self.target_ == "delta":
                 assert network is not None
                 energy = energy + network
-        energy = energy + self.model_.energies(features)
-        if not return_std:
-            return energy
-        variances = [
-            self.model_.energy_variance(one.features, one.species, len(atoms))
-            for one, atoms in zip((features[t] for t in range(len(frames))), frames, strict=True)
-        ]
+            energy = energy + self.model_.energies(features)
+            if not return_std:
+                return energy
+            each = (features[t] for t in range(len(frames)))
+            variances = [
+                self.model_.energy_variance(one.features, one.species, len(atoms))
+                for one, atoms in zip(each, frames, strict=True)
+            ]
         return energy, np.hypot(np.sqrt(variances), undetermined)
 
     def potential(self, dtype: str = "float32") -> SparsePotential:
@@ -454,7 +452,7 @@ class SparseMEKRR(OnBackbone):
         isolated: Mapping[str, float],
         slopes: Mapping[str, np.ndarray],
     ) -> Problem:
-        """Return what is learnt of energies (n,) in eV, and set ``target_``.
+        """Return what is learnt of energies (n,) in eV, NaN where unknown; set ``target_``.
 
         Parameters
         ----------

@@ -107,7 +107,7 @@ def test_forces_and_stress_are_the_energy_s_derivatives(
     np.testing.assert_allclose(found.forces.sum(axis=0), 0.0, atol=1e-9)
 
 
-@pytest.mark.parametrize(("kernel", "alpha", "metric", "layers", "target"), EVERY)
+@pytest.mark.parametrize(("kernel", "alpha", "metric", "layers", "target"), EVERY[1::3])
 def test_one_pass_tells_what_predict_does(sparse, frames, kernel, alpha, metric, layers, target):
     model = sparse(kernel=kernel, alpha=alpha, metric=metric, layers=layers, target=target)
     model.fit(frames[:12])

@@ -90,7 +90,7 @@ def _of_sparse(model: SparseMEKRR) -> list[str]:
         ),
     ]
     parts = [] if np.isnan(energy) else [f"{energy:.2f} meV/atom"]
-    parts += [] if np.isnan(force) else [f"{force:.1f} meV/Å"]
+    parts += [] if np.isnan(force) else [f"{force:.1f} meV/Å along directions"]
     lines.append(line("held out", f"RMSE {', '.join(parts)} ({model.criterion_})"))
     if model.relative_:
         lines.append(line("energies", "relative: no training frame had one"))

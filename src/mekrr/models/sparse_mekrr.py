@@ -83,8 +83,8 @@ class SparseMEKRR(OnBackbone):
     spreads_ : by target that was considered, how much of it there is to learn: the standard
         deviation of energies in meV/atom or, where there are none, the root mean square of
         derivatives in meV/Å, of the training frames.
-    errors_ : RMSE there of energies (meV/atom), and of derivatives along unit vectors (meV/Å),
-        which is that of a component of the forces; NaN without any.
+    errors_ : RMSE there of energies (meV/atom), and of derivatives along directions (meV/Å), of
+        random ones on average that of a component of the forces; NaN without any.
     expected_std_ : largest standard deviation of the energy of a frame there, eV/atom.
     n_frames_, n_directions_ : frames that were fitted, and derivatives of their energies.
     relative_ : whether no training frame had an energy, so that energies are relative.

@@ -26,7 +26,6 @@ from ase import Atoms
 from mekrr.backbones.base import Backbone
 from mekrr.features.atoms import selected, selected_if_any
 from mekrr.features.extract import Batch, extract
-from mekrr.features.store import FrameFeatures
 
 STEP = 0.0025  # Å; float32 networks lose more to rounding below, more to curvature above
 
@@ -48,12 +47,6 @@ class FrameDirections:
     counts: np.ndarray
     n_atoms: np.ndarray
     network: np.ndarray | None
-
-    @classmethod
-    def none(cls, features: FrameFeatures) -> FrameDirections:
-        """Return no directions at all, of frames with these features."""
-        empty = np.zeros((0, features.features.shape[1]), dtype=np.float32)
-        return cls(empty, np.zeros(len(features), dtype=int), features.n_atoms, np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.counts)

@@ -402,7 +402,7 @@ class SparseMEKRR(OnBackbone):
         """Return features and their derivatives by layer, the network's own energies (n,) in eV,
         and the derivatives (Σ q,) of the energy by the forces in eV/Å.
         """
-        from mekrr.features.directions import FrameDirections, gather_directions
+        from mekrr.features.directions import gather_directions
         from mekrr.features.extract import choose_device, gather
 
         backbone = self._require_layers(layers, frames)
@@ -414,10 +414,7 @@ class SparseMEKRR(OnBackbone):
             "source": "frames",
         }
         features, network = gather(backbone, frames, layers, **how)
-        if any(map(len, directions)):
-            derivatives = gather_directions(backbone, frames, directions, layers, **how)
-        else:
-            derivatives = {layer: FrameDirections.none(one) for layer, one in features.items()}
+        derivatives = gather_directions(backbone, frames, directions, layers, **how)
         slopes = [
             -np.einsum("qna,na->q", v, own)
             for v, own in zip(directions, forces, strict=True)

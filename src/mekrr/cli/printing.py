@@ -71,7 +71,7 @@ def _of_sparse(model: SparseMEKRR) -> list[str]:
     energy, force = model.errors_
     lines = [
         line("training frames", f"{model.n_frames_}, of {', '.join(sorted(model.references_))}"),
-        line("directions", f"{model.n_directions_} derivatives of their energies by forces"),
+        line("directions", f"{model.n_directions_}, along which forces are learnt"),
         line("target", f"{model.target_} ({given['target']}; spread of {spreads} {unit})"),
         line("backbone", model.backbone_["name"]),
         line("layers", f"{', '.join(map(str, model.layers_))} ({how('layers')})"),
@@ -90,7 +90,7 @@ def _of_sparse(model: SparseMEKRR) -> list[str]:
         ),
     ]
     parts = [] if np.isnan(energy) else [f"{energy:.2f} meV/atom"]
-    parts += [] if np.isnan(force) else [f"{force:.1f} meV/Å"]
+    parts += [] if np.isnan(force) else [f"{force:.1f} meV/Å along directions"]
     lines.append(line("held out", f"RMSE {', '.join(parts)} ({model.criterion_})"))
     if model.relative_:
         lines.append(line("energies", "relative: no training frame had one"))

@@ -68,13 +68,13 @@ def selected_if_any(atoms: Atoms, rule: str | Mapping) -> np.ndarray:
     return (distances <= rule["within"]).any(axis=0)
 
 
-def check_rule(rule: object) -> None:
-    """Raise a ConfigError for what is no rule of `selected`."""
+def check_rule(rule: object, name: str = "atoms") -> None:
+    """Raise a ConfigError, which opens with ``name``, for what is no rule of `selected`."""
     try:
         _validated(_plain(rule))
     except ValidationError as error:
         raise ConfigError(
-            f"atoms={rule!r} is no rule: {WORDS} with elements' symbols and Å"
+            f"{name}={rule!r} is no rule: {WORDS} with elements' symbols and Å"
         ) from error
 
 

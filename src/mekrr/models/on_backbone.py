@@ -300,9 +300,10 @@ def _species_of(numbers: list[np.ndarray], split: np.ndarray) -> list[str]:
 
 
 def warn_of_unit(frames: list[Atoms], energy: np.ndarray, network: np.ndarray | None) -> None:
-    """Warn if energies (n,) vary by a known factor more or less than those of the network."""
-    if network is None:
+    """Warn if energies (n,), of those known, vary by a known factor from a network's."""
+    known = np.flatnonzero(np.isfinite(energy))
+    if network is None or not len(known):
         return
-    formulas = [atoms.get_chemical_formula() for atoms in frames]
-    if doubt := unit_doubt(energy, network, formulas):
+    formulas = [frames[k].get_chemical_formula() for k in known]
+    if doubt := unit_doubt(energy[known], network[known], formulas):
         warnings.warn(doubt, DataWarning, stacklevel=5)

@@ -73,7 +73,7 @@ class Parameters:
                 )
         for name in self.rules:
             if not (parameters[name] is None and name in self.open):
-                check_rule(parameters[name])
+                check_rule(parameters[name], name)
 
 
 OF_BOTH: dict[str, tuple[type | UnionType, str]] = {

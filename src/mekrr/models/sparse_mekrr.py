@@ -83,8 +83,8 @@ class SparseMEKRR(OnBackbone):
     spreads_ : by target that was considered, how much of it there is to learn: the standard
         deviation of energies in meV/atom or, where there are none, the root mean square of
         derivatives in meV/Å, of the training frames.
-    errors_ : RMSE there of energies (meV/atom), and of derivatives along unit vectors (meV/Å),
-        which is that of a component of the forces; NaN without any.
+    errors_ : RMSE there of energies (meV/atom), and of derivatives along directions (meV/Å), of
+        random ones on average that of a component of the forces; NaN without any.
     expected_std_ : largest standard deviation of the energy of a frame there, eV/atom.
     n_frames_, n_directions_ : frames that were fitted, and derivatives of their energies.
     relative_ : whether no training frame had an energy, so that energies are relative.
@@ -235,17 +235,14 @@ class SparseMEKRR(OnBackbone):
             layers = list(views[0])
         with self._own_settings():
             features, directions, network, slope = self._gathered(frames, forces, layers)
-            if not self.relative_:
-                warn_of_unit(frames, energy, network)
+            warn_of_unit(frames, energy, network)
             one = directions[layers[0]]
             slopes = {"energy": slope}
             if one.network is not None:
                 slopes["delta"] = slope - one.network
-            fitted_slopes = {
-                target: each[one.places(np.flatnonzero(split == "train"))]
-                for target, each in slopes.items()
-            }
-            problem = self._chosen_problem(frames, energy, split, network, isolated, fitted_slopes)
+            train = one.places(np.flatnonzero(split == "train"))
+            to_fit = {target: each[train] for target, each in slopes.items()}
+            problem = self._chosen_problem(frames, energy, split, network, isolated, to_fit)
             data = Data(
                 features,
                 directions,
@@ -262,7 +259,7 @@ class SparseMEKRR(OnBackbone):
         if chosen is not None:
             self.criterion_ = f"{len(chosen)} validation frames"
         self.n_frames_ = len(data.train)
-        self.n_directions_ = int(directions[layers[0]].counts[data.train].sum())
+        self.n_directions_ = len(train)
         self.expected_std_ = fitted.expected_std
         self.provenance_ = environment.collect()
 
@@ -294,13 +291,14 @@ class SparseMEKRR(OnBackbone):
             if self.target_ == "delta":
                 assert network is not None
                 energy = energy + network
-        energy = energy + self.model_.energies(features)
-        if not return_std:
-            return energy
-        variances = [
-            self.model_.energy_variance(one.features, one.species, len(atoms))
-            for one, atoms in zip((features[t] for t in range(len(frames))), frames, strict=True)
-        ]
+            energy = energy + self.model_.energies(features)
+            if not return_std:
+                return energy
+            each = (features[t] for t in range(len(frames)))
+            variances = [
+                self.model_.energy_variance(one.features, one.species, len(atoms))
+                for one, atoms in zip(each, frames, strict=True)
+            ]
         return energy, np.hypot(np.sqrt(variances), undetermined)
 
     def potential(self, dtype: str = "float32") -> SparsePotential:
@@ -404,7 +402,7 @@ class SparseMEKRR(OnBackbone):
         """Return features and their derivatives by layer, the network's own energies (n,) in eV,
         and the derivatives (Σ q,) of the energy by the forces in eV/Å.
         """
-        from mekrr.features.directions import FrameDirections, gather_directions
+        from mekrr.features.directions import gather_directions
         from mekrr.features.extract import choose_device, gather
 
         backbone = self._require_layers(layers, frames)
@@ -416,10 +414,7 @@ class SparseMEKRR(OnBackbone):
             "source": "frames",
         }
         features, network = gather(backbone, frames, layers, **how)
-        if any(map(len, directions)):
-            derivatives = gather_directions(backbone, frames, directions, layers, **how)
-        else:
-            derivatives = {layer: FrameDirections.none(one) for layer, one in features.items()}
+        derivatives = gather_directions(backbone, frames, directions, layers, **how)
         return features, derivatives, network, slopes_along(directions, forces)
 
     def _directions(self, frames: list[Atoms], forces: list[np.ndarray | None]) -> list[np.ndarray]:
@@ -449,7 +444,7 @@ class SparseMEKRR(OnBackbone):
         isolated: Mapping[str, float],
         slopes: Mapping[str, np.ndarray],
     ) -> Problem:
-        """Return what is learnt of energies (n,) in eV, and set ``target_``.
+        """Return what is learnt of energies (n,) in eV, NaN where unknown; set ``target_``.
 
         Parameters
         ----------

@@ -148,7 +148,8 @@ class Basis:
             weights = (part.weight * coefficients[part.columns]).astype(self.dtype)
             g = part.scale.apply(features[rows], self.dtype)
             values, slope = self.kernel.with_slope(exponents(self.kernel, g, part.inducing), np)
-            atoms[rows] += values @ weights
+            # A sum of large terms that all but cancel, in float64 as `rows` has it.
+            atoms[rows] += values.astype(np.float64) @ (part.weight * coefficients[part.columns])
             pull = slope * weights
             by_coordinates = pull @ part.inducing - pull.sum(axis=1)[:, None] * g
             gradient[rows] += inverse * part.scale.back(by_coordinates)

@@ -155,7 +155,8 @@ def fit_sparse(
         whole = Rows.joined([held[0].fitted, held[0].against])
     n = choice.n
     basis = replace(basis, species=basis.species[:n], features=basis.features[:n])
-    root = prior_root(basis.gram())  # to the last bit as a loaded model has it
+    if n < len(root):
+        root = prior_root(basis.gram())  # to the last bit as a loaded model has it
 
     def fitted(rows: Rows) -> SparseModel:
         triangle = penalised(
@@ -164,7 +165,7 @@ def fit_sparse(
         return SparseModel(
             basis,
             coefficients_of(triangle),
-            triangle[:-1, :-1],
+            np.ascontiguousarray(triangle[:-1, :-1]),  # as a loaded model has it
             root,
             choice.regularisation,
             choice.sigma_energy,

@@ -110,6 +110,16 @@ def test_summary_over_seeds_by_hand(errors):
     assert row["layers"] == "2 2 2"
 
 
+def test_layers_side_by_side_seed_by_seed(errors):
+    rows = [
+        fit("d2", "MEKRR-sparse", "net", 1.0, seed, layer=np.nan, layers=layers)
+        for seed, layers in enumerate(("1+2", 2.0))  # as CSV files of several fits give them
+    ]
+    table = summary(pd.concat([errors, pd.DataFrame(rows)])).set_index("method")
+    assert table.loc["MEKRR-sparse", "layers"] == "1+2 2"
+    assert set(table.loc["training mean", ["layers"]]) == {""}
+
+
 def test_grid_holds_means_spreads_and_the_published(errors, published):
     (grid,) = comparisons(summary(errors), published, PLACES, TITLES)
     assert [name for name, _ in grid.groups] == [place.title for place in PLACES.values()]

@@ -116,7 +116,7 @@ def summary(metrics: pd.DataFrame) -> pd.DataFrame:
         row["rmse_seeds"] = _listing(group["rmse"], "{:.2f}")
         row["alphas"] = _alphas(group)
         row["regularisations"] = _listing(group["regularisation"], "{:.0e}")
-        row["layers"] = _listing(group["layer"], "{:.0f}")
+        row["layers"] = _layers(group)
         rows.append(row)
     return pd.DataFrame(rows).sort_values(
         ["place", *FIT],
@@ -322,6 +322,14 @@ def _alphas(group: pd.DataFrame) -> str:
     if len(by_species) and by_species.notna().all():
         return " | ".join(map(_shorter, by_species))
     return _listing(group["alpha"], "{:.2g}")
+
+
+def _layers(group: pd.DataFrame) -> str:
+    """The layer seed by seed, or those side by side."""
+    side_by_side = group.get("layers", pd.Series(dtype=object))
+    if len(side_by_side) and side_by_side.notna().all():
+        return " ".join(str(layers).removesuffix(".0") for layers in side_by_side)
+    return _listing(group["layer"], "{:.0f}")
 
 
 def _shorter(alphas: str) -> str:

@@ -466,8 +466,10 @@ def test_directions_are_those_of_a_frame_wherever_it_stands(sparse, frames, monk
 
 def test_forces_of_some_frames_count(sparse, frames):
     some = [unlabelled(a, "forces") if k % 3 else a for k, a in enumerate(frames[:12])]
-    with pytest.warns(DataWarning, match=r"8 of 12 frames have no forces .*for energies only"):
+    message = r"8 of 12 frames have no forces .*for energies only"
+    with pytest.warns(DataWarning, match=message) as warned:
         model = sparse().fit(some)
+    assert warned[0].filename == __file__
     assert (model.n_frames_, model.n_directions_) == (12, 4 * 8)
     none = [unlabelled(a, "forces") for a in frames]
     for parameters in ({}, {"forces": 0, "force_atoms": "all"}):
@@ -479,8 +481,10 @@ def test_forces_of_some_frames_count(sparse, frames):
 def test_without_energies_they_are_relative(sparse, frames):
     """And right up to a constant for each composition; the forces are as good."""
     none = [unlabelled(atoms, "energy") for atoms in frames]
-    with pytest.warns(DataWarning, match="no frame to be fitted has an energy: .*relative"):
+    message = "no frame to be fitted has an energy: .*relative"
+    with pytest.warns(DataWarning, match=message) as warned:
         model = sparse(target="auto").fit(none[:14])
+    assert warned[0].filename == __file__
     assert model.relative_
     assert np.isnan(model.errors_[0])
     off = model.predict(none[14:]) - energies(frames[14:])

@@ -3,6 +3,7 @@
 import pickle
 import warnings
 from copy import deepcopy
+from dataclasses import replace
 
 import ase.io
 import numpy as np
@@ -188,6 +189,35 @@ def test_calculator(sparse, frames, tmp_path):
     with pytest.raises(UncertaintyError, match=r"eV/atom, more than stop_above"):
         far.get_forces()
     assert len(ase.io.read(tmp_path / "doubtful.extxyz", ":")) == 1
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_uncertainty_of_a_force_is_that_of_the_energy_s_slope(sparse, frames, alpha):
+    """By differences of kernels as an atom moves, in the equations of Bayesian regression."""
+    model = sparse(alpha=alpha, layers=[1, 2], target="energy").fit(frames[:8])
+    potential, atoms, step = model.potential("float64"), frames[13], 1e-3
+    basis, numbers, fit = potential.model.basis, atoms.numbers, potential.model
+
+    def moved(by):
+        other = atoms.copy()
+        other.positions[1, 0] += by
+        found = potential.backbone.forward(potential.backbone.graph([other]))
+        rows = np.hstack([found.layers[layer].numpy() for layer in (1, 2)])
+        return FrameFeatures(rows, numbers, np.array([0, 4]))
+
+    def kernel(one, other):
+        inducing = replace(basis, species=numbers, features=other.features)
+        return inducing.rows(one, None)[0].sum()
+
+    up, down = moved(step), moved(-step)
+    slope = (basis.rows(up, None)[0][0] - basis.rows(down, None)[0][0]) / (2 * step)
+    prior = kernel(up, up) - kernel(up, down) - kernel(down, up) + kernel(down, down)
+    left = prior / (4 * step**2) - slope @ np.linalg.solve(basis.gram(), slope)
+    known = slope @ np.linalg.solve(fit.triangle.T @ fit.triangle, slope)
+    assert left > 0.1 * prior / (4 * step**2)
+    expected = fit.sigma_force**2 + known + left / fit.regularisation
+    found = potential.force_std(atoms)[1, 0]
+    assert found == pytest.approx(fit.calibration[1] * np.sqrt(expected), rel=5e-3)
 
 
 # What forces give

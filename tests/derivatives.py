@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 from mekrr.backbones.gradient import forces_and_virial
 
 STEP = 1e-5  # Å, and as a strain
+POTENTIAL_STEP = 2e-5  # the same, of central differences of fourth order
 NOTHING = 1e-12  # eV/Å, what rounding leaves of nothing
 
 
@@ -119,3 +120,23 @@ def assert_atomic_energies_add_up(output, graph):
     total.index_add_(0, graph.frame, output.atomic_energy.double())
     difference = (total - output.energy.double()).abs() / graph.n_atoms
     assert difference.max() <= tol.ATOMIC_ENERGY
+
+
+def slopes(potential, atoms, direction, strain):
+    """Derivatives of the energy along a move of all atoms, and along a strain of the whole."""
+
+    def energy(step, strained):
+        moved = atoms.copy()
+        if strained:
+            moved.set_cell(atoms.cell.array @ (np.eye(3) + step * strain), scale_atoms=True)
+        else:
+            moved.positions += step * direction
+        return potential.evaluate(moved).energy
+
+    def slope(strained):
+        near, far = (
+            energy(s, strained) - energy(-s, strained) for s in (POTENTIAL_STEP, 2 * POTENTIAL_STEP)
+        )
+        return (8 * near - far) / (12 * POTENTIAL_STEP)
+
+    return slope(strained=False), slope(strained=True)

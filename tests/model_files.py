@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from samples import labelled
 
-from mekrr import MEKRR
+from mekrr import MEKRR, SparseMEKRR
 from mekrr.features.store import FrameFeatures
 
 ZEROS = "0" * 64
@@ -67,8 +68,24 @@ def small_models(folder: Path) -> dict[str, Path]:
     return {name: folder / name for name in models}
 
 
-def predictions(model: MEKRR) -> np.ndarray:
-    """(2, T) energies and standard deviations (eV) where a model was fitted."""
+def small_sparse_model(folder: Path) -> Path:
+    """A file of a sparse model of frames."""
+    registry = folder / "sparse.yaml"
+    registry.write_text("backbones: {mine: {family: analytic, layers: [1, 2]}}")
+    given = {"layers": [2, 1], "forces": 2, "force_atoms": {"index": [0]}, "alpha": 0.4}
+    chosen = {"regularisation": 10.0, "sigma_energy": 3.0, "lengthscale": 2.0, "inducing": 6}
+    model = SparseMEKRR("mine", registry=registry, **given, **chosen)
+    model.fit(labelled(5)).save(folder / "sparse")
+    return folder / "sparse"
+
+
+def predictions(model: MEKRR | SparseMEKRR) -> np.ndarray:
+    """(2, T) energies and standard deviations (eV) where a model was fitted, or near there."""
+    if isinstance(model, SparseMEKRR):
+        basis = model.model_.basis
+        near = FrameFeatures(basis.features + 0.1, basis.species, np.array([0, len(basis)]))
+        std = model.model_.energy_variance(near.features, near.species, len(basis)) ** 0.5
+        return np.array([model.model_.energies(near), [std]])
     if model.input_ == "kernel":
         rows = np.eye(len(model.leave_one_out_))
         return np.array(model.predict(rows, return_std=True, self_kernel=np.diag(rows)))

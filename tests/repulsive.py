@@ -7,6 +7,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from mekrr.backbones.analytic.adapter import AnalyticBackbone
 from mekrr.backbones.base import BackboneOutput
+from mekrr.backbones.gradient import forces_and_virial
 
 SPECIES_ENERGY = {"Cu": -1300.0, "O": -430.0}
 
@@ -33,6 +34,31 @@ def frame(rng, symbols, spread=0.1):
     energy = float(Repulsive("r").forward(graph).energy)
     energy += sum(SPECIES_ENERGY[symbol] for symbol in atoms.symbols)
     atoms.calc = SinglePointCalculator(atoms, energy=energy)
+    return atoms
+
+
+class Attractive(Repulsive):
+    """Another energy, which the features of `Repulsive` tell."""
+
+    def forward(self, graph, layers=None, energy=True):
+        found = super().forward(graph, layers)
+        r = graph.edge_vectors().norm(dim=1)
+        oxygen = (graph.species == 8).to(r)
+        strength = 1.0 + oxygen[graph.centre] + oxygen[graph.neighbour]
+        pair = 0.15 * strength * torch.exp(-((r - 2.2) ** 2)) * (1.0 - (r / self.cutoff) ** 2) ** 2
+        more = pair.new_zeros(len(graph.n_atoms)).index_add(0, graph.frame[graph.centre], pair)
+        return BackboneOutput(found.layers, found.energy + more)
+
+
+def pulled(rng, symbols, spread=0.1):
+    """A frame with energy and forces of `Attractive`, beyond the species' energies."""
+    atoms = frame(rng, symbols, spread)
+    backbone = Attractive("a")
+    graph = backbone.graph([atoms]).differentiable()
+    found = backbone.forward(graph).energy
+    forces, _ = forces_and_virial(graph, [found], [torch.ones(1)])
+    energy = found.item() + sum(SPECIES_ENERGY[symbol] for symbol in atoms.symbols)
+    atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces)
     return atoms
 
 

@@ -43,3 +43,4 @@ SPARSE = 1e-10  # sums of a few kernels, float64 against loops
 SPARSE_SLOPE = 1e-7  # derivatives of these by central differences
 SPARSE_FLOAT32 = 1e-5  # relative to the largest, float32 products
 SHARDS = 1e-10  # relative, least squares from triangles of however many parts
+SPARSE_THREADS = 1e-6  # eV/atom, float32 sums in another order

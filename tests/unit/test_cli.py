@@ -14,9 +14,11 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from samples import labelled
 from tolerances import SUMMED
 
-from mekrr import MEKRR, Calculator
+from mekrr import MEKRR, Calculator, SparseMEKRR, load_model
 from mekrr.backbones import registry
 from mekrr.cli import main
+from mekrr.data.frames import frame_table, read_frames
+from mekrr.data.splits import split_frames
 
 # Warnings are lines that the command prints.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -126,6 +128,99 @@ def test_forces_and_stress(folder, capsys):
         energies = atoms.get_potential_energy(), precise.get_potential_energy()
         assert energies[0] == pytest.approx(energies[1], abs=SUMMED * len(atoms))
         assert atoms.info["energy_std"] == pytest.approx(precise.info["energy_std"], rel=1e-3)
+
+
+QUICK = ("--regularisation", "100", "--sigma-energy", "3", "--inducing", "50")
+
+
+def test_a_sparse_potential(folder, capsys):
+    """Fitted, told of, used; what is printed is what the model says."""
+    fit("--forces", "4", "--force-atoms", "0,2", "--layer", "1,2", "--split", "random", *QUICK)
+    printed = capsys.readouterr().out
+    model = load_model("model", registry="mine.yaml")
+    assert isinstance(model, SparseMEKRR)
+    assert model.force_atoms == {"index": [0, 2]}
+    n = len(model.model_.basis)
+    energy, force = model.errors_
+    spread = model.spreads_["energy"]
+    for line in (
+        "training frames  12, of Cu",
+        f"directions       {12 * (4 + 6)}, along which forces are learnt",
+        f"target           energy (chosen; spread of energy {spread:.3g} meV/atom)",
+        "layers           1, 2 (given)",
+        f"inducing atoms   {n} of at most 50: Cu {n}",
+        "alpha            1 (given)",
+        f"lengthscale      {model.model_.basis.kernel.lengthscale:g} of whitened features (chosen",
+        "regularisation   100 (given)",
+        "sigma            3 meV/atom (given), 50 meV/Å",
+        f"held out         RMSE {energy:.2f} meV/atom, {force:.1f} meV/Å along directions (4 valid",
+    ):
+        assert f"\n{line}" in f"\n{printed}"
+    table = frame_table(frames := read_frames("frames.extxyz"))
+    split = split_frames(table, "random", (0.6, 0.2, 0.2), 0, "frames")["split"]
+    test = [frames[k] for k in np.flatnonzero(split == "test")]
+    reference = np.array([atoms.get_potential_energy() for atoms in test])
+    off = 250.0 * (model.predict(test) - reference)
+    told = f"RMSE {np.sqrt(np.mean(off**2)):.2f}, MAE {np.abs(off).mean():.2f} meV/atom"
+    assert f"test             {told} (4 frames, split random)\n" in printed
+    potential = model.potential()
+    off = np.array([potential.evaluate(a).forces - a.get_forces() for a in test])
+    told = f"RMSE {1000 * np.sqrt(np.mean(off**2)):.1f}, MAE {1000 * np.abs(off).mean():.1f} meV/Å"
+    assert f"force errors     {told} (4 frames with forces)\n  Cu             {told}\n" in printed
+
+    main(["info", "model"])
+    told = capsys.readouterr().out
+    assert told.startswith(printed[: printed.index("test  ")])
+    assert "force_atoms      {'index': [0, 2]}" in told
+    predict("frames.extxyz", "out.extxyz", "--std", "--forces", "--stress")
+    energies, stds = model.predict(frames, return_std=True)
+    written = ase.io.read("out.extxyz", ":")
+    np.testing.assert_allclose([a.get_potential_energy() for a in written], energies)
+    np.testing.assert_allclose([a.info["energy_std"] for a in written], stds)
+    found = potential.evaluate(frames[5])
+    np.testing.assert_allclose(written[5].get_forces(), found.forces, atol=1e-6)
+    np.testing.assert_allclose(written[5].get_stress(), found.stress, atol=1e-8)
+    assert written[5].get_potential_energies().sum() == pytest.approx(energies[5], abs=1e-4)
+
+
+def test_a_sparse_potential_of_energies_alone(folder, capsys):
+    """And frames without forces are told of once."""
+    frames = labelled(12)
+    frames[3].calc.results.pop("forces")
+    ase.io.write("frames.extxyz", frames)
+    fit("--forces", "2", "--layer", "1", *QUICK)
+    assert capsys.readouterr().err.count("have no forces") == 1
+    fit("--forces", "0", "--layer", "1", *QUICK)
+    printed = capsys.readouterr().out
+    held = next(line for line in printed.splitlines() if line.startswith("held out"))
+    assert held.endswith("meV/atom (5 folds of the training frames)")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--forces 4 --form extensive", "--form is not of a sparse potential"),
+        ("--forces 4 --alpha chosen", "--alpha chosen is not of a sparse potential"),
+        ("--inducing 9 --alpha by-species", "--alpha by-species is not of a sparse potential"),
+        ("--inducing 9 --kernel linear", "--kernel linear is not of a sparse potential"),
+        ("--metric plain", "--metric goes with --forces or --inducing"),
+        ("--sigma-energy 1", "--sigma-energy goes with --forces or --inducing"),
+        ("--force-atoms Cu", "--force-atoms goes with --forces or --inducing"),
+        ("--target auto", "--target auto goes with --forces or --inducing"),
+        ("--layer 1,2", "--layer 1,2 goes with --forces or --inducing"),
+        ("--forces 2 --force-atoms C;O", "'C;O' is none of all, mobile, nor species"),
+        ("--forces 2 --force-atoms 90", "force_atoms={'index': [90]} selects no atom"),
+        ("--forces 2 --layer 1,7", "backbone 'analytic' has no layer 7; it has 1, 2"),
+        ("--forces 2 --layer 1,", "argument --layer: invalid integer value: '1,'"),
+        ("--forces -1", "argument --forces: -1 should be from 0"),
+        ("--inducing 0", "argument --inducing: 0 should be from 1"),
+    ],
+)
+def test_options_of_each_kind(folder, capsys, options, message):
+    with pytest.raises(SystemExit) as stop:
+        fit(*options.split())
+    assert message in f"{stop.value}{capsys.readouterr().err}"
+    assert not (folder / "model").exists()
 
 
 @pytest.mark.parametrize("fault", [np.nan, np.inf])

@@ -18,7 +18,7 @@ from mekrr import environment
 from mekrr.backbones.analytic.adapter import AnalyticBackbone
 from mekrr.data.frames import load_frames, write_frames
 from mekrr.errors import BackboneError, DataError
-from mekrr.features.atoms import selected
+from mekrr.features.atoms import selected, selected_if_any
 from mekrr.features.extract import choose_device, extract, extract_to, fitting_batch, gather
 from mekrr.features.store import (
     feature_writer,
@@ -355,6 +355,7 @@ SLAB = Atoms(
         ("mobile", [2, 3, 4, 5]),
         ({"species": ["N", "O"]}, [4, 5]),
         ({"within": 2.0, "of": ["N"]}, [2, 4, 5]),  # O across the boundary
+        ({"index": [5, 0, 9]}, [0, 5]),
     ],
 )
 def test_rules_of_selection(rule, kept):
@@ -372,6 +373,7 @@ def test_fixed_atoms_survive_the_checked_file(tmp_path):
         ("mobile", "marks no atom as fixed"),
         ({"species": ["Fe"]}, "no atom is selected"),
         ({"within": 3.0, "of": ["Fe"]}, "no atom of Fe"),
+        ({"index": [4]}, "no atom is selected"),
     ],
 )
 def test_empty_selection_is_named(rule, why):
@@ -379,6 +381,7 @@ def test_empty_selection_is_named(rule, why):
     atoms.info["frame"] = 7
     with pytest.raises(DataError, match=rf"d: frame 7: .*{why}.*choose other `atoms`"):
         selected(atoms, rule, "d")
+    assert not selected_if_any(atoms, rule).any()
 
 
 def test_provenance_names_what_decides_the_numbers():

@@ -5,6 +5,7 @@ import pytest
 import tolerances as tol
 from ase import Atoms
 from ase.stress import voigt_6_to_full_3x3_stress
+from derivatives import slopes
 from repulsive import energies, frame
 
 from mekrr import MEKRR
@@ -19,7 +20,6 @@ EVERY = [
     for j, alpha in enumerate(ALPHAS)
 ]
 SOME = [EVERY[k] for k in (3, 5, 10, 12)]  # every kernel and every α once
-STEP = 2e-5  # Å, of central differences of fourth order
 
 
 @pytest.fixture(params=SOME)
@@ -35,24 +35,6 @@ def fitted(registry, frames, parameters):
         return MEKRR("repulsive", registry=registry, **given).fit(frames[:16], y[:16])
 
     return fit
-
-
-def slopes(potential, atoms, direction, strain):
-    """Derivatives of the energy along a move of all atoms, and along a strain of the whole."""
-
-    def energy(step, strained):
-        moved = atoms.copy()
-        if strained:
-            moved.set_cell(atoms.cell.array @ (np.eye(3) + step * strain), scale_atoms=True)
-        else:
-            moved.positions += step * direction
-        return potential.evaluate(moved).energy
-
-    def slope(strained):
-        near, far = (energy(s, strained) - energy(-s, strained) for s in (STEP, 2 * STEP))
-        return (8 * near - far) / (12 * STEP)
-
-    return slope(strained=False), slope(strained=True)
 
 
 @pytest.mark.parametrize("parameters", EVERY, indirect=True)

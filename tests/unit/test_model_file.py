@@ -77,7 +77,7 @@ def changed(record, place, value):
 def test_checksum_is_that_of_the_content(models):
     for path in models.values():
         record = record_of(path)
-        assert record["format"] == FORMAT == 4
+        assert record["format"] == FORMAT == 5
         text = json.dumps(record).replace(record["sha256"], ZEROS)
         assert record["sha256"] == checksum(text, tensors_of(path))
 
@@ -285,7 +285,7 @@ def test_newer_format_is_refused(models, tmp_path):
     for more in ({}, {"sha256": {"blake3": "…"}, "parameters": None, "new": 1}):
         record = {"format": FORMAT + 1, "mekrr": "9.0", **more}
         save_file(tensors_of(models["kernel"]), tmp_path / "m", {"mekrr": json.dumps(record)})
-        refused(tmp_path / "m", r"format 5, written by mekrr 9\.0.*update mekrr")
+        refused(tmp_path / "m", r"format 6, written by mekrr 9\.0.*update mekrr")
 
 
 @pytest.mark.parametrize("place", ["fifo", "folder", "/dev/zero", "absent", "a\0b", "a" * 300])

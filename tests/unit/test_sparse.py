@@ -7,13 +7,14 @@ import pytest
 import tolerances as tol
 from toy import SPECIES, toy_features
 
+from mekrr.choices import METRICS
 from mekrr.errors import JitterWarning, SolveError
 from mekrr.features.directions import FrameDirections
 from mekrr.kernels.atom import KERNELS, RADIAL, Gaussian
 from mekrr.models.sparse.basis import Basis
 from mekrr.models.sparse.factor import Factor
 from mekrr.models.sparse.inducing import choose_inducing
-from mekrr.models.sparse.metric import METRICS, scales_of
+from mekrr.models.sparse.metric import scales_of
 from mekrr.models.sparse.model import SparseModel
 from mekrr.models.sparse.select import Held, choose, folds
 from mekrr.models.sparse.solve import Rows, coefficients_of, path, penalised, prior_root

@@ -60,8 +60,9 @@ class Calculator(AseCalculator):
         has moved by half of it.
     std : whether to compute ``energy_std``; None: if the model has one. Costs some kernels.
     warn_above : ``energy_std`` per atom, eV/atom, beyond which an UncertaintyWarning comes, once;
-        None for never. By default twice the largest that leave-one-out gives a training frame:
-        the model knows less of this frame than the others told it of any of its own.
+        None for never. By default twice the largest that a frame has which the fit was held
+        against, a training frame by leave-one-out: the model knows less of this frame than it
+        did of any of those.
     stop_above : the same, beyond which the frame is appended to ``save``, extended XYZ without
         labels, and an UncertaintyError is raised; None for never.
     save : path of that file.
@@ -106,8 +107,8 @@ class Calculator(AseCalculator):
             raise InputError("registry goes with the path of a model; open it with the model")
         if not isinstance(model, OnBackbone | Potential):
             raise InputError(
-                f"model is a {type(model).__name__}; give a fitted MEKRR or SparseMEKRR, the path of its "
-                "file, or a Potential"
+                f"model is a {type(model).__name__}; give a fitted MEKRR or SparseMEKRR, the path "
+                "of its file, or a Potential"
             )
         if isinstance(model, Potential) and dtype is not None:
             raise InputError("a Potential has its own dtype; leave dtype out, or give its model")

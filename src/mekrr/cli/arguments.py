@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable
 from typing import TextIO, TypeAlias, TypeVar
 
+from mekrr.choices import ATOMS, SYMBOLS
 from mekrr.files import STANDARD_OUTPUT, check_output
-from mekrr.models.limits import MOST_THREADS
+from mekrr.models.limits import LARGEST_LAYER, MOST_THREADS
 
 T = TypeVar("T", int, float)
 Commands: TypeAlias = "argparse._SubParsersAction"  # it has no public name
@@ -111,6 +112,29 @@ def _number(kind: type[T], least: float, largest: float) -> Callable[[str], T]:
 
     convert.__name__ = {int: "integer", float: "number"}[kind]  # argparse: invalid number value
     return convert
+
+
+def layers(text: str) -> list[int]:
+    """Argparse's type of a layer, or of several separated by commas."""
+    return [integer(0, LARGEST_LAYER)(part) for part in text.split(",")]
+
+
+layers.__name__ = "integer"  # argparse: invalid integer value
+
+
+def atom_rule(text: str) -> str | dict[str, list[str] | list[int]]:
+    """A rule of atoms: all, mobile, species as C,O,H, or places in the frame as 48,49."""
+    if text in ATOMS:
+        return text
+    words = text.split(",")
+    if all(word.isdecimal() for word in words):
+        return {"index": [int(word) for word in words]}
+    if set(words) <= set(SYMBOLS):
+        return {"species": words}
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is none of {', '.join(ATOMS)}, nor species, as C,O,H, nor places of atoms from "
+        "0, as 48,49"
+    )
 
 
 def reference_rule(text: str) -> str | dict[str, float]:

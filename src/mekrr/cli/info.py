@@ -17,9 +17,9 @@ def add_command(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the model's summary and its records."""
-    from mekrr.models.mekrr import MEKRR
+    from mekrr.models.load import load_model
 
-    model = MEKRR.load(options.model)
+    model = load_model(options.model)
     print(summary(model))
     for title, record in (
         ("backbone", model.backbone_),

@@ -16,13 +16,14 @@ from mekrr.cli.arguments import (
     summary_stream,
     threads,
 )
-from mekrr.cli.printing import errors_per_atom, force_lines, line, quality
+from mekrr.cli.printing import compared_forces, errors_per_atom, line, quality
 from mekrr.errors import CompositionWarning, DataError
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from mekrr.models.mekrr import MEKRR
+    from mekrr.models.sparse_mekrr import SparseMEKRR
 
 
 def add_command(commands: Commands) -> None:
@@ -66,14 +67,14 @@ def add_command(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Predict, write the frames, and compare where they come with energies and forces."""
     from mekrr.data.frames import read_unlabelled
-    from mekrr.data.labels import energy_fault, energy_of
+    from mekrr.data.labels import energy_fault, energy_of, forces_fault
     from mekrr.data.predictions import format_of, write_predictions
     from mekrr.data.units import warn_of_units
-    from mekrr.models.mekrr import MEKRR
+    from mekrr.models.load import load_model
 
     require_writable(options, options.model)
     format_of(options.output)
-    model = MEKRR.load(options.model, registry=options.registry)
+    model = load_model(options.model, registry=options.registry)
     model.set_params(threads=options.threads)
     frames = read_unlabelled(options.frames, **how_to_read(options))
     source = ", ".join(options.frames)
@@ -95,16 +96,17 @@ def run(options: argparse.Namespace) -> None:
         told = f"{quality(errors)} ({len(known)} frames with energies)"
         print(line("errors", told), file=out)
     if options.forces:
-        for text in _compared_forces(frames, predictions):
+        _warn_of_faults("forces", [forces_fault(atoms) for atoms in frames])
+        for text in compared_forces(frames, [row["forces"] for row in predictions]):
             print(text, file=out)
 
 
 def _predictions(
-    model: MEKRR, frames: list[Atoms], options: argparse.Namespace
+    model: MEKRR | SparseMEKRR, frames: list[Atoms], options: argparse.Namespace
 ) -> list[dict[str, Any]]:
     """Return what was asked for of each frame, by ASE's names.
 
-    Energies are those of `MEKRR.predict`, the same whatever else is asked for, but for float64.
+    Energies are those of `predict`, the same whatever else is asked for, but for float64.
     """
     names = ["energy", "energy_std"] if options.std else ["energy"]
     rows: list[dict[str, Any]] = [{} for _ in frames]
@@ -134,22 +136,6 @@ def _predictions(
         values = {name: getattr(each, name) for name in names}
         row.update({name: value for name, value in values.items() if value is not None})
     return rows
-
-
-def _compared_forces(frames: list[Atoms], predictions: list[dict[str, Any]]) -> list[str]:
-    """Return lines on the errors of forces, where frames come with such."""
-    import numpy as np
-
-    from mekrr.data.labels import forces_fault, forces_of
-
-    _warn_of_faults("forces", [forces_fault(atoms) for atoms in frames])
-    stated = {k: forces for k, a in enumerate(frames) if (forces := forces_of(a)) is not None}
-    if not stated:
-        return []
-    errors = [predictions[index]["forces"] - forces for index, forces in stated.items()]
-    species = [frames[index].symbols for index in stated]
-    first, *each = force_lines(np.concatenate(errors), np.concatenate(species))
-    return [f"{first} ({len(stated)} frames with forces)", *each]
 
 
 def _warn_of_faults(what: str, faults: list[str | None]) -> None:

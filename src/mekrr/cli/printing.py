@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,17 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from mekrr.models.mekrr import MEKRR
+    from mekrr.models.sparse_mekrr import SparseMEKRR
 
 
-def summary(model: MEKRR) -> str:
+def summary(model: MEKRR | SparseMEKRR) -> str:
     """What a model is, in a few lines."""
+    from mekrr.models.sparse_mekrr import SparseMEKRR
+
+    return "\n".join(_of_sparse(model) if isinstance(model, SparseMEKRR) else _of_mekrr(model))
+
+
+def _of_mekrr(model: MEKRR) -> list[str]:
     from ase.data import chemical_symbols
 
     frames = f"{len(model.leave_one_out_)}"
@@ -41,7 +49,52 @@ def summary(model: MEKRR) -> str:
             line("lengthscale", f"{model.lengthscale_:.4g} ({model.parameters_['lengthscale']})")
         )
     lines.append(line("leave-one-out", quality(model.leave_one_out_)))
-    return "\n".join(lines)
+    return lines
+
+
+def _of_sparse(model: SparseMEKRR) -> list[str]:
+    import numpy as np
+    from ase.data import chemical_symbols
+
+    assert model.backbone_ is not None
+    assert model.references_ is not None
+    fit, given = model.model_, model.parameters_
+
+    def how(name: str) -> str:
+        return f"chosen by {model.criterion_}" if given[name] is None else "given"
+
+    unit = "meV/Å" if model.relative_ else "meV/atom"
+    spreads = " and ".join(f"{name} {value:.3g}" for name, value in model.spreads_.items())
+    by = "chosen" if given["target"] == "auto" else "given"
+    counts = Counter(chemical_symbols[z] for z in fit.basis.species.tolist())
+    by_species = ", ".join(f"{symbol} {n}" for symbol, n in sorted(counts.items()))
+    energy, force = model.errors_
+    lines = [
+        line("training frames", f"{model.n_frames_}, of {', '.join(sorted(model.references_))}"),
+        line("directions", f"{model.n_directions_}, along which forces are learnt"),
+        line("target", f"{model.target_} ({by}; spread of {spreads} {unit})"),
+        line("backbone", model.backbone_["name"]),
+        line("layers", f"{', '.join(map(str, model.layers_))} ({how('layers')})"),
+        line("inducing atoms", f"{len(fit.basis)} of at most {given['inducing']}: {by_species}"),
+        line("alpha", f"{_number(fit.basis.alpha)} (given)"),
+        line(
+            "lengthscale",
+            f"{fit.basis.kernel.lengthscale:.4g} of {given['metric']} features "
+            f"({how('lengthscale')})",
+        ),
+        line("regularisation", f"{_number(fit.regularisation)} ({how('regularisation')})"),
+        line(
+            "sigma",
+            f"{1000 * fit.sigma_energy:.3g} meV/atom ({how('sigma_energy')}), "
+            f"{1000 * fit.sigma_force:.3g} meV/Å",
+        ),
+    ]
+    parts = [] if np.isnan(energy) else [f"{energy:.2f} meV/atom"]
+    parts += [] if np.isnan(force) else [f"{force:.1f} meV/Å along directions"]
+    lines.append(line("held out", f"RMSE {', '.join(parts)} ({model.criterion_})"))
+    if model.relative_:
+        lines.append(line("energies", "relative: no training frame had one"))
+    return lines
 
 
 def _number(value: float | Mapping[str, float]) -> str:
@@ -85,6 +138,21 @@ def force_lines(errors: np.ndarray, species: np.ndarray) -> list[str]:
 
     each = [line(f"  {s}", told(errors[species == s])) for s in np.unique(species).tolist()]
     return [line("force errors", told(errors)), *each]
+
+
+def compared_forces(frames: Sequence[Atoms], predicted: Sequence[np.ndarray]) -> list[str]:
+    """Lines on the errors of predicted forces (n, 3), eV/Å, of those frames that come with such."""
+    import numpy as np
+
+    from mekrr.data.labels import forces_of
+
+    stated = {k: forces for k, a in enumerate(frames) if (forces := forces_of(a)) is not None}
+    if not stated:
+        return []
+    errors = [predicted[index] - forces for index, forces in stated.items()]
+    species = [frames[index].symbols for index in stated]
+    first, *each = force_lines(np.concatenate(errors), np.concatenate(species))
+    return [f"{first} ({len(stated)} frames with forces)", *each]
 
 
 def show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -22,13 +22,14 @@ from mekrr.features.rule import WORDS, AtomRule
 
 
 def selected(atoms: Atoms, rule: str | Mapping, source: str) -> np.ndarray:
-    """Return the mask (n_atoms,) of the atoms that a rule keeps.
+    """Return the mask (n_atoms,) of the atoms that a rule keeps, one or more.
 
     Parameters
     ----------
     rule : "all"; "mobile", those that the file does not mark as fixed (extxyz: move_mask);
-        ``{species: [N, O]}``; or ``{within: 4.0, of: [N]}``, those at most that far (Å)
-        from an atom of one of the species, these included.
+        ``{species: [N, O]}``; ``{within: 4.0, of: [N]}``, those at most that far (Å) from an
+        atom of one of the species, these included; or ``{index: [0, 1]}``, those at these
+        places in the frame, from 0, as far as it has so many atoms.
     source : name of the data set, for error messages.
 
     Raises
@@ -36,36 +37,44 @@ def selected(atoms: Atoms, rule: str | Mapping, source: str) -> np.ndarray:
     DataError
         If nothing is left, or "mobile" is asked of a frame that fixes no atom.
     """
-    if rule == "all":
-        return np.ones(len(atoms), dtype=bool)
-    if isinstance(rule, str):  # "mobile"
-        fixed = [c.index for c in atoms.constraints if isinstance(c, FixAtoms)]
-        if not fixed:
-            raise _nothing(atoms, source, "the file marks no atom as fixed (extxyz: move_mask)")
-        mask = np.ones(len(atoms), dtype=bool)
-        mask[np.concatenate(fixed)] = False
-    elif "species" in rule:
-        mask = _of_species(atoms, rule["species"])
-    else:
-        centres = _of_species(atoms, rule["of"])
-        if not centres.any():
-            raise _nothing(atoms, source, f"no atom of {', '.join(rule['of'])}")
-        _, distances = get_distances(
-            atoms.positions[centres], atoms.positions, cell=atoms.cell, pbc=atoms.pbc
-        )
-        mask = (distances <= rule["within"]).any(axis=0)
+    mask = selected_if_any(atoms, rule)
     if not mask.any():
-        raise _nothing(atoms, source, "no atom is selected")
+        raise DataError(
+            f"{source}: frame {atoms.info.get('frame', 0)}: {_why_none(atoms, rule)}; choose other "
+            "`atoms`"
+        )
     return mask
 
 
-def check_rule(rule: object) -> None:
-    """Raise a ConfigError for what is no rule of `selected`."""
+def selected_if_any(atoms: Atoms, rule: str | Mapping) -> np.ndarray:
+    """Return the mask (n_atoms,) of the atoms that a rule of `selected` keeps, perhaps none."""
+    if rule == "all":
+        return np.ones(len(atoms), dtype=bool)
+    if isinstance(rule, str):  # "mobile"
+        fixed = _fixed(atoms)
+        mask = np.full(len(atoms), bool(fixed))
+        mask[np.concatenate([np.zeros(0, dtype=int), *fixed])] = False
+        return mask
+    if "species" in rule:
+        return _of_species(atoms, rule["species"])
+    if "index" in rule:
+        return np.isin(np.arange(len(atoms)), rule["index"])
+    centres = _of_species(atoms, rule["of"])
+    if not centres.any():
+        return centres
+    _, distances = get_distances(
+        atoms.positions[centres], atoms.positions, cell=atoms.cell, pbc=atoms.pbc
+    )
+    return (distances <= rule["within"]).any(axis=0)
+
+
+def check_rule(rule: object, name: str = "atoms") -> None:
+    """Raise a ConfigError, which opens with ``name``, for what is no rule of `selected`."""
     try:
         _validated(_plain(rule))
     except ValidationError as error:
         raise ConfigError(
-            f"atoms={rule!r} is no rule: {WORDS} with elements' symbols and Å"
+            f"{name}={rule!r} is no rule: {WORDS} with elements' symbols and Å"
         ) from error
 
 
@@ -85,5 +94,14 @@ def _of_species(atoms: Atoms, species: list[str]) -> np.ndarray:
     return np.isin(atoms.numbers, [atomic_numbers[s] for s in species])
 
 
-def _nothing(atoms: Atoms, source: str, why: str) -> DataError:
-    return DataError(f"{source}: frame {atoms.info.get('frame', 0)}: {why}; choose other `atoms`")
+def _fixed(atoms: Atoms) -> list[np.ndarray]:
+    return [c.index for c in atoms.constraints if isinstance(c, FixAtoms)]
+
+
+def _why_none(atoms: Atoms, rule: str | Mapping) -> str:
+    """Return why a rule keeps none of the atoms."""
+    if rule == "mobile" and not _fixed(atoms):
+        return "the file marks no atom as fixed (extxyz: move_mask)"
+    if isinstance(rule, Mapping) and "of" in rule:
+        return f"no atom of {', '.join(rule['of'])}"
+    return "no atom is selected"

@@ -24,7 +24,7 @@ import torch
 from ase import Atoms
 
 from mekrr.backbones.base import Backbone
-from mekrr.features.atoms import selected
+from mekrr.features.atoms import selected, selected_if_any
 from mekrr.features.extract import Batch, extract
 
 STEP = 0.0025  # Å; float32 networks lose more to rounding below, more to curvature above
@@ -96,7 +96,7 @@ def directions_of(atoms: Atoms, random: int, moved: str | Mapping | None) -> np.
     ----------
     random : how many random ones, orthogonal to each other; more than 3n are all.
     moved : rule of atoms, see `mekrr.features.atoms.selected`, whose every component is a
-        direction of its own; None for none.
+        direction of its own, of those that the frame has; None for none.
     """
     size = 3 * len(atoms)
     found = np.zeros((0, size))
@@ -105,7 +105,7 @@ def directions_of(atoms: Atoms, random: int, moved: str | Mapping | None) -> np.
         gaussian = rng.standard_normal((size, min(random, size)))
         found = np.linalg.qr(gaussian)[0].T
     if moved is not None:
-        mask = np.repeat(selected(atoms, moved, "directions"), 3)
+        mask = np.repeat(selected_if_any(atoms, moved), 3)
         found = np.concatenate([found, np.eye(size)[mask]])
     return found.reshape(-1, len(atoms), 3)
 

@@ -129,8 +129,9 @@ def read_model(path: str | os.PathLike, schema: type[Kind]) -> tuple[dict[str, n
     with _readable(path):
         with safe_open(path, framework="numpy") as file:
             version, text = _version(path, file)
-            if version.kind is not None and "kind" not in schema.model_fields:
-                raise ModelFileError(f"{path}: holds a {version.kind[:40]} model; use load_model")
+            if (version.kind is None) == ("kind" in schema.model_fields):
+                kind = "another kind of" if version.kind is None else f"a {_cut(version.kind)}"
+                raise ModelFileError(f"{path}: holds {kind} model; give the path to load_model")
             record = schema.model_validate_json(text)
             tensors = {name: _tensor(file, name) for name in file.keys()}  # noqa: SIM118
         _verify(record, text, tensors)
@@ -141,8 +142,8 @@ def read_model(path: str | os.PathLike, schema: type[Kind]) -> tuple[dict[str, n
 @contextmanager
 def _readable(path: str | os.PathLike) -> Iterator[None]:
     """Name the file, and what is wrong with it."""
-    _require_regular(path)
     try:
+        _require_regular(path)
         yield
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelFileError(

@@ -5,6 +5,7 @@ Each refusal is one line, raised before anything is computed.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any, TypeGuard
@@ -14,10 +15,16 @@ from ase import Atoms
 from ase.symbols import Symbols
 from scipy.sparse import issparse
 
-from mekrr.data.labels import check_energy
-from mekrr.data.references import separate_isolated
+from mekrr.data.labels import (
+    check_energy,
+    check_forces,
+    energy_fault,
+    energy_of,
+    missing_forces,
+)
+from mekrr.data.references import is_isolated, separate_isolated
 from mekrr.data.structure import HEAVIEST, check_structure
-from mekrr.errors import DataError, InputError, first_line
+from mekrr.errors import DataError, DataWarning, InputError, first_line
 from mekrr.features.store import FrameFeatures
 
 ASYMMETRY = 1e-5  # of the largest entry: float32 leaves less in a kernel
@@ -66,6 +73,48 @@ def take_energies(kind: str, X: Given, y: object) -> np.ndarray:
     if not isinstance(X, list):
         raise InputError(f"{kind} without energies; give them as y, in eV")
     return np.array([check_energy(atoms, f"frame {k}") for k, atoms in enumerate(X)])
+
+
+def take_forces(frames: Sequence[Atoms]) -> list[np.ndarray | None]:
+    """Forces (n, 3), eV/Å, of each frame that comes with such; warns if only some do.
+
+    Raises a DataError for forces that are there but cannot be used, and an InputError if no frame
+    has any.
+    """
+    forces = [check_forces(atoms, f"frame {k}") for k, atoms in enumerate(frames)]
+    if all(own is None for own in forces):
+        raise InputError(
+            "no frame has forces; give frames with forces in eV/Å, or forces=0 and no force_atoms "
+            "to fit to energies alone"
+        )
+    if note := missing_forces([atoms for atoms in frames if not is_isolated(atoms)]):
+        warnings.warn(note, DataWarning, stacklevel=5)
+    return forces
+
+
+def take_energies_beside(
+    frames: list[Atoms], y: object, forces: Sequence[np.ndarray | None]
+) -> np.ndarray:
+    """`take_energies`, but NaN for a frame that has none, yet forces; warns of such.
+
+    An isolated atom needs its energy.
+    """
+    if y is not None:
+        return take_energies("frames", frames, y)
+    energies = np.full(len(frames), np.nan)
+    for k, (atoms, own) in enumerate(zip(frames, forces, strict=True)):
+        absent = energy_of(atoms) is None and energy_fault(atoms) is None
+        if own is None or is_isolated(atoms) or not absent:
+            energies[k] = check_energy(atoms, f"frame {k}")
+    missing = np.flatnonzero(np.isnan(energies))
+    if 0 < len(missing) < len(frames):
+        warnings.warn(
+            f"{len(missing)} of {len(frames)} frames have no energy (the first of them is frame "
+            f"{missing[0]}); they count for forces only",
+            DataWarning,
+            stacklevel=5,
+        )
+    return energies
 
 
 def take_weights(values: object, n: int, name: str) -> np.ndarray:

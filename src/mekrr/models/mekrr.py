@@ -247,7 +247,9 @@ class MEKRR(OnBackbone):
                 features, network = self._features(X, layers, energy=True)
                 if isinstance(X, list):
                     warn_of_unit(X, y, network)
-                problem = self._problem(numbers_of(X), y, split, network, isolated, self.target)
+                numbers, rule = numbers_of(X), self.reference_energy
+                problem = self._problem(numbers, y, split, network, isolated, self.target, rule)
+                self._take_references(problem, numbers, isolated, self.target)
                 if self._extensive:
                     problem = problem.per_atom(next(iter(features.values())).n_atoms)
                 candidates = candidates_of(
@@ -382,25 +384,6 @@ class MEKRR(OnBackbone):
             device_for(backbone, choose_device()),
             DTYPES[dtype],
         )
-
-    def score(
-        self,
-        X: Iterable[Atoms] | FrameFeatures | np.ndarray,
-        y: np.ndarray | None = None,
-        sample_weight: np.ndarray | None = None,
-    ) -> float:
-        """Coefficient of determination R² of the total energies (not per atom).
-
-        ``y`` in eV, by default the energies that the frames come with.
-        """
-        model = self._as_fitted()
-        kind, X = take(X, model.kernel)
-        y = take_energies(kind, X, y)
-        if sample_weight is not None:
-            sample_weight = take_weights(sample_weight, len(y), "sample_weight")
-            if not sample_weight.any():
-                raise InputError("sample_weight is 0 for all frames; leave it out")
-        return super().score(X, y, sample_weight)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the fitted model to one file, see `mekrr.models.file`."""

@@ -30,9 +30,17 @@ from mekrr.errors import (
     ConfigError,
     DataError,
     DataWarning,
+    InputError,
     printable,
 )
-from mekrr.models.inputs import formulas_of, numbers_of, require_known
+from mekrr.models.inputs import (
+    formulas_of,
+    numbers_of,
+    require_known,
+    take,
+    take_energies,
+    take_weights,
+)
 from mekrr.models.problem import Problem
 
 if TYPE_CHECKING:  # torch is loaded for frames only
@@ -65,6 +73,7 @@ class OnBackbone(RegressorMixin, BaseEstimator):
     _references: References | None
     # Parameters that a subclass takes.
     atoms: str | Mapping
+    kernel: str
     reference_energy: Rule
     registry: str | os.PathLike | None
     target: str
@@ -78,6 +87,30 @@ class OnBackbone(RegressorMixin, BaseEstimator):
         ----------
         dtype : "float32", or "float64" for the network and the kernels.
         """
+
+    def score(
+        self,
+        X: Iterable[Atoms] | FrameFeatures | np.ndarray,
+        y: np.ndarray | None = None,
+        sample_weight: np.ndarray | None = None,
+    ) -> float:
+        """Coefficient of determination R² of the total energies (not per atom).
+
+        ``y`` in eV, by default the energies that the frames come with.
+        """
+        model = self._as_fitted()
+        kind, X = take(X, model.kernel)
+        y = take_energies(kind, X, y)
+        if sample_weight is not None:
+            sample_weight = take_weights(sample_weight, len(y), "sample_weight")
+            if not sample_weight.any():
+                raise InputError("sample_weight is 0 for all frames; leave it out")
+        return super().score(X, y, sample_weight)
+
+    @property
+    @abc.abstractmethod
+    def _extensive(self) -> bool:
+        """Whether energies per atom are learnt."""
 
     @staticmethod
     @abc.abstractmethod
@@ -188,11 +221,10 @@ class OnBackbone(RegressorMixin, BaseEstimator):
         network: np.ndarray | None,
         isolated: Mapping[str, float],
         target: str,
+        rule: Rule,
     ) -> Problem:
-        """What is learnt of energies (n,) in eV by a ``target``; sets ``references_``."""
-        train = np.flatnonzero(split == "train")
-        species = Symbols(np.unique(np.concatenate([numbers[index] for index in train])))
-        warn_of_isolated(isolated, list(species), self.reference_energy, target == "delta")
+        """Return what is learnt of energies (n,) in eV by a ``target``, references by a rule."""
+        species = _species_of(numbers, split)
         require_known(numbers, species)
         table = pd.DataFrame(
             {
@@ -204,13 +236,22 @@ class OnBackbone(RegressorMixin, BaseEstimator):
         problem = Problem(with_isolated(table, isolated), split, np.zeros(len(table)))
         if target == "delta":
             assert network is not None
-            problem = problem.beyond(network, self.reference_energy, "training frames")
-        else:
-            problem = problem.with_references(self.reference_energy, "training frames")
+            return problem.beyond(network, rule, "training frames")
+        return problem.with_references(rule, "training frames")
+
+    def _take_references(
+        self,
+        problem: Problem,
+        numbers: list[np.ndarray],
+        isolated: Mapping[str, float],
+        target: str,
+    ) -> None:
+        """Set ``references_`` to those of what is learnt; warn of isolated atoms left out."""
+        species = _species_of(numbers, problem.split)
+        warn_of_isolated(isolated, species, self.reference_energy, target == "delta")
         assert problem.references is not None
         self._references = problem.references
         self.references_ = {s: problem.references.per_species[s] for s in species}
-        return problem
 
     def _recall_references(self, record: Mapping[str, object] | None) -> None:
         """Set what a loaded model knows of its references beside ``references_``."""
@@ -252,10 +293,17 @@ class OnBackbone(RegressorMixin, BaseEstimator):
         return std
 
 
+def _species_of(numbers: list[np.ndarray], split: np.ndarray) -> list[str]:
+    """Return the symbols of the species of training frames."""
+    train = np.flatnonzero(split == "train")
+    return list(Symbols(np.unique(np.concatenate([numbers[index] for index in train]))))
+
+
 def warn_of_unit(frames: list[Atoms], energy: np.ndarray, network: np.ndarray | None) -> None:
-    """Warn if energies (n,) vary by a known factor more or less than those of the network."""
-    if network is None:
+    """Warn if energies (n,), of those known, vary by a known factor from a network's."""
+    known = np.flatnonzero(np.isfinite(energy))
+    if network is None or not len(known):
         return
-    formulas = [atoms.get_chemical_formula() for atoms in frames]
-    if doubt := unit_doubt(energy, network, formulas):
+    formulas = [frames[k].get_chemical_formula() for k in known]
+    if doubt := unit_doubt(energy[known], network[known], formulas):
         warnings.warn(doubt, DataWarning, stacklevel=5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from types import UnionType
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mekrr.choices import BY_SPECIES, FORMS, MEDIANS
+from mekrr.choices import BY_SPECIES, FORMS, MEDIANS, METRICS
 from mekrr.errors import ConfigError
 from mekrr.features.atoms import check_rule
 from mekrr.kernels.atom import KERNELS, RADIAL
@@ -23,7 +23,6 @@ from mekrr.models.limits import (
     MOST_THREADS,
 )
 from mekrr.models.sparse.inducing import WAYS
-from mekrr.models.sparse.metric import METRICS
 
 FLOAT32 = np.finfo(np.float32)
 Bounds = tuple[Any, float | np.floating, float | np.floating]
@@ -50,17 +49,17 @@ class Parameters:
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rules: tuple[str, ...] = ("atoms",)
 
-    def check(self, given: Mapping[str, Any]) -> None:
+    def check(self, parameters: Mapping[str, Any]) -> None:
         """Raise a ConfigError for the first parameter that has no possible value."""
         for name, known in self.choices.items():
-            value = given[name]
+            value = parameters[name]
             if not isinstance(value, str) or value not in known:
                 raise ConfigError(f"{name}={value!r} is unknown; known: {', '.join(known)}")
         for name, (kind, meaning) in self.types.items():
-            if not isinstance(given[name], kind):
-                raise ConfigError(f"{name}={given[name]!r} should be {meaning}")
+            if not isinstance(parameters[name], kind):
+                raise ConfigError(f"{name}={parameters[name]!r} should be {meaning}")
         for name, (kind, least, largest) in self.numbers.items():
-            value = given[name]
+            value = parameters[name]
             if value is None and name in self.open:
                 continue
             if isinstance(value, str) and value in self.words.get(name, ()):
@@ -73,8 +72,8 @@ class Parameters:
                     f"{name}={value!r} should be {what} from {least:g} to {largest:g}"
                 )
         for name in self.rules:
-            if not (given[name] is None and name in self.open):
-                check_rule(given[name])
+            if not (parameters[name] is None and name in self.open):
+                check_rule(parameters[name], name)
 
 
 OF_BOTH: dict[str, tuple[type | UnionType, str]] = {
@@ -124,13 +123,12 @@ def check_layers(layers: object) -> None:
     if layers is None:
         return
     shown = f"layers={layers!r} should be numbers of layers, each once, as [1, 2]"
-    if isinstance(layers, str | bytes | Mapping) or not isinstance(layers, Iterable):
+    if isinstance(layers, str | bytes) or not isinstance(layers, Sequence | np.ndarray):
         raise ConfigError(shown)
-    given = list(layers)
-    for layer in given:
+    for layer in layers:
         if isinstance(layer, bool) or not isinstance(layer, Integral):
             raise ConfigError(shown)
-        if not 0 <= layer <= LARGEST_LAYER:
+        if not 0 <= int(layer) <= LARGEST_LAYER:
             raise ConfigError(f"{shown}, from 0 to {LARGEST_LAYER}")
-    if not given or len(set(given)) < len(given):
+    if not 0 < len(set(layers)) == len(layers):
         raise ConfigError(shown)

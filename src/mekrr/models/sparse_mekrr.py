@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,14 +15,16 @@ from ase.symbols import Symbols
 from sklearn.utils.validation import check_is_fitted
 
 from mekrr import environment
-from mekrr.data.labels import check_forces, missing_forces
-from mekrr.data.references import Rule, require_usable
-from mekrr.errors import DataWarning, InputError
+from mekrr.data.references import Rule, is_isolated, require_usable
+from mekrr.errors import DataWarning, InputError, ModelFileError, SolveError
 from mekrr.models.file import read_model, write_model
 from mekrr.models.inputs import (
     numbers_of,
+    require_known,
     take,
     take_energies,
+    take_energies_beside,
+    take_forces,
     take_validation,
     without_isolated,
 )
@@ -69,7 +71,8 @@ class SparseMEKRR(OnBackbone):
     lengthscale : σ of the atom kernel in units of the coordinates; None: chosen.
     kernel : atom kernel, one of `mekrr.kernels.atom.RADIAL`.
     metric : coordinates, see `mekrr.models.sparse.metric`.
-    target : "energy", "delta", or "auto": what the untouched network leaves, if that varies less.
+    target : "energy"; "delta", what the untouched network leaves; or "auto", the one that varies
+        less among the training frames.
     reference_energy, atoms, registry, threads : see `mekrr.MEKRR`.
 
     Attributes
@@ -77,10 +80,14 @@ class SparseMEKRR(OnBackbone):
     model_ : the fit, with all that was chosen.
     layers_, target_ : as fitted.
     criterion_ : on what the parameters left None were chosen, in words.
-    errors_ : RMSE there of energies (meV/atom), and of derivatives along unit vectors (meV/Å),
-        which is that of a component of the forces; NaN without any.
+    spreads_ : by target that was considered, how much of it there is to learn: the standard
+        deviation of energies in meV/atom or, where there are none, the root mean square of
+        derivatives in meV/Å, of the training frames.
+    errors_ : RMSE there of energies (meV/atom), and of derivatives along directions (meV/Å), of
+        random ones on average that of a component of the forces; NaN without any.
     expected_std_ : largest standard deviation of the energy of a frame there, eV/atom.
-    n_frames_ : frames that were fitted.
+    n_frames_, n_directions_ : frames that were fitted, and derivatives of their energies.
+    relative_ : whether no training frame had an energy, so that energies are relative.
     sweep_ : DataFrame of all that was tried; None of a loaded model.
     references_, backbone_, provenance_, parameters_ : see `mekrr.MEKRR`.
     """
@@ -92,7 +99,10 @@ class SparseMEKRR(OnBackbone):
     criterion_: str
     errors_: tuple[float, float]
     expected_std_: float
+    spreads_: dict[str, float]
     n_frames_: int
+    n_directions_: int
+    relative_: bool
     sweep_: pd.DataFrame | None
     provenance_: dict[str, str]
 
@@ -102,7 +112,10 @@ class SparseMEKRR(OnBackbone):
         "criterion_",
         "errors_",
         "expected_std_",
+        "spreads_",
         "n_frames_",
+        "n_directions_",
+        "relative_",
         "references_",
         "backbone_",
         "provenance_",
@@ -112,7 +125,7 @@ class SparseMEKRR(OnBackbone):
         self,
         backbone: str = "sevennet-0",
         *,
-        layers: Iterable[int] | None = None,
+        layers: Sequence[int] | None = None,
         forces: int = 8,
         force_atoms: str | Mapping | None = None,
         inducing: int = 1000,
@@ -158,46 +171,83 @@ class SparseMEKRR(OnBackbone):
         y: np.ndarray | None = None,
         validation: Iterable[int] | Iterable[bool] | None = None,
     ) -> SparseMEKRR:
-        """Fit to energies and forces, and choose the parameters left None."""
+        """Fit to energies and forces, and choose the parameters left None.
+
+        Parameters
+        ----------
+        X : frames, of any iterable. Those without forces count for energies only, those without
+            an energy for forces only, which a DataWarning tells; if none of them has an energy,
+            those predicted are relative.
+        y : (n,) total energies in eV; by default those that the frames come with.
+        validation : frames that are not fitted, but on which the parameters left None are
+            chosen: a mask (n,) or indices, those below 0 from the end. By default they are
+            chosen by the errors of each fifth of the frames, as the others predict it.
+
+        Raises
+        ------
+        ConfigError
+            If a parameter has no possible value.
+        BackboneError
+            If the backbone is unknown or does not apply to the frames.
+        DataError
+            If frames, energies and forces cannot be used; mostly an InputError.
+        SolveError
+            If kernels between inducing atoms cannot be factorised.
+        """
         return self._fit_anew(X, y, validation)
 
     def _fit(self, X: object, y: object, validation: object) -> None:
-        self.input_, frames = "frames", self._take_frames(X)
-        energy = take_energies(self.input_, frames, y)
-        chosen = take_validation(validation, len(frames))
-        frames, energy, chosen, isolated = without_isolated(frames, energy, chosen)
-        species = list(Symbols(np.unique(np.concatenate(numbers_of(frames)))))
+        self.input_, given = "frames", self._take_frames(X)
+        forces: list[np.ndarray | None] = [None for _ in given]
+        if self.forces or self.force_atoms is not None:
+            forces = take_forces(given)
+            energy = take_energies_beside(given, y, forces)
+        else:
+            energy = take_energies(self.input_, given, y)
+        chosen = take_validation(validation, len(given))
+        frames, energy, chosen, isolated = without_isolated(given, energy, chosen)
+        pairs = zip(given, forces, strict=True)
+        forces = [own for atoms, own in pairs if not is_isolated(atoms)]
         split = np.full(len(frames), "train", dtype=object)
         split[[] if chosen is None else chosen] = "val"
-        if not (split == "train").any():
-            raise InputError("no frame is left to be fitted; name fewer for validation")
-        if self.target == "energy":
-            require_usable(self.reference_energy, species, "frames", isolated)
+        parts = _parts(split)
+        species = Symbols(np.unique(np.concatenate(numbers_of(frames))))
+        needed = [] if self.target == "delta" else list(species)
+        require_usable(self.reference_energy, needed, "frames", isolated)
+        self.relative_ = bool(np.isnan(energy[split == "train"]).all())
+        if self.relative_:
+            energy = np.full(len(frames), np.nan)
+            warnings.warn(
+                "no frame to be fitted has an energy: the fit is to forces alone, and energies are "
+                "relative, up to a constant for each composition",
+                DataWarning,
+                stacklevel=4,
+            )
         from mekrr.backbones.registry import open_backbone
 
         self._references = None
         self._backbone, layers, self.backbone_ = open_backbone(self.backbone, self.registry)
-        views = [(layer,) for layer in layers]
+        views: list[tuple[int, ...]] = [(layer,) for layer in layers]
         if len(layers) > 1:
             views.append(tuple(layers))
         if self.layers is not None:
-            views = [tuple(self.layers)]
+            views = [tuple(int(layer) for layer in self.layers)]
             layers = list(views[0])
-        forces = self._labels(frames)
         with self._own_settings():
             features, directions, network, slope = self._gathered(frames, forces, layers)
             warn_of_unit(frames, energy, network)
-            problem = self._chosen_problem(frames, energy, split, network, isolated)
-            own = directions[layers[0]].network
-            if self.target_ == "delta":
-                assert own is not None
-                slope = slope - own
-            parts = _parts(split)
+            one = directions[layers[0]]
+            slopes = {"energy": slope}
+            if one.network is not None:
+                slopes["delta"] = slope - one.network
+            train = one.places(np.flatnonzero(split == "train"))
+            to_fit = {target: each[train] for target, each in slopes.items()}
+            problem = self._chosen_problem(frames, energy, split, network, isolated, to_fit)
             data = Data(
                 features,
                 directions,
-                problem.residual,
-                slope,
+                np.where(np.isfinite(energy), problem.residual, np.nan),
+                slopes[self.target_],
                 problem.n_atoms,
                 parts,
                 chosen is not None,
@@ -209,6 +259,7 @@ class SparseMEKRR(OnBackbone):
         if chosen is not None:
             self.criterion_ = f"{len(chosen)} validation frames"
         self.n_frames_ = len(data.train)
+        self.n_directions_ = len(train)
         self.expected_std_ = fitted.expected_std
         self.provenance_ = environment.collect()
 
@@ -236,16 +287,18 @@ class SparseMEKRR(OnBackbone):
             energy = self._reference(numbers)
             undetermined = self._undetermined(numbers)
             features, network = self._features_of(frames)
+            require_known(numbers_of(features), Symbols(list(self.model_.basis.own)))
             if self.target_ == "delta":
                 assert network is not None
                 energy = energy + network
-        energy = energy + self.model_.energies(features)
-        if not return_std:
-            return energy
-        variances = [
-            self.model_.energy_variance(one.features, one.species, len(atoms))
-            for one, atoms in zip((features[t] for t in range(len(frames))), frames, strict=True)
-        ]
+            energy = energy + self.model_.energies(features)
+            if not return_std:
+                return energy
+            each = (features[t] for t in range(len(frames)))
+            variances = [
+                self.model_.energy_variance(one.features, one.species, len(atoms))
+                for one, atoms in zip(each, frames, strict=True)
+            ]
         return energy, np.hypot(np.sqrt(variances), undetermined)
 
     def potential(self, dtype: str = "float32") -> SparsePotential:
@@ -307,11 +360,18 @@ class SparseMEKRR(OnBackbone):
         model.errors_ = energy, force
         model.input_ = "frames"
         kernel = record["parameters"]["kernel"]
-        model.model_ = SparseModel.recalled(kernel, record["model"], tensors)
+        try:
+            model.model_ = SparseModel.recalled(kernel, record["model"], tensors)
+        except SolveError as error:
+            raise ModelFileError(f"{path}: damaged model file: {error}; fit again") from error
         model.sweep_ = None
         model._recall_references(record["fitted"]["reference_record"])
         model.parameters_ = model.get_params(deep=False)
         return model
+
+    @property
+    def _extensive(self) -> bool:
+        return True
 
     def _take_frames(self, X: object) -> list[Atoms]:
         kind, frames = take(X, self.kernel)
@@ -336,37 +396,17 @@ class SparseMEKRR(OnBackbone):
         )
         return side_by_side([features[layer] for layer in self.layers_]), network
 
-    def _labels(self, frames: list[Atoms]) -> list[np.ndarray | None]:
-        """Return the forces (n, 3), eV/Å, of each frame that has such; none where none count."""
-        if not self.forces and self.force_atoms is None:
-            return [None for _ in frames]
-        forces = [check_forces(atoms, f"frame {k}") for k, atoms in enumerate(frames)]
-        if all(each is None for each in forces):
-            raise InputError(
-                "no frame has forces; give frames with forces in eV/Å, or forces=0 to fit to "
-                "energies alone"
-            )
-        if note := missing_forces(frames):
-            warnings.warn(note, DataWarning, stacklevel=5)
-        return forces
-
     def _gathered(
         self, frames: list[Atoms], forces: list[np.ndarray | None], layers: list[int]
     ) -> tuple[dict[int, FrameFeatures], dict[int, FrameDirections], np.ndarray | None, np.ndarray]:
         """Return features and their derivatives by layer, the network's own energies (n,) in eV,
         and the derivatives (Σ q,) of the energy by the forces in eV/Å.
         """
-        from mekrr.features.directions import directions_of, gather_directions
+        from mekrr.features.directions import gather_directions
         from mekrr.features.extract import choose_device, gather
 
         backbone = self._require_layers(layers, frames)
-        labelled = list(zip(frames, forces, strict=True))
-        directions = [
-            np.zeros((0, len(atoms), 3))
-            if own is None
-            else directions_of(atoms, self.forces, self.force_atoms)
-            for atoms, own in labelled
-        ]
+        directions = self._directions(frames, forces)
         how: dict[str, Any] = {
             "batch_size": BATCH_SIZE,
             "device": choose_device(),
@@ -382,6 +422,24 @@ class SparseMEKRR(OnBackbone):
         ]
         return features, derivatives, network, np.concatenate([np.zeros(0), *slopes])
 
+    def _directions(self, frames: list[Atoms], forces: list[np.ndarray | None]) -> list[np.ndarray]:
+        """Return the directions (q, n, 3) along which the forces of each frame are learnt."""
+        from mekrr.features.atoms import selected_if_any
+        from mekrr.features.directions import directions_of
+
+        labelled = [(atoms, own is not None) for atoms, own in zip(frames, forces, strict=True)]
+        rule = self.force_atoms
+        if rule is not None and not any(
+            selected_if_any(atoms, rule).any() for atoms, known in labelled if known
+        ):
+            raise InputError(
+                f"force_atoms={rule!r} selects no atom of any frame with forces; choose others"
+            )
+        return [
+            directions_of(atoms, self.forces, rule) if known else np.zeros((0, len(atoms), 3))
+            for atoms, known in labelled
+        ]
+
     def _chosen_problem(
         self,
         frames: list[Atoms],
@@ -389,23 +447,40 @@ class SparseMEKRR(OnBackbone):
         split: np.ndarray,
         network: np.ndarray | None,
         isolated: Mapping[str, float],
+        slopes: Mapping[str, np.ndarray],
     ) -> Problem:
-        """Return what is learnt of energies (n,) in eV, and set ``target_``."""
-        numbers, train = numbers_of(frames), split == "train"
+        """Return what is learnt of energies (n,) in eV, NaN where unknown; set ``target_``.
+
+        Parameters
+        ----------
+        slopes : derivatives of training frames in eV/Å that each target leaves to learn.
+        """
+        numbers, known = numbers_of(frames), np.isfinite(energy)
 
         def problem(target: str) -> Problem:
-            return self._problem(numbers, energy, split, network, isolated, target).per_atom()
+            if self.relative_:
+                zero = np.zeros(len(frames))
+                if target == "delta":
+                    assert network is not None
+                    zero = network
+                return self._problem(numbers, zero, split, network, {}, target, "none")
+            labelled = np.where(known, split, "without energy")
+            rule = self.reference_energy
+            return self._problem(numbers, energy, labelled, network, isolated, target, rule)
 
-        def left(problem: Problem) -> float:
-            return float(np.std(problem.target[train]))
+        def left(target: str) -> float:
+            if self.relative_:
+                return float(np.sqrt(np.mean(np.square(slopes[target]))))
+            return float(np.std(problem(target).per_atom().target[known & (split == "train")]))
 
-        if self.target != "auto":
-            self.target_ = self.target
-        elif network is None:
-            self.target_ = "energy"
-        else:
-            self.target_ = min(("energy", "delta"), key=lambda target: left(problem(target)))
-        return problem(self.target_)
+        targets = [self.target]
+        if self.target == "auto":
+            targets = ["energy"] if network is None else ["energy", "delta"]
+        self.spreads_ = {target: 1000.0 * left(target) for target in targets}
+        self.target_ = min(targets, key=self.spreads_.__getitem__)
+        chosen = problem(self.target_)
+        self._take_references(chosen, numbers, isolated, self.target_)
+        return chosen.per_atom()
 
     def _open(self, views: list[tuple[int, ...]]) -> Open:
         def given(value: float | None, otherwise: Iterable[float]) -> list[float]:
@@ -425,7 +500,13 @@ class SparseMEKRR(OnBackbone):
 def _parts(split: np.ndarray) -> list[np.ndarray]:
     """Return training and validation frames, or folds of the former without the latter."""
     train, validation = np.flatnonzero(split == "train"), np.flatnonzero(split == "val")
+    if not len(train):
+        raise InputError("no frame is left to be fitted; name fewer for validation")
     if len(validation):
         return [train, validation]
-    n = min(N_FOLDS, len(train))
-    return [part for part in np.array_split(train, n)]
+    if len(train) == 1:
+        raise InputError(
+            "one frame, and none that it could be held against; give two or more, or name frames "
+            "for validation"
+        )
+    return np.array_split(train, min(N_FOLDS, len(train)))

@@ -81,15 +81,19 @@ class Basis:
         """The sums that a row is made of."""
         return list(self._parts())
 
+    @cached_property
+    def exact(self) -> Basis:
+        """The same in float64."""
+        return replace(self, dtype=np.float64)
+
     def gram(self) -> np.ndarray:
         """Return kernels (M, M) between inducing atoms, float64."""
         return self.between(self.features, self.species)
 
     def between(self, features: np.ndarray, species: np.ndarray) -> np.ndarray:
         """Return kernels (n, M) of atoms with the inducing atoms, float64."""
-        exact = replace(self, dtype=np.float64)
         found = np.zeros((len(species), len(self)))
-        for part in exact.parts:
+        for part in self.exact.parts:
             rows = part.rows_of(species)
             g = part.scale.apply(features[rows], np.float64)
             found[np.ix_(rows, part.columns)] += part.weight * kernel_between(
@@ -144,7 +148,8 @@ class Basis:
             weights = (part.weight * coefficients[part.columns]).astype(self.dtype)
             g = part.scale.apply(features[rows], self.dtype)
             values, slope = self.kernel.with_slope(exponents(self.kernel, g, part.inducing), np)
-            atoms[rows] += values @ weights
+            # A sum of large terms that all but cancel, in float64 as `rows` has it.
+            atoms[rows] += values.astype(np.float64) @ (part.weight * coefficients[part.columns])
             pull = slope * weights
             by_coordinates = pull @ part.inducing - pull.sum(axis=1)[:, None] * g
             gradient[rows] += inverse * part.scale.back(by_coordinates)
@@ -163,7 +168,7 @@ class Basis:
         """
         whole, slopes = 0.0, np.zeros(0 if along is None else len(along))
         square = self.kernel.lengthscale**2
-        for part in replace(self, dtype=np.float64).parts:
+        for part in self.exact.parts:
             rows = part.rows_of(species)
             if not len(rows):
                 continue

@@ -11,11 +11,11 @@ import pandas as pd
 
 from mekrr.features.directions import FrameDirections
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import KERNELS, Radial
+from mekrr.kernels.atom import KERNELS, AtomKernel, Radial
 from mekrr.models.sparse.basis import Basis
 from mekrr.models.sparse.factor import Factor
 from mekrr.models.sparse.inducing import choose_inducing
-from mekrr.models.sparse.metric import scales_of
+from mekrr.models.sparse.metric import Scale, scales_of
 from mekrr.models.sparse.model import SparseModel
 from mekrr.models.sparse.select import SIGMA_FORCE, Choice, Held, choose, folds
 from mekrr.models.sparse.solve import Rows, coefficients_of, penalised, prior_root
@@ -121,31 +121,36 @@ def fit_sparse(
     options : what there is to choose from.
     dtype : of products.
     """
-    constant = float(np.nanmean(data.energy[data.train] / data.n_atoms[data.train]))
+    selected = next(iter(data.features.values())).n_atoms
+    of_atoms = (data.energy / selected)[data.train]
+    constant = float(np.nanmean(of_atoms)) if np.isfinite(of_atoms).any() else 0.0
     best: tuple[Choice, tuple[int, ...], Basis, np.ndarray, list[Held]] | None = None
     tables = []
-    for layers in options.views:
-        features, directions = data.view(layers)
-        train = features.select(data.train)
-        widths = tuple(data.features[layer].features.shape[1] for layer in layers)
-        own, shared = scales_of(train.features, train.species, widths, metric)
-        for lengthscale, alpha in product(options.lengthscales, options.alphas):
-            basis = _basis(
-                train, own, shared, KERNELS[kernel](lengthscale), alpha, method, options, dtype
-            )
-            parts = rows_of(basis, features, directions, data, constant)
-            held = [Held(*parts)] if data.validated else folds(parts)
-            root = prior_root(basis.gram())
-            numbers = sorted({min(n, len(basis)) for n in options.numbers})
-            choice, table = choose(held, root, numbers, options.sigmas, options.regularisations)
-            opening = {
-                "layers": "+".join(map(str, layers)),
-                "lengthscale": lengthscale,
-                "alpha": alpha,
-            }
-            tables.append(table.assign(**opening))
-            if best is None or choice.criterion < best[0].criterion:
-                best = choice, layers, basis, root, held
+    settings = len(options.views) * len(options.lengthscales) * len(options.alphas)
+    with progress_bar(settings, "fit", "settings") as bar:
+        for layers in options.views:
+            features, directions = data.view(layers)
+            train = features.select(data.train)
+            widths = tuple(data.features[layer].features.shape[1] for layer in layers)
+            own, shared = scales_of(train.features, train.species, widths, metric)
+            for lengthscale, alpha in product(options.lengthscales, options.alphas):
+                basis = _basis(
+                    train, own, shared, KERNELS[kernel](lengthscale), alpha, method, options, dtype
+                )
+                parts = rows_of(basis, features, directions, data, constant)
+                held = [Held(*parts)] if data.validated else folds(parts)
+                root = prior_root(basis.gram())
+                numbers = sorted({min(n, len(basis)) for n in options.numbers})
+                choice, table = choose(held, root, numbers, options.sigmas, options.regularisations)
+                opening = {
+                    "layers": "+".join(map(str, layers)),
+                    "lengthscale": lengthscale,
+                    "alpha": alpha,
+                }
+                tables.append(table.assign(**opening))
+                if best is None or choice.criterion < best[0].criterion:
+                    best = choice, layers, basis, root, held
+                bar.update()
     assert best is not None
     choice, layers, basis, root, held = best
     whole = held[0].fitted
@@ -153,16 +158,18 @@ def fit_sparse(
         whole = Rows.joined([held[0].fitted, held[0].against])
     n = choice.n
     basis = replace(basis, species=basis.species[:n], features=basis.features[:n])
+    if n < len(root):
+        root = prior_root(basis.gram())  # to the last bit as a loaded model has it
 
     def fitted(rows: Rows) -> SparseModel:
         triangle = penalised(
-            rows.stacked(choice.sigma_energy, SIGMA_FORCE), root[:n, :n], choice.regularisation
+            rows.stacked(choice.sigma_energy, SIGMA_FORCE), root, choice.regularisation
         )
         return SparseModel(
             basis,
             coefficients_of(triangle),
-            triangle[:-1, :-1],
-            root[:n, :n],
+            np.ascontiguousarray(triangle[:-1, :-1]),  # as a loaded model has it
+            root,
             choice.regularisation,
             choice.sigma_energy,
             SIGMA_FORCE,
@@ -180,7 +187,7 @@ def fit_sparse(
         float(np.sqrt(np.mean(each**2))) if len(each) and each.any() else 1.0
         for each in (energies, slopes)
     )
-    model = replace(fitted(whole), calibration=calibration)
+    model = replace(fitted(whole), calibration=(calibration[0], calibration[1]))
     expected = calibration[0] * float(stds.max())
     return Fitted(layers, model, choice, pd.concat(tables, ignore_index=True), expected)
 
@@ -213,7 +220,14 @@ def _scores(
 
 
 def _basis(
-    train: FrameFeatures, own, shared, kernel, alpha: float, method: str, options: Open, dtype: type
+    train: FrameFeatures,
+    own: dict[int, Scale],
+    shared: Scale,
+    kernel: AtomKernel,
+    alpha: float,
+    method: str,
+    options: Open,
+    dtype: type,
 ) -> Basis:
     assert isinstance(kernel, Radial)
     rows = {s: np.flatnonzero(train.species == s) for s in own}
@@ -233,17 +247,15 @@ def rows_of(
 ) -> list[Rows]:
     """Return the triangles of each part of the frames."""
     found = []
-    with progress_bar(sum(map(len, data.parts)), "rows", "frames") as bar:
-        for part in data.parts:
-            rows = Rows(Factor(len(basis)), Factor(len(basis)))
-            for start in range(0, len(part), BATCH):
-                some = part[start : start + BATCH]
-                energies, slopes = basis.rows(features.select(some), directions.select(some))
-                size = data.n_atoms[some]
-                known = np.isfinite(data.energy[some])
-                target = data.energy[some] / size - constant
-                rows.energies.add((energies / size[:, None])[known], target[known])
-                rows.directions.add(slopes, data.slope[directions.places(some)])
-                bar.update(len(some))
-            found.append(rows)
+    for part in data.parts:
+        rows = Rows(Factor(len(basis)), Factor(len(basis)))
+        for start in range(0, len(part), BATCH):
+            some = part[start : start + BATCH]
+            energies, slopes = basis.rows(features.select(some), directions.select(some))
+            size = data.n_atoms[some]
+            known = np.isfinite(data.energy[some])
+            target = (data.energy[some] - constant * features.n_atoms[some]) / size
+            rows.energies.add((energies / size[:, None])[known], target[known])
+            rows.directions.add(slopes, data.slope[directions.places(some)])
+        found.append(rows)
     return found

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-METRICS = ("plain", "scaled", "whitened")
 # Atoms of the mean covariance of all species that come to those of each: they give directions in
 # which a species has not moved a length, so that an atom that moves there is seen to be far away.
 BORROWED = 1.0

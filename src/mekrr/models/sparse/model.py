@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from mekrr.errors import JitterWarning
 from mekrr.features.directions import FrameDirections
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import KERNELS, Radial
 from mekrr.models.sparse.basis import Basis
 from mekrr.models.sparse.metric import Scale
+from mekrr.models.sparse.solve import prior_root
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class SparseModel:
     regularisation : λ.
     sigma_energy : eV/atom, expected errors of energies. sigma_force : eV/Å, of derivatives along
         unit vectors.
-    constant : eV, that each atom has beside.
+    constant : eV, that each selected atom has beside.
     calibration : factors of the standard deviations of energies, and of forces.
     """
 
@@ -57,14 +60,13 @@ class SparseModel:
         }
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Return the arrays of a fit by name, for a model file."""
+        """Return the arrays of a fit by name, for a model file; not what follows from others."""
         scales = [*self.basis.own.values(), self.basis.shared]
         return {
             "inducing": self.basis.features,
             "species": self.basis.species.astype(np.int64),
             "coefficients": self.coefficients,
-            "triangle": self.triangle,
-            "prior": self.prior,
+            "triangle": self.triangle[np.triu_indices(len(self.basis))],
             "origins": np.stack([scale.origin for scale in scales]),
             "along": np.stack([scale.along for scale in scales]),
         }
@@ -73,7 +75,10 @@ class SparseModel:
     def recalled(
         cls, kernel: str, record: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
     ) -> SparseModel:
-        """Return the fit of a `record` and `tensors`; ``kernel`` is the name of its kernel."""
+        """Return the fit of a `record` and `tensors`; ``kernel`` is the name of its kernel.
+
+        Raises a SolveError if kernels between its inducing atoms cannot be factorised.
+        """
         pairs = zip(tensors["origins"], tensors["along"], strict=True)
         *own, shared = [Scale(origin, along) for origin, along in pairs]
         of_kernel = KERNELS[kernel](record["lengthscale"])
@@ -86,11 +91,16 @@ class SparseModel:
             tensors["species"],
             tensors["inducing"],
         )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", JitterWarning)  # of which the fit told
+            prior = prior_root(basis.gram())
+        triangle = np.zeros((len(basis),) * 2)
+        triangle[np.triu_indices(len(basis))] = tensors["triangle"]
         return cls(
             basis,
             tensors["coefficients"],
-            tensors["triangle"],
-            tensors["prior"],
+            triangle,
+            prior,
             record["regularisation"],
             record["sigma_energy"],
             record["sigma_force"],
@@ -111,7 +121,7 @@ class SparseModel:
         features : (n, d). species : (n,). n_atoms : of the frame, n or more.
         """
         one = FrameFeatures(features, species, np.array([0, len(species)]))
-        rows, _ = self.basis.rows(one, None)
+        rows, _ = self.basis.exact.rows(one, None)
         prior, _ = self.basis.prior(features, species, None)
         (variance,) = self._variances(rows, np.array([prior]))
         return self.calibration[0] ** 2 * ((n_atoms * self.sigma_energy) ** 2 + float(variance))
@@ -128,7 +138,7 @@ class SparseModel:
         one = FrameFeatures(features, species, np.array([0, len(species)]))
         n, counts = np.array([len(species)]), np.array([len(along)])
         directions = FrameDirections(along.reshape(-1, along.shape[-1]), counts, n, None)
-        _, rows = self.basis.rows(one, directions)
+        _, rows = self.basis.exact.rows(one, directions)
         _, prior = self.basis.prior(features, species, along)
         variances = self._variances(rows, prior)
         return self.calibration[1] ** 2 * (self.sigma_force**2 + variances)
@@ -138,7 +148,9 @@ class SparseModel:
 
         With the prior variance k/λ of a sum, k its kernel with itself,
 
-            |R⁻ᵀ φ|² + (k - |L⁻¹ φ|²)/λ.
+            |R⁻ᵀ φ|² + (k - |L⁻¹ φ|²)/λ,
+
+        a difference of which float32 would leave nothing.
 
         Parameters
         ----------

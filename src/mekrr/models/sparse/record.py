@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 import numpy as np
 from ase.data import chemical_symbols
-from pydantic import Field, PositiveFloat
+from pydantic import Field, NonNegativeFloat
 
 from mekrr.data.references import RULES
 from mekrr.features.rule import AtomRule
 from mekrr.models.file import Closed, Record, Tensors, Text
 from mekrr.models.limits import LARGEST_INDUCING, MOST_DIRECTIONS, MOST_THREADS
-from mekrr.models.parameters import OF_SPARSE
+from mekrr.models.parameters import LENGTHSCALE, OF_SPARSE
 from mekrr.models.record import (
     FARTHEST,
     FLOAT,
@@ -31,14 +31,15 @@ LAYOUT: Layout = {
     "inducing": (("float32",), ["inducing", "width"]),
     "species": (INTEGERS, ["inducing"]),
     "coefficients": (FLOAT, ["inducing"]),
-    "triangle": (FLOAT, ["inducing", "inducing"]),
-    "prior": (FLOAT, ["inducing", "inducing"]),
+    "triangle": (FLOAT, ["pairs"]),  # row after row, from the diagonal on
     "origins": (FLOAT, ["scales", "width"]),
     "along": (FLOAT, ["scales", "width", "width"]),
 }
 Layers = Annotated[list[Layer], Field(min_length=1)]
 Element = Annotated[int, Field(ge=1, lt=len(chemical_symbols))]
 Rmse = float | None  # none where there was nothing to compare
+_, LEAST, LARGEST = LENGTHSCALE
+Positive = Annotated[float, Field(ge=float(LEAST), le=float(LARGEST))]
 
 
 class _Parameters(Closed):
@@ -51,9 +52,9 @@ class _Parameters(Closed):
     inducing: Annotated[int, Field(ge=1, le=LARGEST_INDUCING)]
     inducing_by: Annotated[str, one_of(*OF_SPARSE.choices["inducing_by"])]
     alpha: Share
-    regularisation: PositiveFloat | None
-    sigma_energy: PositiveFloat | None
-    lengthscale: PositiveFloat | None
+    regularisation: Positive | None
+    sigma_energy: Positive | None
+    lengthscale: Positive | None
     kernel: Annotated[str, one_of(*OF_SPARSE.choices["kernel"])]
     metric: Annotated[str, one_of(*OF_SPARSE.choices["metric"])]
     target: Annotated[str, one_of(*OF_SPARSE.choices["target"])]
@@ -68,9 +69,12 @@ class _Fitted(Closed):
     layers_: Layers
     target_: Literal["energy", "delta"]
     criterion_: Text
+    spreads_: Annotated[dict[Literal["energy", "delta"], NonNegativeFloat], Field(min_length=1)]
     errors_: Annotated[list[Rmse], Field(min_length=2, max_length=2)]
-    expected_std_: PositiveFloat
+    expected_std_: Positive
     n_frames_: Annotated[int, Field(ge=1)]
+    n_directions_: Annotated[int, Field(ge=0)]
+    relative_: bool
     references_: Energies
     reference_record: ReferenceRecord
     backbone_: Backbone
@@ -81,12 +85,12 @@ class _Model(Closed):
     """Attributes of `mekrr.models.sparse.model.SparseModel`."""
 
     alpha: Share
-    lengthscale: PositiveFloat
-    regularisation: PositiveFloat
-    sigma_energy: PositiveFloat
-    sigma_force: PositiveFloat
+    lengthscale: Positive
+    regularisation: Positive
+    sigma_energy: Positive
+    sigma_force: Positive
     constant: float
-    calibration: Annotated[list[PositiveFloat], Field(min_length=2, max_length=2)]
+    calibration: Annotated[list[Positive], Field(min_length=2, max_length=2)]
     known: Annotated[list[Element], Field(min_length=1)]
 
 
@@ -109,9 +113,12 @@ class SparseRecord(Record):
         symbols = {chemical_symbols[z] for z in known}
         if missing := symbols - set(self.fitted.references_):
             raise ValueError(f"fitted.references_ lacks {', '.join(sorted(missing))}")
-        for name in ("triangle", "prior"):
-            if np.abs(np.diag(tensors[name])).min() == 0.0:
-                raise ValueError(f"tensor {name} has a diagonal with zeros")
-        spans = np.abs(tensors["inducing"]).max() * np.abs(tensors["along"]).max()
-        if not spans <= FARTHEST * self.model.lengthscale:
-            raise ValueError(f"tensor inducing has values of more than {FARTHEST:g} lengthscales")
+        n, triangle = len(tensors["inducing"]), tensors["triangle"]
+        if len(triangle) != n * (n + 1) // 2:
+            raise ValueError(f"tensor triangle has {len(triangle)} values of {n} inducing atoms")
+        if not triangle[np.cumsum([0, *range(n, 1, -1)])].all():
+            raise ValueError("tensor triangle has zeros on its diagonal")
+        largest = FARTHEST * self.model.lengthscale / max(np.abs(tensors["along"]).max(), 1e-300)
+        for name in ("inducing", "origins"):
+            if not np.abs(tensors[name]).max() <= largest:
+                raise ValueError(f"tensor {name} has values of more than {FARTHEST:g} lengthscales")

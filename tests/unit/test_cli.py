@@ -142,10 +142,11 @@ def test_a_sparse_potential(folder, capsys):
     assert model.force_atoms == {"index": [0, 2]}
     n = len(model.model_.basis)
     energy, force = model.errors_
+    spread = model.spreads_["energy"]
     for line in (
         "training frames  12, of Cu",
         f"directions       {12 * (4 + 6)}, along which forces are learnt",
-        f"target           energy (auto; spread of energy {model.spreads_['energy']:.3g} meV/atom)",
+        f"target           energy (chosen; spread of energy {spread:.3g} meV/atom)",
         "layers           1, 2 (given)",
         f"inducing atoms   {n} of at most 50: Cu {n}",
         "alpha            1 (given)",

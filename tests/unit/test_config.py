@@ -245,7 +245,7 @@ def put(config, path, value):
         ("features.atoms", {"species": [False]}, 'in YAML write "No", as No is false'),
         ("features.atoms", {"within": 3.0, "of": ["FE"]}, "'FE' is no chemical symbol"),
         ("features.atoms", {"within": float("inf"), "of": ["N"]}, "inf is no finite number"),
-        ("features.atoms", "fe", "give all, mobile, {species: [N, O]}, or {within: 4.0, of: [N]}"),
+        ("features.atoms", "fe", "give all, mobile, {species: [N, O]}, {within: 4.0, of: [N]}, or"),
         ("datasets.cuformate.reference_energy", {"Xx": 1.0}, "'Xx' is no chemical symbol"),
         ("datasets.cuformate.reference_energy", {"N": float("nan")}, "N: nan is no finite number"),
         ("datasets.cuformate.collective_variables", [{"distance": ["N", "Xx"]}], "'Xx' is no chem"),

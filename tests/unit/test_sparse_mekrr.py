@@ -3,6 +3,7 @@
 import pickle
 import warnings
 from copy import deepcopy
+from dataclasses import replace
 
 import ase.io
 import numpy as np
@@ -188,6 +189,35 @@ def test_calculator(sparse, frames, tmp_path):
     with pytest.raises(UncertaintyError, match=r"eV/atom, more than stop_above"):
         far.get_forces()
     assert len(ase.io.read(tmp_path / "doubtful.extxyz", ":")) == 1
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_uncertainty_of_a_force_is_that_of_the_energy_s_slope(sparse, frames, alpha):
+    """By differences of kernels as an atom moves, in the equations of Bayesian regression."""
+    model = sparse(alpha=alpha, layers=[1, 2], target="energy").fit(frames[:8])
+    potential, atoms, step = model.potential("float64"), frames[13], 1e-3
+    basis, numbers, fit = potential.model.basis, atoms.numbers, potential.model
+
+    def moved(by):
+        other = atoms.copy()
+        other.positions[1, 0] += by
+        found = potential.backbone.forward(potential.backbone.graph([other]))
+        rows = np.hstack([found.layers[layer].numpy() for layer in (1, 2)])
+        return FrameFeatures(rows, numbers, np.array([0, 4]))
+
+    def kernel(one, other):
+        inducing = replace(basis, species=numbers, features=other.features)
+        return inducing.rows(one, None)[0].sum()
+
+    up, down = moved(step), moved(-step)
+    slope = (basis.rows(up, None)[0][0] - basis.rows(down, None)[0][0]) / (2 * step)
+    prior = kernel(up, up) - kernel(up, down) - kernel(down, up) + kernel(down, down)
+    left = prior / (4 * step**2) - slope @ np.linalg.solve(basis.gram(), slope)
+    known = slope @ np.linalg.solve(fit.triangle.T @ fit.triangle, slope)
+    assert left > 0.1 * prior / (4 * step**2)
+    expected = fit.sigma_force**2 + known + left / fit.regularisation
+    found = potential.force_std(atoms)[1, 0]
+    assert found == pytest.approx(fit.calibration[1] * np.sqrt(expected), rel=5e-3)
 
 
 # What forces give
@@ -466,8 +496,10 @@ def test_directions_are_those_of_a_frame_wherever_it_stands(sparse, frames, monk
 
 def test_forces_of_some_frames_count(sparse, frames):
     some = [unlabelled(a, "forces") if k % 3 else a for k, a in enumerate(frames[:12])]
-    with pytest.warns(DataWarning, match=r"8 of 12 frames have no forces .*for energies only"):
+    message = r"8 of 12 frames have no forces .*for energies only"
+    with pytest.warns(DataWarning, match=message) as warned:
         model = sparse().fit(some)
+    assert warned[0].filename == __file__
     assert (model.n_frames_, model.n_directions_) == (12, 4 * 8)
     none = [unlabelled(a, "forces") for a in frames]
     for parameters in ({}, {"forces": 0, "force_atoms": "all"}):
@@ -479,8 +511,10 @@ def test_forces_of_some_frames_count(sparse, frames):
 def test_without_energies_they_are_relative(sparse, frames):
     """And right up to a constant for each composition; the forces are as good."""
     none = [unlabelled(atoms, "energy") for atoms in frames]
-    with pytest.warns(DataWarning, match="no frame to be fitted has an energy: .*relative"):
+    message = "no frame to be fitted has an energy: .*relative"
+    with pytest.warns(DataWarning, match=message) as warned:
         model = sparse(target="auto").fit(none[:14])
+    assert warned[0].filename == __file__
     assert model.relative_
     assert np.isnan(model.errors_[0])
     off = model.predict(none[14:]) - energies(frames[14:])

@@ -60,19 +60,19 @@ def _of_sparse(model: SparseMEKRR) -> list[str]:
     assert model.references_ is not None
     fit, given = model.model_, model.parameters_
 
-    def how(*names: str) -> str:
-        chosen = any(given[name] is None for name in names)
-        return f"chosen by {model.criterion_}" if chosen else "given"
+    def how(name: str) -> str:
+        return f"chosen by {model.criterion_}" if given[name] is None else "given"
 
     unit = "meV/Å" if model.relative_ else "meV/atom"
     spreads = " and ".join(f"{name} {value:.3g}" for name, value in model.spreads_.items())
+    by = "chosen" if given["target"] == "auto" else "given"
     counts = Counter(chemical_symbols[z] for z in fit.basis.species.tolist())
     by_species = ", ".join(f"{symbol} {n}" for symbol, n in sorted(counts.items()))
     energy, force = model.errors_
     lines = [
         line("training frames", f"{model.n_frames_}, of {', '.join(sorted(model.references_))}"),
         line("directions", f"{model.n_directions_}, along which forces are learnt"),
-        line("target", f"{model.target_} ({given['target']}; spread of {spreads} {unit})"),
+        line("target", f"{model.target_} ({by}; spread of {spreads} {unit})"),
         line("backbone", model.backbone_["name"]),
         line("layers", f"{', '.join(map(str, model.layers_))} ({how('layers')})"),
         line("inducing atoms", f"{len(fit.basis)} of at most {given['inducing']}: {by_species}"),

@@ -88,7 +88,7 @@ def take_forces(frames: Sequence[Atoms]) -> list[np.ndarray | None]:
             "to fit to energies alone"
         )
     if note := missing_forces([atoms for atoms in frames if not is_isolated(atoms)]):
-        warnings.warn(note, DataWarning, stacklevel=6)
+        warnings.warn(note, DataWarning, stacklevel=5)
     return forces
 
 
@@ -112,7 +112,7 @@ def take_energies_beside(
             f"{len(missing)} of {len(frames)} frames have no energy (the first of them is frame "
             f"{missing[0]}); they count for forces only",
             DataWarning,
-            stacklevel=6,
+            stacklevel=5,
         )
     return energies
 

@@ -126,28 +126,31 @@ def fit_sparse(
     constant = float(np.nanmean(of_atoms)) if np.isfinite(of_atoms).any() else 0.0
     best: tuple[Choice, tuple[int, ...], Basis, np.ndarray, list[Held]] | None = None
     tables = []
-    for layers in options.views:
-        features, directions = data.view(layers)
-        train = features.select(data.train)
-        widths = tuple(data.features[layer].features.shape[1] for layer in layers)
-        own, shared = scales_of(train.features, train.species, widths, metric)
-        for lengthscale, alpha in product(options.lengthscales, options.alphas):
-            basis = _basis(
-                train, own, shared, KERNELS[kernel](lengthscale), alpha, method, options, dtype
-            )
-            parts = rows_of(basis, features, directions, data, constant)
-            held = [Held(*parts)] if data.validated else folds(parts)
-            root = prior_root(basis.gram())
-            numbers = sorted({min(n, len(basis)) for n in options.numbers})
-            choice, table = choose(held, root, numbers, options.sigmas, options.regularisations)
-            opening = {
-                "layers": "+".join(map(str, layers)),
-                "lengthscale": lengthscale,
-                "alpha": alpha,
-            }
-            tables.append(table.assign(**opening))
-            if best is None or choice.criterion < best[0].criterion:
-                best = choice, layers, basis, root, held
+    settings = len(options.views) * len(options.lengthscales) * len(options.alphas)
+    with progress_bar(settings, "fit", "settings") as bar:
+        for layers in options.views:
+            features, directions = data.view(layers)
+            train = features.select(data.train)
+            widths = tuple(data.features[layer].features.shape[1] for layer in layers)
+            own, shared = scales_of(train.features, train.species, widths, metric)
+            for lengthscale, alpha in product(options.lengthscales, options.alphas):
+                basis = _basis(
+                    train, own, shared, KERNELS[kernel](lengthscale), alpha, method, options, dtype
+                )
+                parts = rows_of(basis, features, directions, data, constant)
+                held = [Held(*parts)] if data.validated else folds(parts)
+                root = prior_root(basis.gram())
+                numbers = sorted({min(n, len(basis)) for n in options.numbers})
+                choice, table = choose(held, root, numbers, options.sigmas, options.regularisations)
+                opening = {
+                    "layers": "+".join(map(str, layers)),
+                    "lengthscale": lengthscale,
+                    "alpha": alpha,
+                }
+                tables.append(table.assign(**opening))
+                if best is None or choice.criterion < best[0].criterion:
+                    best = choice, layers, basis, root, held
+                bar.update()
     assert best is not None
     choice, layers, basis, root, held = best
     whole = held[0].fitted
@@ -244,17 +247,15 @@ def rows_of(
 ) -> list[Rows]:
     """Return the triangles of each part of the frames."""
     found = []
-    with progress_bar(sum(map(len, data.parts)), "rows", "frames") as bar:
-        for part in data.parts:
-            rows = Rows(Factor(len(basis)), Factor(len(basis)))
-            for start in range(0, len(part), BATCH):
-                some = part[start : start + BATCH]
-                energies, slopes = basis.rows(features.select(some), directions.select(some))
-                size = data.n_atoms[some]
-                known = np.isfinite(data.energy[some])
-                target = (data.energy[some] - constant * features.n_atoms[some]) / size
-                rows.energies.add((energies / size[:, None])[known], target[known])
-                rows.directions.add(slopes, data.slope[directions.places(some)])
-                bar.update(len(some))
-            found.append(rows)
+    for part in data.parts:
+        rows = Rows(Factor(len(basis)), Factor(len(basis)))
+        for start in range(0, len(part), BATCH):
+            some = part[start : start + BATCH]
+            energies, slopes = basis.rows(features.select(some), directions.select(some))
+            size = data.n_atoms[some]
+            known = np.isfinite(data.energy[some])
+            target = (data.energy[some] - constant * features.n_atoms[some]) / size
+            rows.energies.add((energies / size[:, None])[known], target[known])
+            rows.directions.add(slopes, data.slope[directions.places(some)])
+        found.append(rows)
     return found

@@ -22,7 +22,7 @@ from mekrr.models.sparse.solve import Rows, path
 LENGTHSCALES = (1.0, 2.0, 4.0)  # in units of the coordinates
 REGULARISATIONS = np.logspace(-2, 4, 7)  # λ, 1/eV²
 SIGMA_FORCE = 0.05  # eV/Å; λ and the weights of energies are relative to it
-SIGMAS_ENERGY = (0.0003, 0.001, 0.003)  # eV/atom
+SIGMAS_ENERGY = (0.0001, 0.0003, 0.001)  # eV/atom
 N_FOLDS = 5
 
 

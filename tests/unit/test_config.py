@@ -137,6 +137,13 @@ def test_unknown_backbone(config):
     refused(config, "study.backbones", "'schnet' is not in the registry", "known: chgnet-0.3.0")
 
 
+def test_unknown_names_of_sparse_models(config):
+    config["sparse"]["skip"] = ["d1"]
+    refused(config, "sparse.skip: 'd1' is not in the registry `datasets`")
+    config["sparse"] |= {"skip": [], "backbones": ["sevenet-0"]}
+    refused(config, "sparse.backbones", "'sevenet-0'", "did you mean 'sevennet-0'?")
+
+
 def test_labels_are_no_test_of_the_network_that_made_them(config):
     config["study"]["backbones"] = ["diep"]
     refused(config, "study.backbones: diep", "made the labels of d1-surrogate")

@@ -91,6 +91,25 @@ def test_the_size_of_shards_changes_no_features(config):
     assert entries(config).extraction()["atoms"] == "mobile"
 
 
+def test_sparse_models_know_directions_and_views(config):
+    place = SimpleNamespace(dataset="cuformate-surrogate", backbone="sevennet-0")
+    ours = entries(config)
+    assert ours.directions(place) == {"random": 2, "moved": None}
+    assert ours.sparse(place) == {"views": [[1, 2, 4]], "inducing": 100}
+    assert ours.derivatives(place)["layers"] == [1, 2, 4]
+    before = ours.derivatives(place), ours.directions(place)
+    config["sparse"] |= {"layers": "choose", "inducing": 7}
+    config["features"]["dtype"] = "float16"
+    ours = entries(config)
+    assert (ours.derivatives(place), ours.directions(place)) == before, "nothing is computed anew"
+    assert ours.sparse(place)["views"] == [[1], [2], [4], [1, 2, 4]]
+    assert ours.sparse(PLACE)["views"] == [[1]], "one layer is one view"
+    config["sparse"]["directions"]["reactive"] = True
+    assert entries(config).directions(place)["moved"] == {"species": ["C", "O", "H"]}
+    del config["datasets"]["cuformate-surrogate"]["reactive"]
+    assert entries(config).directions(place)["moved"] is None
+
+
 def test_a_network_has_its_own_training(config):
     config["networks"]["schnet"] |= {
         "training": {"epochs": 5},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -124,8 +124,72 @@ def fit_sparse(
     selected = next(iter(data.features.values())).n_atoms
     of_atoms = (data.energy / selected)[data.train]
     constant = float(np.nanmean(of_atoms)) if np.isfinite(of_atoms).any() else 0.0
-    best: tuple[Choice, tuple[int, ...], Basis, np.ndarray, list[Held]] | None = None
-    tables = []
+    tables: list[pd.DataFrame] = []
+    trials = _trials(data, kernel, metric, method, options, dtype, constant, tables)
+    best = min(trials, key=lambda trial: trial.choice.criterion)
+    features, directions = data.view(best.layers)
+    against = data.parts[1:] if data.validated else data.parts
+    scores = [
+        _scores(best.fitted(one.fitted, constant), features, directions, data, part)
+        for one, part in zip(best.held, against, strict=True)
+    ]
+    energies, slopes, stds = (np.concatenate(each) for each in zip(*scores, strict=True))
+    calibration = _factor_of(energies), _factor_of(slopes)
+    model = replace(best.fitted(best.rows(data.validated), constant), calibration=calibration)
+    expected = calibration[0] * float(stds.max())
+    return Fitted(best.layers, model, best.choice, pd.concat(tables, ignore_index=True), expected)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One setting, and the best of what its triangles leave to choose.
+
+    Attributes
+    ----------
+    layers : side by side. basis : with all inducing atoms. held : what chose.
+    """
+
+    layers: tuple[int, ...]
+    basis: Basis
+    held: list[Held]
+    choice: Choice
+
+    def rows(self, validated: bool) -> Rows:
+        """Return all rows that are to be fitted; ``validated``: not those held against."""
+        first = self.held[0]
+        return first.fitted if validated else Rows.joined([first.fitted, first.against])
+
+    def fitted(self, rows: Rows, constant: float) -> SparseModel:
+        """Return the fit to rows, with what was chosen."""
+        n, choice = self.choice.n, self.choice
+        basis = self.basis
+        basis = replace(basis, species=basis.species[:n], features=basis.features[:n])
+        root = prior_root(basis.gram())  # to the last bit as a loaded model has it
+        stacked = rows.stacked(choice.sigma_energy, SIGMA_FORCE)
+        triangle = penalised(stacked, root, choice.regularisation)
+        return SparseModel(
+            basis,
+            coefficients_of(triangle),
+            np.ascontiguousarray(triangle[:-1, :-1]),  # as a loaded model has it
+            root,
+            choice.regularisation,
+            choice.sigma_energy,
+            SIGMA_FORCE,
+            constant,
+        )
+
+
+def _trials(
+    data: Data,
+    kernel: str,
+    metric: str,
+    method: str,
+    options: Open,
+    dtype: type,
+    constant: float,
+    tables: list[pd.DataFrame],
+) -> Iterator[_Trial]:
+    """Yield settings one after the other, only one of which is held; all tried is in ``tables``."""
     settings = len(options.views) * len(options.lengthscales) * len(options.alphas)
     with progress_bar(settings, "fit", "settings") as bar:
         for layers in options.views:
@@ -139,57 +203,23 @@ def fit_sparse(
                 )
                 parts = rows_of(basis, features, directions, data, constant)
                 held = [Held(*parts)] if data.validated else folds(parts)
-                root = prior_root(basis.gram())
                 numbers = sorted({min(n, len(basis)) for n in options.numbers})
-                choice, table = choose(held, root, numbers, options.sigmas, options.regularisations)
-                opening = {
-                    "layers": "+".join(map(str, layers)),
-                    "lengthscale": lengthscale,
-                    "alpha": alpha,
-                }
-                tables.append(table.assign(**opening))
-                if best is None or choice.criterion < best[0].criterion:
-                    best = choice, layers, basis, root, held
+                choice, table = choose(
+                    held,
+                    prior_root(basis.gram()),
+                    numbers,
+                    options.sigmas,
+                    options.regularisations,
+                )
+                shown = "+".join(map(str, layers))
+                tables.append(table.assign(layers=shown, lengthscale=lengthscale, alpha=alpha))
+                yield _Trial(layers, basis, held, choice)
                 bar.update()
-    assert best is not None
-    choice, layers, basis, root, held = best
-    whole = held[0].fitted
-    if not data.validated:
-        whole = Rows.joined([held[0].fitted, held[0].against])
-    n = choice.n
-    basis = replace(basis, species=basis.species[:n], features=basis.features[:n])
-    if n < len(root):
-        root = prior_root(basis.gram())  # to the last bit as a loaded model has it
 
-    def fitted(rows: Rows) -> SparseModel:
-        triangle = penalised(
-            rows.stacked(choice.sigma_energy, SIGMA_FORCE), root, choice.regularisation
-        )
-        return SparseModel(
-            basis,
-            coefficients_of(triangle),
-            np.ascontiguousarray(triangle[:-1, :-1]),  # as a loaded model has it
-            root,
-            choice.regularisation,
-            choice.sigma_energy,
-            SIGMA_FORCE,
-            constant,
-        )
 
-    features, directions = data.view(layers)
-    against = data.parts[1:] if data.validated else data.parts
-    scores = [
-        _scores(fitted(one.fitted), features, directions, data, part)
-        for one, part in zip(held, against, strict=True)
-    ]
-    energies, slopes, stds = (np.concatenate(each) for each in zip(*scores, strict=True))
-    calibration = tuple(
-        float(np.sqrt(np.mean(each**2))) if len(each) and each.any() else 1.0
-        for each in (energies, slopes)
-    )
-    model = replace(fitted(whole), calibration=(calibration[0], calibration[1]))
-    expected = calibration[0] * float(stds.max())
-    return Fitted(layers, model, choice, pd.concat(tables, ignore_index=True), expected)
+def _factor_of(scores: np.ndarray) -> float:
+    """Return the factor of standard deviations that errors over these, (n,), ask for."""
+    return float(np.sqrt(np.mean(scores**2))) if scores.any() else 1.0
 
 
 def _scores(
@@ -229,6 +259,7 @@ def _basis(
     options: Open,
     dtype: type,
 ) -> Basis:
+    """Return kernels with inducing atoms of the training frames, as many as may be wanted."""
     assert isinstance(kernel, Radial)
     rows = {s: np.flatnonzero(train.species == s) for s in own}
     coordinates = {s: own[s].apply(train.features[atoms], np.float32) for s, atoms in rows.items()}

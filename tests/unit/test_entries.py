@@ -95,7 +95,7 @@ def test_sparse_models_know_directions_and_views(config):
     place = SimpleNamespace(dataset="cuformate-surrogate", backbone="sevennet-0")
     ours = entries(config)
     assert ours.directions(place) == {"random": 2, "moved": None}
-    assert ours.sparse(place) == {"views": [[1, 2, 4]], "inducing": 100}
+    assert ours.sparse(place) == {"views": [[1, 2, 4]], "inducing": 200}
     assert ours.derivatives(place)["layers"] == [1, 2, 4]
     before = ours.derivatives(place), ours.directions(place)
     config["sparse"] |= {"layers": "choose", "inducing": 7}

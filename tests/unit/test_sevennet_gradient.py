@@ -189,3 +189,35 @@ def test_gradients_of_a_convolution_alone(double, surface, rng):
         torch.testing.assert_close(
             one, other, rtol=0, atol=tol.SEVENNET_AUTOGRAD * float(other.abs().max())
         )
+
+
+def test_lengths_of_channels_do_not_turn_and_have_gradients(surface, rng):
+    backbone = load_backbone("sevennet-0", "sevennet", {"norms": True}).double()
+    plain = load_backbone("sevennet-0", "sevennet", {}).double()
+    atoms, layers = surface[0], [1, 4]
+    turned = atoms.copy()
+    turned.rotate(37.0, (1.0, 2.0, 3.0), rotate_cell=True)
+
+    def features(network, frame):
+        return network.forward(network.graph([frame]), layers, energy=False).layers
+
+    found, after = features(backbone, atoms), features(backbone, turned)
+    scalars = features(plain, atoms)
+    assert [found[layer].shape[1] for layer in layers] == [128 + 64 + 32, 128]
+    for layer in layers:
+        torch.testing.assert_close(found[layer][:, :128], scalars[layer])
+        scale = found[layer].abs().max().item()
+        torch.testing.assert_close(found[layer], after[layer], rtol=0, atol=tol.TURN * scale)
+    lengths = found[1][:, 128:]
+    assert lengths.min() >= 0.0
+    assert lengths.std(dim=0).min() > 0.0
+    graph = backbone.graph([atoms]).differentiable()
+    h = backbone.forward(graph, [1], energy=False).layers[1]
+    weights = torch.from_numpy(rng.normal(size=tuple(lengths.shape)))
+    forces, _ = forces_and_virial(graph, [h[:, 128:]], [weights])
+    moved = []
+    for step in (STEP, -STEP):
+        frame = atoms.copy()
+        frame.positions[3, 2] += step
+        moved.append((features(backbone, frame)[1][:, 128:] * weights).sum().item())
+    assert -forces[3, 2] == pytest.approx((moved[0] - moved[1]) / (2 * STEP), rel=tol.FORCE)

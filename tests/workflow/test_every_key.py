@@ -34,7 +34,7 @@ ELSEWHERE = {
     "backbones.*.weights": "weights of a network: test_schnet.py, test_registry.py",
     "backbones.*.options.exact": "weights of a network: test_schnet.py",
     "backbones.*.options.checkpoint": "weights of 50 MB: test_backbones.py",
-    "backbones.*.options.norms": "a pretrained network: test_backbones.py",
+    "backbones.*.options.norms": "a pretrained network: test_sevennet_gradient.py",
     "backbones.*.options.model": "weights under a licence: test_fairchem.py",
     "backbones.*.options.task": "weights under a licence: test_fairchem.py",
     "backbones.*.options.head": "another environment: test_mace.py",

@@ -52,14 +52,20 @@ class Data:
         """Frames that are fitted."""
         return self.parts[0] if self.validated else np.sort(np.concatenate(self.parts))
 
-    def view(self, layers: Sequence[int]) -> tuple[FrameFeatures, FrameDirections]:
-        """Return features of layers side by side, and their derivatives."""
-        features = side_by_side([self.features[layer] for layer in layers])
-        of_layers = [self.directions[layer] for layer in layers]
+    def features_of(self, layers: Sequence[int], frames: np.ndarray) -> FrameFeatures:
+        """Return features of some frames, those of layers side by side."""
+        return side_by_side([self.features[layer].select(frames) for layer in layers])
+
+    def directions_of(self, layers: Sequence[int], frames: np.ndarray) -> FrameDirections:
+        """Return their derivatives. Of many frames these are large: ask for a few at a time."""
+        parts = [self.directions[layer].select(frames) for layer in layers]
         if len(layers) == 1:
-            return features, of_layers[0]
-        derivatives = np.hstack([each.derivatives for each in of_layers])
-        return features, replace(of_layers[0], derivatives=derivatives)
+            return parts[0]
+        return replace(parts[0], derivatives=np.hstack([part.derivatives for part in parts]))
+
+    def slopes_of(self, frames: np.ndarray) -> np.ndarray:
+        """Return their residual derivatives (Σ q,) in eV/Å."""
+        return self.slope[next(iter(self.directions.values())).places(frames)]
 
 
 @dataclass(frozen=True)
@@ -127,10 +133,9 @@ def fit_sparse(
     tables: list[pd.DataFrame] = []
     trials = _trials(data, kernel, metric, method, options, dtype, constant, tables)
     best = min(trials, key=lambda trial: trial.choice.criterion)
-    features, directions = data.view(best.layers)
     against = data.parts[1:] if data.validated else data.parts
     scores = [
-        _scores(best.fitted(one.fitted, constant), features, directions, data, part)
+        _scores(best.fitted(one.fitted, constant), best.layers, data, part)
         for one, part in zip(best.held, against, strict=True)
     ]
     energies, slopes, stds = (np.concatenate(each) for each in zip(*scores, strict=True))
@@ -193,15 +198,14 @@ def _trials(
     settings = len(options.views) * len(options.lengthscales) * len(options.alphas)
     with progress_bar(settings, "fit", "settings") as bar:
         for layers in options.views:
-            features, directions = data.view(layers)
-            train = features.select(data.train)
+            train = data.features_of(layers, data.train)
             widths = tuple(data.features[layer].features.shape[1] for layer in layers)
             own, shared = scales_of(train.features, train.species, widths, metric)
             for lengthscale, alpha in product(options.lengthscales, options.alphas):
                 basis = _basis(
                     train, own, shared, KERNELS[kernel](lengthscale), alpha, method, options, dtype
                 )
-                parts = rows_of(basis, features, directions, data, constant)
+                parts = rows_of(basis, layers, data, constant)
                 held = [Held(*parts)] if data.validated else folds(parts)
                 numbers = sorted({min(n, len(basis)) for n in options.numbers})
                 choice, table = choose(
@@ -224,8 +228,7 @@ def _factor_of(scores: np.ndarray) -> float:
 
 def _scores(
     model: SparseModel,
-    features: FrameFeatures,
-    directions: FrameDirections,
+    layers: tuple[int, ...],
     data: Data,
     frames: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -235,15 +238,16 @@ def _scores(
     """
     energies, slopes, stds = [], [], []
     for t in frames.tolist():
-        one, size = features[t], int(data.n_atoms[t])
+        alone, size = np.array([t]), int(data.n_atoms[t])
+        one = data.features_of(layers, alone)
         std = np.sqrt(model.energy_variance(one.features, one.species, size))
         stds.append(std / size)
         if np.isfinite(data.energy[t]):
             energies.append((float(model.energies(one)[0]) - data.energy[t]) / std)
-        some = directions.select([t])
+        some = data.directions_of(layers, alone)
         if some.counts.any():
             _, rows = model.basis.rows(one, some)
-            off = rows @ model.coefficients - data.slope[directions.places([t])]
+            off = rows @ model.coefficients - data.slopes_of(alone)
             variances = model.slope_variances(one.features, one.species, some.of(0))
             slopes.append(off / np.sqrt(variances))
     return np.array(energies), np.concatenate([np.zeros(0), *slopes]), np.array(stds)
@@ -269,24 +273,19 @@ def _basis(
     return Basis(kernel, alpha, own, shared, species, features, dtype)
 
 
-def rows_of(
-    basis: Basis,
-    features: FrameFeatures,
-    directions: FrameDirections,
-    data: Data,
-    constant: float,
-) -> list[Rows]:
+def rows_of(basis: Basis, layers: tuple[int, ...], data: Data, constant: float) -> list[Rows]:
     """Return the triangles of each part of the frames."""
     found = []
     for part in data.parts:
         rows = Rows(Factor(len(basis)), Factor(len(basis)))
         for start in range(0, len(part), BATCH):
             some = part[start : start + BATCH]
-            energies, slopes = basis.rows(features.select(some), directions.select(some))
+            features = data.features_of(layers, some)
+            energies, slopes = basis.rows(features, data.directions_of(layers, some))
             size = data.n_atoms[some]
             known = np.isfinite(data.energy[some])
-            target = (data.energy[some] - constant * features.n_atoms[some]) / size
+            target = (data.energy[some] - constant * features.n_atoms) / size
             rows.energies.add((energies / size[:, None])[known], target[known])
-            rows.directions.add(slopes, data.slope[directions.places(some)])
+            rows.directions.add(slopes, data.slopes_of(some))
         found.append(rows)
     return found

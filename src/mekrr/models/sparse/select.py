@@ -6,7 +6,7 @@ are made once; whatever is chosen then costs no second pass over the data, see
 
     RMSE of energies / their spread + RMSE of derivatives / their spread,
 
-each in its own unit, the spread being the root mean square of the training frames' targets.
+each in its own unit, the spread being the root mean square of the targets there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pandas as pd
 from mekrr.models.sparse.solve import Rows, path
 
 LENGTHSCALES = (1.0, 2.0, 4.0)  # in units of the coordinates
-REGULARISATIONS = np.logspace(-2, 4, 7)  # λ, 1/eV²
+REGULARISATIONS = np.logspace(-4, 4, 9)  # λ, 1/eV²
 SIGMA_FORCE = 0.05  # eV/Å; λ and the weights of energies are relative to it
 SIGMAS_ENERGY = (0.0001, 0.0003, 0.001)  # eV/atom
 N_FOLDS = 5

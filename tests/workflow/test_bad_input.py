@@ -6,9 +6,12 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from samples import labelled
 
 
-def refused(project, *words):
-    """The run fails with one line of ours on stderr that holds every word."""
-    result = project.run()
+def refused(project, *words, target=()):
+    """The run fails with one line of ours on stderr that holds every word.
+
+    ``target`` is a file to be made, where it is far from all of them that meets the fault.
+    """
+    result = project.run(*target)
     assert result.returncode != 0
     lines = [line for line in result.stderr.splitlines() if line.startswith("mekrr: ")]
     assert lines, result.stderr
@@ -61,7 +64,8 @@ def test_element_unknown_to_the_backbone(project):
         atoms.calc = SinglePointCalculator(atoms, energy=energy)
     write(project, frames)
     project.config["study"]["backbones"] = ["chgnet-0.3.0"]
-    refused(project, "mine: frame 0", "'chgnet-0.3.0' does not know Og")
+    features = ["results/features/mine/chgnet-0.3.0.safetensors"]
+    refused(project, "mine: frame 0", "'chgnet-0.3.0' does not know Og", target=features)
     assert not (project.folder / "results/features/mine").exists() or not list(
         (project.folder / "results/features/mine").iterdir()
     )
@@ -73,12 +77,14 @@ def test_empty_split(project):
         atoms.info["run"] = 0
     write(project, frames)
     project.config["study"]["splits"] = ["run"]
-    refused(project, "mine: split 'run' leaves val empty")
+    split = ["results/data/mine/splits/run-0.csv"]
+    refused(project, "mine: split 'run' leaves val empty", target=split)
 
 
 def test_layer_that_the_backbone_lacks(project):
     project.config["backbones"]["toy"]["layers"] = [1, 2, 9]
-    refused(project, "has no layer 9, only 1, 2")
+    kernels = ["results/kernels/mine/random-0/toy.safetensors"]
+    refused(project, "has no layer 9, only 1, 2", target=kernels)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_transfer_has_its_table(project):
 
 def test_other_sizes_only_repeat_the_curves(copied):
     copied.config["learning"] = {"n_train": [4]}
-    assert set(copied.planned()) == {"all", *LEARNING}
+    assert set(copied.planned()) == {"all", "learning_sparse", *LEARNING}
 
 
 def test_other_lengthscales_only_repeat_the_ablation(copied):

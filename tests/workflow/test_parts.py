@@ -27,7 +27,8 @@ def test_divided_data_sets_of_two_sizes(project):
             paths[part] = f"{name}_{part}.extxyz"
             ase.io.write(project.folder / paths[part], frames)
         project.config["datasets"][name] = {"path": paths, "published_as": name}
-    result = project.run("tables")
+    tables = [f"results/tables/{name}.csv" for name in ("metrics", "same_dataset")]
+    result = project.run(*tables)
     assert result.returncode == 0, result.stderr
     table = pd.read_csv(project.folder / "results/tables/metrics.csv")
     assert set(table["dataset"]) == {"D2", "D4"}

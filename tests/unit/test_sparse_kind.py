@@ -12,7 +12,7 @@ from samples import Named, labelled
 from mekrr import SparseMEKRR
 from mekrr.data.frames import frame_table, load_frames, write_frames
 from mekrr.models.problem import Problem
-from mekrr.models.sparse.select import LENGTHSCALES
+from mekrr.models.sparse.select import LENGTHSCALES, REGULARISATIONS, SIGMAS_ENERGY
 from mekrr.study.directions import extract_directions_shard
 from mekrr.study.experiments.kinds import sparse
 from mekrr.study.experiments.kinds.sparse import Models
@@ -123,7 +123,11 @@ def test_rows_are_those_of_the_estimator(name, small, large, registry):
     assert choice["lengthscale"] == model.model_.basis.kernel.lengthscale
     errors = choice["validation_rmse"], choice["validation_force_rmse"]
     np.testing.assert_allclose(errors, model.errors_, rtol=1e-4)
-    assert len(fit.sweep) == len(model.sweep_) == 3 * len(LENGTHSCALES) * 3 * 7
+    assert (
+        len(fit.sweep)
+        == len(model.sweep_)
+        == (3 * len(LENGTHSCALES) * len(SIGMAS_ENERGY) * len(REGULARISATIONS))
+    )
     assert fit.sweep["rmse"].min() > 0
 
     def compare(rows, frames):

@@ -52,6 +52,19 @@ def directions_of(atoms: Atoms, random: int, moved: str | Mapping | None) -> np.
     return found.reshape(-1, len(atoms), 3)
 
 
+def directions_of_labelled(
+    frames: Sequence[Atoms],
+    labelled: Sequence[bool],
+    random: int,
+    moved: str | Mapping | None,
+) -> list[np.ndarray]:
+    """Return `directions_of` each frame that is ``labelled`` with forces; the others have none."""
+    return [
+        directions_of(atoms, random, moved) if known else np.zeros((0, len(atoms), 3))
+        for atoms, known in zip(frames, labelled, strict=True)
+    ]
+
+
 def _seed(atoms: Atoms) -> list[int]:
     """Return a seed that the frame itself decides, wherever it stands and whoever asks."""
     digest = hashlib.sha256(np.ascontiguousarray(atoms.numbers, dtype="<i8").tobytes())

@@ -47,8 +47,6 @@ from mekrr.models.ridge import KernelRidge, RidgePath
 if TYPE_CHECKING:  # torch is loaded for frames only
     from mekrr.models.potentials.kernel import KernelPotential
 
-BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
-
 
 class MEKRR(OnBackbone):
     """Kernel ridge regression with mean-embedding kernels on the features of a frozen GNN.
@@ -472,19 +470,10 @@ class MEKRR(OnBackbone):
         """Features by layer, and on demand the network's own energies (n,) in eV, if it has any."""
         if isinstance(X, FrameFeatures):
             return {None: X}, None
-        from mekrr.features.extract import choose_device, gather
+        from mekrr.features.extract import gather
 
         backbone = self._require_layers(layers, X)
-        features, own = gather(
-            backbone,
-            X,
-            layers,
-            energy=energy,
-            batch_size=BATCH_SIZE,
-            device=choose_device(),
-            atoms=self.atoms,
-            source="frames",
-        )
+        features, own = gather(backbone, X, layers, energy=energy, **self._gathering())
         return dict(features.items()), own
 
     def _take_choice(self, best: Best) -> None:

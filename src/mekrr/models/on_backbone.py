@@ -51,6 +51,7 @@ if TYPE_CHECKING:  # torch is loaded for frames only
     from mekrr.models.potentials.base import Potential
 
 
+BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
 DTYPES = {"float32": np.float32, "float64": np.float64}  # of potentials
 
 
@@ -173,6 +174,17 @@ class OnBackbone(RegressorMixin, BaseEstimator):
             )
         backbone.check_species(frames, "frames")
         return backbone
+
+    def _gathering(self) -> dict[str, Any]:
+        """Return how features of frames are gathered; see `mekrr.features.extract.gather`."""
+        from mekrr.features.extract import choose_device
+
+        return {
+            "batch_size": BATCH_SIZE,
+            "device": choose_device(),
+            "atoms": self.atoms,
+            "source": "frames",
+        }
 
     def _in_precision(self, dtype: str) -> Backbone:
         """Return the backbone for a potential of a ``dtype``."""

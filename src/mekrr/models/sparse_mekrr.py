@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from mekrr.features.store import FrameFeatures
     from mekrr.models.potentials.sparse import SparsePotential
 
-BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
-
 
 class SparseMEKRR(OnBackbone):
     """A sum over inducing atoms, trained on energies and on derivatives along few directions.
@@ -381,18 +379,12 @@ class SparseMEKRR(OnBackbone):
 
     def _features_of(self, frames: list[Atoms]) -> tuple[FrameFeatures, np.ndarray | None]:
         """Return features of the layers side by side, and the network's energies (n,) in eV."""
-        from mekrr.features.extract import choose_device, gather
+        from mekrr.features.extract import gather
 
         backbone = self._require_layers(self.layers_, frames)
+        energy = self.target_ == "delta"
         features, network = gather(
-            backbone,
-            frames,
-            self.layers_,
-            energy=self.target_ == "delta",
-            batch_size=BATCH_SIZE,
-            device=choose_device(),
-            atoms=self.atoms,
-            source="frames",
+            backbone, frames, self.layers_, energy=energy, **self._gathering()
         )
         return side_by_side([features[layer] for layer in self.layers_]), network
 
@@ -403,16 +395,10 @@ class SparseMEKRR(OnBackbone):
         and the derivatives (Σ q,) of the energy by the forces in eV/Å.
         """
         from mekrr.features.directions import gather_directions
-        from mekrr.features.extract import choose_device, gather
+        from mekrr.features.extract import gather
 
         backbone = self._require_layers(layers, frames)
-        directions = self._directions(frames, forces)
-        how: dict[str, Any] = {
-            "batch_size": BATCH_SIZE,
-            "device": choose_device(),
-            "atoms": self.atoms,
-            "source": "frames",
-        }
+        directions, how = self._directions(frames, forces), self._gathering()
         features, network = gather(backbone, frames, layers, **how)
         derivatives = gather_directions(backbone, frames, directions, layers, **how)
         return features, derivatives, network, slopes_along(directions, forces)
@@ -420,20 +406,19 @@ class SparseMEKRR(OnBackbone):
     def _directions(self, frames: list[Atoms], forces: list[np.ndarray | None]) -> list[np.ndarray]:
         """Return the directions (q, n, 3) along which the forces of each frame are learnt."""
         from mekrr.features.atoms import selected_if_any
-        from mekrr.features.directions import directions_of
+        from mekrr.features.directions import directions_of_labelled
 
-        labelled = [(atoms, own is not None) for atoms, own in zip(frames, forces, strict=True)]
+        labelled = [own is not None for own in forces]
         rule = self.force_atoms
         if rule is not None and not any(
-            selected_if_any(atoms, rule).any() for atoms, known in labelled if known
+            selected_if_any(atoms, rule).any()
+            for atoms, known in zip(frames, labelled, strict=True)
+            if known
         ):
             raise InputError(
                 f"force_atoms={rule!r} selects no atom of any frame with forces; choose others"
             )
-        return [
-            directions_of(atoms, self.forces, rule) if known else np.zeros((0, len(atoms), 3))
-            for atoms, known in labelled
-        ]
+        return directions_of_labelled(frames, labelled, self.forces, rule)
 
     def _chosen_problem(
         self,

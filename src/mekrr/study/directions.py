@@ -7,10 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from mekrr.data.labels import forces_of
-from mekrr.features.directions import STEP, directions_of, extract_directions_to
+from mekrr.features.directions import STEP, directions_of_labelled, extract_directions_to
 from mekrr.features.extract import choose_device
 from mekrr.study.extraction import opened_shard, provenance_of
 
@@ -34,12 +32,8 @@ def extract_directions_shard(
     others : as for `extract_shard`.
     """
     network, chosen = opened_shard(frames, table, shard, backbone, source)
-    along = [
-        np.zeros((0, len(atoms), 3))
-        if forces_of(atoms) is None
-        else directions_of(atoms, **directions)
-        for atoms in chosen
-    ]
+    labelled = [forces_of(atoms) is not None for atoms in chosen]
+    along = directions_of_labelled(chosen, labelled, **directions)
     record = {
         "atoms": json.dumps(features["atoms"]),
         "directions": json.dumps({**directions, "step": STEP}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -166,10 +167,7 @@ class _Trial:
 
     def fitted(self, rows: Rows, constant: float) -> SparseModel:
         """Return the fit to rows, with what was chosen."""
-        n, choice = self.choice.n, self.choice
-        basis = self.basis
-        basis = replace(basis, species=basis.species[:n], features=basis.features[:n])
-        root = prior_root(basis.gram())  # to the last bit as a loaded model has it
+        choice, (basis, root) = self.choice, self._chosen
         stacked = rows.stacked(choice.sigma_energy, SIGMA_FORCE)
         triangle = penalised(stacked, root, choice.regularisation)
         return SparseModel(
@@ -182,6 +180,13 @@ class _Trial:
             SIGMA_FORCE,
             constant,
         )
+
+    @cached_property
+    def _chosen(self) -> tuple[Basis, np.ndarray]:
+        """The inducing atoms chosen, and Lᵀ, to the last bit as a loaded model has it."""
+        n, basis = self.choice.n, self.basis
+        basis = replace(basis, species=basis.species[:n], features=basis.features[:n])
+        return basis, prior_root(basis.gram())
 
 
 def _trials(

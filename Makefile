@@ -24,7 +24,7 @@ GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell
 # On all cores, one thread each: more would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8
 
-.PHONY: help setup smoke figures report verify test lint style types spelling fuzz test-slurm \
+.PHONY: help setup smoke figures report verify test coverage lint style types spelling fuzz test-slurm \
 	test-mace backbones bench config-docs surrogates pins clean
 
 help: ## list the targets
@@ -55,8 +55,11 @@ report: setup ## the study, and one HTML file with every table and figure
 verify: setup ## compare every result with its record: damage, and drift of versions
 	$(BIN)/python -m mekrr.study.verify
 
-test: lint ## check style, types and spelling, run the tests; with no ARGS, print the coverage
-	$(PYTEST) $(or $(ARGS),--cov --cov-report=term)
+test: lint ## check style, types and spelling, run the tests
+	$(PYTEST) $(ARGS)
+
+coverage: setup ## the tests once more, and which lines of the library they reach
+	$(PYTEST) --cov --cov-report=term $(ARGS)
 
 lint: style types spelling ## check style, types and spelling as a commit does, lint the workflow
 	$(BIN)/snakemake --lint

@@ -8,6 +8,8 @@ from scipy.stats import norm
 from mekrr.study.experiments.calibration import (
     calibration,
     miscalibration_area,
+    of_energies,
+    of_slopes,
     reliability,
     reliability_curves,
 )
@@ -17,7 +19,15 @@ BY = ["method", "seed"]
 
 
 def table(z, std=0.1, method="m"):
-    """Predictions that err by z standard deviations, frames of 50 atoms."""
+    """Errors of predictions that err by z standard deviations, frames of 50 atoms."""
+    return of_energies(predicted(z, std, method))
+
+
+def found(errors):
+    return calibration(errors, BY, "n_frames").loc[0]
+
+
+def predicted(z, std, method="m"):
     z = np.asarray(z, dtype=float)
     return pd.DataFrame(
         {
@@ -38,7 +48,7 @@ def normal():
 
 
 def test_perfect_errors(normal):
-    row = calibration(table(normal), BY).loc[0]
+    row = found(table(normal))
     assert row["miscalibration_area"] < 1 / N
     assert row["mean_z2"] == pytest.approx(1.0, abs=0.01)
     assert row["n_frames"] == N
@@ -50,7 +60,7 @@ def test_perfect_errors(normal):
 def test_standard_deviations_wrong_by_a_factor(normal, factor):
     """P(|u| < |v|/f) of two normal variables is 2/π atan(1/f)."""
     predictions = table(normal / factor, std=0.1 * factor)
-    row = calibration(predictions, BY).loc[0]
+    row = found(predictions)
     expected = abs(0.5 - 2 / np.pi * np.arctan(1 / factor))
     assert row["miscalibration_area"] == pytest.approx(expected, abs=2 / N)
     assert row["mean_z2"] == pytest.approx(1 / factor**2, rel=0.01)
@@ -75,14 +85,14 @@ def test_area_equals_a_fine_sum(rng):
 
 
 def test_sharpness_is_per_atom_in_mev():
-    predictions = table([1.0, -1.0]).assign(energy_std=[0.03, 0.04])
-    sharpness = calibration(predictions, BY).loc[0, "sharpness"]
+    sharpness = found(table([1.0, -1.0], std=np.array([0.03, 0.04])))["sharpness"]
     assert sharpness == pytest.approx(np.sqrt((0.6**2 + 0.8**2) / 2))
 
 
 def test_methods_without_standard_deviations_are_left_out(normal):
-    mixed = pd.concat([table(normal), table(normal, method="mean").assign(energy_std=np.nan)])
-    assert calibration(mixed, BY)["method"].tolist() == ["m"]
+    without = predicted(normal, 0.1, "mean").assign(energy_std=np.nan)
+    mixed = of_energies(pd.concat([predicted(normal, 0.1), without]))
+    assert calibration(mixed, BY, "n")["method"].tolist() == ["m"]
     curves = reliability_curves(mixed, BY)
     assert list(curves.columns) == [*BY, "expected", "observed"]
     assert set(curves["method"]) == {"m"}
@@ -93,7 +103,22 @@ def test_methods_without_standard_deviations_are_left_out(normal):
 def test_standard_deviations_of_nothing_and_everything():
     """0 where the prediction is exact, infinite after a fit to constant energies: no NaN."""
     exact = table(np.zeros(4), std=0.0)
-    endless = table(np.ones(4)).assign(energy_std=np.inf)
+    endless = of_energies(predicted(np.ones(4), 0.1).assign(energy_std=np.inf))
     for predictions in (exact, endless):
-        row = calibration(predictions, BY).loc[0]
+        row = found(predictions)
         assert (row["mean_z2"], row["miscalibration_area"]) == (0.0, 0.5)
+
+
+def test_forces_are_in_mev_per_angstrom(normal):
+    std = np.linspace(0.01, 0.3, N)
+    slopes = pd.DataFrame({"method": "m", "seed": 3, "slope_ref": 2.0, "slope_std": std})
+    row = found(of_slopes(slopes.assign(slope_pred=2.0 + normal * std)))
+    assert row["n_frames"] == N
+    assert row["miscalibration_area"] < 1 / N
+    assert row["sharpness"] == pytest.approx(1000 * np.sqrt(np.mean(std**2)))
+
+
+def test_without_forces_there_are_no_rows():
+    nothing = of_slopes(pd.DataFrame(columns=[*BY, "slope_ref", "slope_pred", "slope_std"]))
+    assert list(calibration(nothing, BY, "n_directions"))[:3] == [*BY, "n_directions"]
+    assert list(reliability_curves(nothing, BY)) == [*BY, "expected", "observed"]

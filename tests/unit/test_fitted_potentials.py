@@ -14,6 +14,7 @@ from small_network import SETTINGS, SMALL
 from tolerances import SAME_FIT, SCHNET_TABLE
 
 from mekrr.data.frames import frame_table, write_frames
+from mekrr.data.labels import forces_of
 from mekrr.features.directions import directions_of, extract_directions_to
 from mekrr.features.extract import extract_to
 from mekrr.features.store import read_layer
@@ -26,6 +27,7 @@ from mekrr.study.experiments.fits import write_fit
 from mekrr.study.experiments.kinds import kind_of
 from mekrr.study.experiments.kinds.network import network_of
 from mekrr.study.experiments.potentials import backbones, of_fit, potentials
+from mekrr.study.experiments.slopes import slopes_of
 from mekrr.study.methods import methods_of
 
 IN_MEMORY = ("kernel", "sparse", "network")  # those of learning curves
@@ -176,3 +178,38 @@ def test_energies_are_those_that_the_fits_predict(make, problem, frames, tmp_pat
     compare(potentials(step.params.kind, step, problem))
     assert set(names) == set(expected)
     assert len(names) == len(expected)
+
+
+@pytest.mark.parametrize("make", [kernels, sparse])
+def test_forces_along_directions_are_those_of_the_potential(
+    make, problem, frames, tmp_path, monkeypatch
+):
+    """Derivatives and standard deviations, along one at random and all components of an atom."""
+    first, *others = problem.members("test").tolist()
+    atoms = frames[first]
+    labels = {"energy": atoms.get_potential_energy(), "forces": EMT().get_forces(atoms)}
+    atoms.calc = SinglePointCalculator(atoms, **labels)
+    frames[others[0]].calc = SinglePointCalculator(frames[others[0]], energy=0.0)
+    step, _ = make(tmp_path, frames, monkeypatch)
+    along = [
+        directions_of(own, 1, {"index": [1]})[: 4 * (forces_of(own) is not None)] for own in frames
+    ]
+    settings = {"batch_size": {"cpu": 4}, "atoms": "all", "source": "mine", "provenance": {}}
+    where = (tmp_path / "directions", backbones.load_backbone(), frames, along, [1, 2])
+    extract_directions_to(*where, device=CPU, **settings)
+    step.params["methods"] = step.params.methods[-2:]  # the first of each pair is not Δ
+    kind = kind_of(step.params.kind).open(step)
+    found = [(m, p) for m, p in of_fit(step, kind, problem, kind.fit(problem)) if p.has_std]
+    slopes = slopes_of(found, problem, frames, (tmp_path / "features", tmp_path / "directions"))
+    assert set(slopes["index"]) == {first, *others[1:]}
+    assert len(slopes) == len(found) * 4 * (len(others))
+    for method, potential in found:
+        own = slopes[(slopes["method"] == method) & (slopes["index"] == first)]
+        assert own["direction"].tolist() == [0, 1, 2, 3]
+        assert set(own["frame"]) == {100 + first}
+        forces = potential.evaluate(atoms).forces
+        for column, of in (("slope_ref", labels["forces"]), ("slope_pred", forces)):
+            expected = -np.einsum("qna,na->q", along[first], of)
+            np.testing.assert_allclose(own[column], expected, rtol=1e-3, atol=1e-3)
+        stds = potential.force_std(atoms)[1]
+        np.testing.assert_allclose(own["slope_std"][1:], stds, rtol=1e-2)

@@ -16,6 +16,7 @@ from mekrr.study.methods import ORDER, TRAINED
 from mekrr.study.plots import (
     alpha_sweep,
     calibration,
+    calibration_forces,
     cost,
     errors,
     heatmap,
@@ -172,7 +173,9 @@ def test_calibration_of_a_full_study_can_be_read():
     table = fits()
     curves = table.merge(pd.DataFrame({"expected": np.linspace(0, 1, 5)}), how="cross")
     curves["observed"] = curves["expected"] ** 1.5
-    figure = calibration.draw(curves, table.assign(miscalibration_area=0.07), DATASETS, BACKBONES)
+    areas, methods = table.assign(miscalibration_area=0.07), calibration_forces.SHOWN
+    assert set(calibration.METHODS) < set(methods)
+    figure = calibration.draw(curves, areas, DATASETS, BACKBONES, methods)
     assert fits_on_a_page(figure)
     assert overlaps(figure) == []
 
@@ -272,7 +275,7 @@ def test_odd_and_long_titles_are_drawn_as_they_are(rng):
     along = table[table["dataset"] == "d2"].assign(variable=1.1)
     drawn = [
         errors.draw(table, ODD_DATASETS, ODD_BACKBONES),
-        calibration.draw(curves, table, ODD_DATASETS, ODD_BACKBONES),
+        calibration.draw(curves, table, ODD_DATASETS, ODD_BACKBONES, calibration.METHODS),
         reaction.draw(along, VARIABLE, None, "d2", ODD_DATASETS, ODD_BACKBONES),
     ]
     series, panel = stretch()

@@ -190,6 +190,20 @@ use rule fig_errors as fig_calibration with:
         "results/benchmarks/fig_calibration.tsv"
 
 
+use rule fig_errors as fig_calibration_forces with:
+    """The same of forces."""
+    input:
+        calibration="results/tables/calibration_forces.csv",
+        reliability="results/tables/reliability_forces.csv",
+        code=plot_code("calibration_forces"),
+    output:
+        figure=figure("calibration_forces", "Calibration of standard deviations of forces"),
+    log:
+        "results/logs/fig_calibration_forces.log",
+    benchmark:
+        "results/benchmarks/fig_calibration_forces.tsv"
+
+
 use rule fig_errors as fig_learning with:
     """Test error against the number of training frames, all methods."""
     input:

@@ -1,12 +1,14 @@
 """Errors of the forces of every fit on test frames that have forces.
 
 Kernels and sparse models are fitted again with their choices; networks and GAP are those that were fitted. A data
-set without forces gives tables without rows.
+set without forces gives tables without rows. Models that state standard deviations state them along the directions
+that are stored for sparse models.
 
 The params of the first rule are those of all, with their own.
 
 in:   results/fits/…, results/features/…, results/data/{dataset}/frames.extxyz
 out:  results/forces/{dataset}/{strategy}-{seed}/{model}.csv
+      results/forces/{dataset}/{strategy}-{seed}/{backbone}.slopes.csv, {backbone}/sparse.slopes.csv
 """
 
 
@@ -50,10 +52,12 @@ use rule forces_mean as forces_kernels with:
             "results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.choices.csv",
         ],
         features="results/features/{dataset}/{backbone}.safetensors",
+        directions=targets.stored_directions,
         weights=targets.backbone_weights,
         code=potential_code("forces", "kernel", adapter_module),
     output:
         forces="results/forces/{dataset}/{strategy}-{seed}/{backbone}.csv",
+        slopes="results/forces/{dataset}/{strategy}-{seed}/{backbone}.slopes.csv",
     log:
         "results/logs/forces_kernels/{dataset}/{strategy}-{seed}/{backbone}.log",
     benchmark:
@@ -82,6 +86,7 @@ use rule forces_mean as forces_sparse with:
         code=potential_code("forces", "sparse", adapter_module),
     output:
         forces="results/forces/{dataset}/{strategy}-{seed}/{backbone}/sparse.csv",
+        slopes="results/forces/{dataset}/{strategy}-{seed}/{backbone}/sparse.slopes.csv",
     log:
         "results/logs/forces_sparse/{dataset}/{strategy}-{seed}/{backbone}.log",
     benchmark:

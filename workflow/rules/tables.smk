@@ -9,6 +9,7 @@ out:  results/tables/metrics.csv         every fit, layer and part
       results/tables/transfer.*          Table 2: the same on other data sets than those of the fits
       results/tables/largest_errors.*    the frames that each fit gets most wrong
       results/tables/calibration.csv     whether standard deviations are right; reliability.csv
+      results/tables/calibration_forces.csv  the same of forces; reliability_forces.csv
       results/tables/learning.csv        errors against the number of training frames
       results/tables/ablation.*          errors with one part of the method changed
       results/tables/clusters.*          how well clusters match the event
@@ -147,6 +148,20 @@ use rule learning_table as calibration_table with:
     resources:
         mem_mb=4000,
         runtime=10,
+
+
+use rule learning_table as calibration_forces_table with:
+    """The same of forces along directions."""
+    input:
+        slopes=targets.slopes(),
+        code=table_code("calibration_forces"),
+    output:
+        calibration="results/tables/calibration_forces.csv",
+        reliability="results/tables/reliability_forces.csv",
+    log:
+        "results/logs/calibration_forces_table.log",
+    benchmark:
+        "results/benchmarks/calibration_forces_table.tsv"
 
 
 use rule learning_table as ablation_table with:

@@ -1,4 +1,4 @@
-"""Errors of the forces of what was fitted, on test frames."""
+"""Errors of the forces of what was fitted, on test frames, and what models state of them."""
 
 import pandas as pd
 
@@ -7,6 +7,7 @@ from mekrr.files import write_csv
 from mekrr.models.problem import Problem
 from mekrr.study.experiments.forces import drawn_frames, force_sums, with_labels
 from mekrr.study.experiments.potentials import potentials
+from mekrr.study.experiments.slopes import slopes_of
 from mekrr.study.job import job
 
 with job(snakemake):
@@ -14,6 +15,12 @@ with job(snakemake):
     problem = Problem.read(given.table, given.split, params.reference_energy, wildcards.dataset)
     frames = load_frames(given.frames)
     members = drawn_frames(problem, frames, params.n_frames, int(wildcards.seed))
-    sums = force_sums(potentials(params.kind, snakemake, problem), problem, frames, members)
+    made = list(potentials(params.kind, snakemake, problem)) if members else []
     choices = pd.concat([pd.read_csv(path) for path in given.choices], ignore_index=True)
-    write_csv(snakemake.output.forces, with_labels(sums, choices, dict(wildcards.items())))
+    labels = dict(wildcards.items())
+    sums = force_sums(made, problem, frames, members)
+    write_csv(snakemake.output.forces, with_labels(sums, choices, labels))
+    if "slopes" in snakemake.output.keys():  # noqa: SIM118, as Snakemake's outputs are no dict
+        stating = [(name, one) for name, one in made if one.has_std and given.directions]
+        slopes = slopes_of(stating, problem, frames, (given.features, given.directions))
+        write_csv(snakemake.output.slopes, with_labels(slopes, choices, labels))

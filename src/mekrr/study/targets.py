@@ -197,6 +197,12 @@ class Targets:
         """Return the shards of derivatives of these features along directions."""
         return self._shards("directions", wildcards)
 
+    def stored_directions(self, wildcards: Any) -> str | list[str]:
+        """Return the file of these derivatives; none without sparse models."""
+        w = wildcards
+        stored = w.dataset in self.sparse and w.backbone in self.sparse_backbones
+        return f"results/directions/{w.dataset}/{w.backbone}.safetensors" if stored else []
+
     def _shards(self, what: str, wildcards: Any) -> list[str]:
         n_shards = self.feature_parts(wildcards.dataset)
         folder = f"results/{what}/{wildcards.dataset}/{wildcards.backbone}"
@@ -273,6 +279,15 @@ class Targets:
             for some in (models, self.sparse_models)
         )
         return self._filled_in(everywhere, sparse, self.datasets)
+
+    def slopes(self) -> list[str]:
+        """Return forces along directions of every fit that states their standard deviations."""
+        return [
+            f"results/forces/{dataset}/{split}-{seed}/{model}.slopes.csv"
+            for dataset in self.sparse
+            for split, seed in self.of_forces
+            for model in (*self.sparse_backbones, *self.sparse_models)
+        ]
 
     @property
     def sparse_models(self) -> list[str]:
@@ -474,6 +489,7 @@ class Targets:
             "errors",
             *(f"{d}/history" for d in self.datasets if networks),
             "calibration",
+            *(["calibration_forces"] if self.slopes() else []),
             *(["learning", "learning_forces"] if self.learning else []),
             "cost",
         ]

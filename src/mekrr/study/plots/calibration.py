@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ def figures(step: Step) -> dict[str, Figure]:
     curves, table = (
         read_tables([path]) for path in (step.input.reliability, step.input.calibration)
     )
-    return {"figure": draw(curves, table, step.params.datasets, step.params.backbones)}
+    return {"figure": draw(curves, table, step.params.datasets, step.params.backbones, METHODS)}
 
 
 def draw(
@@ -31,6 +31,7 @@ def draw(
     calibration: pd.DataFrame,
     datasets: Mapping[str, Mapping],
     backbones: Mapping[str, str],
+    methods: Sequence[str],
 ) -> Figure:
     """One row per data set, one column per way of splitting and backbone; a line per seed.
 
@@ -40,9 +41,11 @@ def draw(
     calibration : miscalibration_area of every fit.
     datasets : registry entries of the data sets, for their titles.
     backbones : titles, in order.
+    methods : those that are shown, in order.
     """
     use_house_style()
-    curves = curves[curves["method"].isin(METHODS)]
+    curves = curves[curves["method"].isin(methods)]
+    calibration = calibration[calibration["method"].isin(methods)]
     names = [d for d in datasets if d in set(curves["dataset"])]
     columns = columns_of(curves, backbones)
     figure, axes = panel_grid(
@@ -51,10 +54,10 @@ def draw(
     for row, dataset in zip(axes, names, strict=True):
         for axis, (strategy, backbone) in zip(row, columns, strict=True):
             place = {"dataset": dataset, "strategy": strategy, "backbone": backbone}
-            _draw_panel(axis, _of(curves, place), _of(calibration, place))
+            _draw_panel(axis, _of(curves, place), _of(calibration, place), methods)
     for axis in axes[-1]:
         axis.set_xlabel("Expected coverage")
-    found = [m for m in METHODS if m in set(curves["method"])]
+    found = [m for m in methods if m in set(curves["method"])]
     handles = [Line2D([], [], color=METHOD_COLOURS[m], label=label(m)) for m in found]
     handles.append(Line2D([], [], color="0.5", ls="--", lw=0.8, label="as predicted"))
     legend_below(figure, handles, len(handles))
@@ -65,7 +68,9 @@ def _of(table: pd.DataFrame, place: Mapping[str, str]) -> pd.DataFrame:
     return table[(table[list(place)] == pd.Series(place)).all(axis=1)]
 
 
-def _draw_panel(axis: Axes, curves: pd.DataFrame, calibration: pd.DataFrame) -> None:
+def _draw_panel(
+    axis: Axes, curves: pd.DataFrame, calibration: pd.DataFrame, methods: Sequence[str]
+) -> None:
     """Curves, and the mean miscalibration area of each method where there is room."""
     axis.plot([0, 1], [0, 1], color="0.5", ls="--", lw=0.8, zorder=0)
     for (method, _), curve in curves.groupby(["method", "seed"], sort=False):
@@ -74,7 +79,7 @@ def _draw_panel(axis: Axes, curves: pd.DataFrame, calibration: pd.DataFrame) -> 
     above = (curves["observed"] - curves["expected"]).mean() > 0
     x, y, align, step = (0.97, 0.04, "right", 0.11) if above else (0.03, 0.96, "left", -0.11)
     areas = calibration.groupby("method")["miscalibration_area"].mean()
-    shown = [method for method in METHODS if method in areas]
+    shown = [method for method in methods if method in areas]
     for line, method in enumerate(reversed(shown) if above else shown):
         axis.text(
             x,

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mekrr.study.methods import STRATEGY_LABELS
-from mekrr.study.plots.style import PAGE, TEXT, title_of, title_panel, title_row, titles_of
+from mekrr.study.plots.style import COLUMN, PAGE, TEXT, title_of, title_panel, title_row, titles_of
 
 NARROWEST = 1.45  # inches of a column; more columns than fit widen the figure
 TALLEST = 1.6  # inches of a row
@@ -60,3 +60,10 @@ def panel_grid(
     for axis, name in zip(axes[:, 0], names, strict=True):
         title_row(axis, title_of(datasets, name), quantity)
     return figure, axes
+
+
+def nothing(text: str) -> Figure:
+    """A figure that says so."""
+    figure = Figure(figsize=(COLUMN, 0.5))
+    figure.text(0.5, 0.5, text, ha="center", va="center")
+    return figure

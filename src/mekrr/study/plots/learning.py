@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 
 from mekrr.study.job import Step
 from mekrr.study.methods import ORDER, TRAINED, label
-from mekrr.study.plots.grids import columns_of, panel_grid
-from mekrr.study.plots.style import COLUMN, METHOD_COLOURS, plain_log, use_house_style
+from mekrr.study.plots.grids import columns_of, nothing, panel_grid
+from mekrr.study.plots.style import METHOD_COLOURS, plain_log, use_house_style
 from mekrr.study.tables.tidy import read_tables
 
 LEGEND_COLUMNS = 5
@@ -50,7 +50,7 @@ def draw(
     table = table.reindex(columns=[*table, error]) if error not in table else table
     table = table[table[error].notna()].rename(columns={error: "error"})
     if table.empty:
-        return _nothing(f"{quantity}: no data")
+        return nothing(f"{quantity}: no data")
     names = [d for d in datasets if d in set(table["dataset"])]
     titles = {b: title for b, title in backbones.items() if b in set(table["backbone"])}
     columns = columns_of(table, titles)
@@ -78,13 +78,6 @@ def draw(
         loc="outside lower center",
         ncols=min(len(methods), LEGEND_COLUMNS),
     )
-    return figure
-
-
-def _nothing(text: str) -> Figure:
-    """A figure that says so."""
-    figure = Figure(figsize=(COLUMN, 0.5))
-    figure.text(0.5, 0.5, text, ha="center", va="center")
     return figure
 
 

@@ -14,7 +14,7 @@ from mekrr.models.ridge import KernelRidge
 from mekrr.study.experiments.ablation import ablation, summed
 from mekrr.study.experiments.fits import Grid, fit_kernels
 from mekrr.study.methods import METHODS, methods_of
-from mekrr.study.tables.ablation import grids, over_seeds
+from mekrr.study.tables.ablation import BY, ERRORS, LAYOUT, grids, over_seeds
 from mekrr.study.tables.printing.grid import FEWER
 
 SPLIT = np.repeat(["train", "val", "test"], [30, 10, 10])
@@ -162,11 +162,13 @@ def test_table_over_seeds(table):
     both.loc[(both["factor"] == "λ") & (both["seed"] == 1), ["validation_rmse", "test_rmse"]] = (
         np.nan
     )
-    summary = over_seeds(both)
+    summary = over_seeds(both, ERRORS, BY)
     row = pick(summary, "aggregation", "sum")
     assert row["test_rmse"] == pytest.approx(pick(table, "aggregation", "sum")["test_rmse"] + 1.0)
     assert row["test_rmse_std"] == pytest.approx(2**0.5)
-    grid, _ = grids(summary, {"d": "D"}, {"net": "Net"}, {"MEKRR": "MEKRR", "MEKRR-alpha": "α"})
+    grid, _ = grids(
+        summary, LAYOUT, {"d": "D"}, {"net": "Net"}, {"MEKRR": "MEKRR", "MEKRR-alpha": "α"}
+    )
     assert grid.groups == (("D, Net", ("validation", "test")),)
     assert [row.stub[0] for row in grid.rows].count("λ") == 2
     assert ("atom kernel", "Gaussian (as in the study)") in [row.stub for row in grid.rows]
@@ -184,7 +186,11 @@ def test_a_setting_that_lacks_a_seed_is_not_the_best(table):
     both.loc[of_setting, "test_rmse"] = 1e-3
     both.loc[of_setting & (both["seed"] == 1), "test_rmse"] = np.nan
     grid, _ = grids(
-        over_seeds(both), {"d": "D"}, {"net": "Net"}, {"MEKRR": "MEKRR", "MEKRR-alpha": "α"}
+        over_seeds(both, ERRORS, BY),
+        LAYOUT,
+        {"d": "D"},
+        {"net": "Net"},
+        {"MEKRR": "MEKRR", "MEKRR-alpha": "α"},
     )
     block = {row.stub[1]: row.cells[1] for row in grid.rows if row.stub[0] == "lengthscale"}
     fewer = block.pop("median (as in the study)")

@@ -12,6 +12,7 @@ out:  results/tables/metrics.csv         every fit, layer and part
       results/tables/calibration_forces.csv  the same of forces; reliability_forces.csv
       results/tables/learning.csv        errors against the number of training frames
       results/tables/ablation.*          errors with one part of the method changed
+      results/tables/ablation_sparse.*   the same of sparse models
       results/tables/clusters.*          how well clusters match the event
       results/tables/timing.*            what the methods cost
       results/tables/data_checks.*       what the data sets and their splits are like
@@ -182,6 +183,30 @@ use rule learning_table as ablation_table with:
         "results/logs/ablation_table.log",
     benchmark:
         "results/benchmarks/ablation_table.tsv"
+    params:
+        split=CONFIG.ablation.split,
+        datasets=entries.datasets(),
+        backbones=entries.backbones(),
+
+
+use rule learning_table as ablation_sparse_table with:
+    """The same of sparse models."""
+    input:
+        errors=collect(
+            "results/ablation/{dataset}/{backbone}/sparse.csv",
+            dataset=targets.ablated_sparse,
+            backbone=targets.sparse_backbones,
+        ),
+        code=table_code("ablation_sparse"),
+    output:
+        csv="results/tables/ablation_sparse.csv",
+        latex="results/tables/ablation_sparse.tex",
+        markdown="results/tables/ablation_sparse.md",
+        html=page("ablation_sparse", "Ablations of sparse models"),
+    log:
+        "results/logs/ablation_sparse_table.log",
+    benchmark:
+        "results/benchmarks/ablation_sparse_table.tsv"
     params:
         split=CONFIG.ablation.split,
         datasets=entries.datasets(),

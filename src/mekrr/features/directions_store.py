@@ -72,6 +72,16 @@ class FrameDirections:
             None if self.network is None else self.network[self.places(frames)],
         )
 
+    def keep(self, kept: np.ndarray) -> FrameDirections:
+        """Some of the directions, (Σ q,) bool, of all frames; in memory."""
+        frame = np.repeat(np.arange(len(self)), self.counts)
+        return FrameDirections(
+            self.derivatives[np.repeat(kept, self.n_atoms[frame])],
+            np.bincount(frame[kept], minlength=len(self)),
+            self.n_atoms,
+            None if self.network is None else self.network[kept],
+        )
+
     def places(self, frames: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return the places of the given frames' directions among all."""
         return _joined(self.begins, self.counts, np.asarray(frames, dtype=int))

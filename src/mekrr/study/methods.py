@@ -154,12 +154,15 @@ def methods_of(job: str) -> list[Method]:
 
     "constants": to energies alone; of frozen features "baselines": ridge regression, and the
     untouched network; "mekrr": what needs kernels between atoms; "learning": those of learning
-    curves; "frozen": all of these; "ablation": those that are taken apart. "sparse": sparse models.
+    curves; "frozen": all of these; "ablation": those that are taken apart. "sparse": sparse models;
+    "ablation_sparse": those of them that are taken apart.
     """
     if job == "constants":
         return [m for m in _TABLE if m.kind == "constant" and m.baseline == "references"]
     if job == "sparse":
         return [m for m in _TABLE if m.kind == job]
+    if job == "ablation_sparse":
+        return [m for m in _TABLE if m.kind == "sparse" and m.forces]
     if job == "ablation":
         return [METHODS["MEKRR"], METHODS["MEKRR-alpha"]]
     frozen = [m for m in _TABLE if m.kind == "kernel" or m.baseline == "network"]

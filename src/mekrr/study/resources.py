@@ -168,6 +168,18 @@ class JobResources:
         per_seed = round(kernels) + 3 * self.fit_minutes(wildcards, 1)
         return attempt * max(1, len(self.targets.config.ablation.seeds)) * per_seed
 
+    def ablation_sparse_memory(self, wildcards: Any, attempt: int) -> int:
+        """Derivatives of features three times: as they are, and some of them."""
+        return 3 * self.sparse_memory(wildcards, attempt)
+
+    def ablation_sparse_minutes(self, wildcards: Any, attempt: int) -> int:
+        """For each seed some 22 changes, each with half the fits of a split."""
+        return (
+            11
+            * max(1, len(self.targets.config.ablation.seeds))
+            * self.sparse_minutes(wildcards, attempt)
+        )
+
     def training_memory(self, wildcards: Any, attempt: int) -> int:
         """All frames, beside network and optimiser: 0.8 GB measured on a CPU; CUDA takes 3 GB."""
         return self.frames_memory(wildcards, attempt) + attempt * 4000

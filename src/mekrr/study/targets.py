@@ -72,6 +72,12 @@ class Targets:
         return self._without(self.config.ablation.skip) if self.config.ablation.seeds else []
 
     @property
+    def ablated_sparse(self) -> list[str]:
+        """Those with ablations of sparse models."""
+        wanted = self.config.ablation.sparse if self.config.ablation.seeds else []
+        return [d for d in self.sparse if d in wanted]
+
+    @property
     def sparse(self) -> list[str]:
         """Those with sparse models."""
         return self._without(self.config.sparse.skip) if self.sparse_backbones else []
@@ -462,6 +468,7 @@ class Targets:
             *(["clusters.csv"] if self.eventful else []),
             "timing.csv",
             *(["ablation.csv"] if self.ablated else []),
+            *(["ablation_sparse.csv"] if self.ablated_sparse else []),
             *(["learning.csv"] if self.learning else []),
             "largest_errors.csv",
             "data_checks.md",

@@ -36,6 +36,7 @@ def _check_references(config: StudyConfig) -> None:
     for part in ("learning", "ablation", "heatmap", "sparse"):
         skipped = getattr(config, part).skip
         _require_known(f"{part}.skip", skipped, config.datasets, "datasets")
+    _require_known("ablation.sparse", config.ablation.sparse, config.datasets, "datasets")
     _require_known("sparse.backbones", config.sparse.backbones, config.backbones, "backbones")
     dynamics = config.molecular_dynamics
     for part in ("datasets", "backbones"):

@@ -230,6 +230,10 @@ class Ablation(Closed):
     lengthscales: Unique[Positive] = Field(
         description="factors of the median lengthscale to try beside 1"
     )
+    sparse: Unique[Name] = Field(
+        description="data sets on which sparse models are changed too, under the same splits, if "
+        "they are fitted there; `[]`: on none"
+    )
 
 
 class Heatmap(Closed):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -33,9 +34,28 @@ NOTES = (
 )
 
 
+BY = ["dataset", "backbone", "method", "factor", "setting"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a table of ablations shows.
+
+    Attributes
+    ----------
+    factors : in order. errors : columns of the table, and their headings.
+    remark : of the settings of one factor, and one of them, what is said of this.
+    """
+
+    factors: Sequence[str]
+    errors: Mapping[str, str]
+    remark: Callable[[pd.DataFrame, str], str]
+
+
 def write(step: Step) -> None:
     """Write the ablations of all data sets and backbones."""
-    params, table = step.params, over_seeds(read_tables(step.input.errors))
+    params, errors = step.params, [*ERRORS, "test_mae"]
+    table = over_seeds(read_tables(step.input.errors), errors, BY)
     titles = {name: entry.get("title", name) for name, entry in params.datasets.items()}
     labels = {method: label(method) for method in ("MEKRR", "MEKRR-alpha")}
     write_csv(step.output.csv, table)
@@ -43,16 +63,15 @@ def write(step: Step) -> None:
         step.output,
         "",
         f"Ablations, {STRATEGY_LABELS[params.split]}, RMSE in meV/atom",
-        grids(table, titles, params.backbones, labels),
+        grids(table, LAYOUT, titles, params.backbones, labels),
         [],
         NOTES,
     )
 
 
-def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+def over_seeds(table: pd.DataFrame, errors: Sequence[str], by: Sequence[str]) -> pd.DataFrame:
     """Mean, standard deviation (ddof 1) and number of seeds of each error."""
-    by = ["dataset", "backbone", "method", "factor", "setting"]
-    grouped = table.groupby(by, sort=False)[[*ERRORS, "test_mae"]]
+    grouped = table.groupby(list(by), sort=False)[list(errors)]
     spread = grouped.std(ddof=1).add_suffix("_std")
     counts = grouped.count()["test_rmse"].rename("n_seeds")
     return grouped.mean().join([spread, counts]).reset_index()
@@ -60,6 +79,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 def grids(
     table: pd.DataFrame,
+    layout: Layout,
     datasets: Mapping[str, str],
     backbones: Mapping[str, str],
     labels: Mapping[str, str],
@@ -81,26 +101,31 @@ def grids(
             if ((ours["dataset"] == d) & (ours["backbone"] == b)).any()
         ]
         rows = []
-        for factor in FACTORS:
+        for factor in layout.factors:
             block = ours[ours["factor"] == factor]
             columns = [block[(block["dataset"] == d) & (block["backbone"] == b)] for d, b in places]
-            base = BASE.get(factor)
-            if factor == "atom kernel":  # that of the study comes first
-                base = next(iter(block["setting"]), None)
             for setting in sorted(set(block["setting"]), key=_order(block)):
-                cells = [_cell(column, setting, e, most) for column in columns for e in ERRORS]
-                rows.append(Row((factor, setting + _remark(factor, setting, base)), tuple(cells)))
-        groups = tuple(
-            (f"{datasets[d]}, {backbones[b]}", tuple(ERRORS.values())) for d, b in places
-        )
+                cells = [
+                    _cell(column, setting, e, most) for column in columns for e in layout.errors
+                ]
+                rows.append(Row((factor, setting + layout.remark(block, setting)), tuple(cells)))
+        headings = tuple(layout.errors.values())
+        groups = tuple((f"{datasets[d]}, {backbones[b]}", headings) for d, b in places)
         made.append(Grid(title, ("Changed", "to"), groups, tuple(rows)))
     return made
 
 
-def _remark(factor: str, setting: str, base: str | None) -> str:
+def _remark(block: pd.DataFrame, setting: str) -> str:
+    factor = block["factor"].iloc[0]
+    base = BASE.get(factor)
+    if factor == "atom kernel":  # that of the study comes first
+        base = block["setting"].iloc[0]
     if setting == base:
         return " (as in the study)"
     return " (published)" if (factor, setting) == PUBLISHED else ""
+
+
+LAYOUT = Layout(FACTORS, ERRORS, _remark)
 
 
 def _order(block: pd.DataFrame) -> Callable[[str], float]:

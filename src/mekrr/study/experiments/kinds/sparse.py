@@ -56,6 +56,7 @@ class Models(Kind):
 
     Attributes
     ----------
+    metric, way : see `mekrr.models.sparse.fit.fit_sparse`.
     fitted : by method, what was fitted last, and to what.
     """
 
@@ -71,9 +72,10 @@ class Models(Kind):
         rule: Rule,
         names: tuple[str, str],
     ):
-        self.methods, self._features, self._directions = methods, features, directions
-        self._energy, self._slope = energy, slope
-        self._views, self._inducing = [tuple(view) for view in views], inducing
+        self.methods, self._features, self.directions = methods, features, directions
+        self._energy, self.slope = energy, slope
+        self.views, self.inducing = [tuple(view) for view in views], inducing
+        self.metric, self.way = METRIC, WAY
         self._rule, (self._dataset, self._backbone) = rule, names
         self.fitted: dict[str, tuple[Problem, Fitted]] = {}
 
@@ -98,21 +100,23 @@ class Models(Kind):
         )
 
     def fit(self, problem: Problem) -> Fit:
-        self.fitted, fits = {}, []
+        self.choose(problem)
+        return join([self._tables(name, *fitted) for name, fitted in self.fitted.items()])
+
+    def choose(self, problem: Problem) -> None:
+        """Fit, and choose what is open; what is fitted is in ``fitted``."""
+        self.fitted = {}
         for method, own in self._problems(problem):
             assert method.alpha is not None  # that of a sparse model is given
             options = Open(
-                self._views,
+                self.views,
                 LENGTHSCALES,
                 [method.alpha],
-                [self._inducing],
+                [self.inducing],
                 SIGMAS_ENERGY,
                 list(REGULARISATIONS),
             )
-            fitted = self._fit(own, method, options)
-            self.fitted[method.name] = own, fitted
-            fits.append(self._tables(own, method, fitted))
-        return join(fits)
+            self.fitted[method.name] = own, self._fit(own, method, options)
 
     def fit_again(self, problem: Problem, choices: pd.DataFrame) -> None:
         """Fit with choices that were made, a table of them; what is fitted is in ``fitted``."""
@@ -125,14 +129,19 @@ class Models(Kind):
     def _problems(self, problem: Problem) -> Iterator[tuple[Recipe, Problem]]:
         """Yield what each method learns; those whose baseline or forces lack are left out."""
         known = by_baseline(problem, self._energy, self._rule, self._dataset)
-        counts = next(iter(self._directions.values())).counts
+        counts = next(iter(self.directions.values())).counts
         has_forces = counts[problem.members("train")].any()
         for method in self.methods:
             if method.baseline in known and (has_forces or not method.forces):
                 yield method, known[method.baseline].per_atom()
 
     def _fit(self, problem: Problem, method: Recipe, options: Open) -> Fitted:
-        directions, slope = self._directions, self._slope
+        data = self.data(problem, method, [problem.members("train"), problem.members("val")])
+        return fit_sparse(data, method.kernel, self.metric, self.way, options)
+
+    def data(self, problem: Problem, method: Recipe, parts: Sequence[np.ndarray]) -> Data:
+        """Return what a method learns of parts of a problem, which is that beyond its baseline."""
+        directions, slope = self.directions, self.slope
         if not method.forces:
             directions = {k: FrameDirections.none(each) for k, each in self._features.items()}
             slope = slope[:0]
@@ -140,13 +149,11 @@ class Models(Kind):
             network = next(iter(directions.values())).network
             assert network is not None  # as its energy is known
             slope = slope - network
-        parts = [problem.members("train"), problem.members("val")]
         n_atoms, residual = problem.n_atoms, problem.residual
-        data = Data(self._features, directions, residual, slope, n_atoms, parts, True)
-        return fit_sparse(data, method.kernel, METRIC, WAY, options)
+        return Data(self._features, directions, residual, slope, n_atoms, parts, True)
 
-    def _tables(self, problem: Problem, method: Recipe, fitted: Fitted) -> Fit:
-        names = {"method": method.name, "backbone": self._backbone}
+    def _tables(self, method: str, problem: Problem, fitted: Fitted) -> Fit:
+        names = {"method": method, "backbone": self._backbone}
         frames = np.arange(len(problem.split))
         begin = time.process_time()
         residual = _energies(fitted, self._features, frames)
@@ -156,7 +163,7 @@ class Models(Kind):
         sweep[[*MILLI]] *= 1000.0
         opening = [*names, "layers", "lengthscale", "alpha", "inducing", "sigma_energy"]
         return Fit(
-            predictions(problem, method.name, self._backbone, None, residual, std),
+            predictions(problem, method, self._backbone, None, residual, std),
             pd.DataFrame([names | _choice_columns(fitted)]),
             sweep[[*opening, "regularisation", "rmse", "force_rmse", "criterion"]],
             costs=pd.DataFrame([names | {"prediction_seconds": seconds}]),

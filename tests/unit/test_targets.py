@@ -101,8 +101,8 @@ def test_tables_and_figures_of_the_default_study(whole):
     assert len(whole.tables()) == 12
     assert len(whole.figures()) == len(set(whole.figures()))
     # 2 stretched data sets: 3 kinds for each of 2 backbones, and components; of each of 5,
-    # parity, errors along the reaction, dynamics and history; of one, molecular dynamics; 9 of all.
-    assert len(whole.figures()) == 2 * (3 * 2 + 1) + 5 * 4 + 1 + 9
+    # parity, errors along the reaction, dynamics and history; of one, molecular dynamics; 10 of all.
+    assert len(whole.figures()) == 2 * (3 * 2 + 1) + 5 * 4 + 1 + 10
     assert whole.of_method == "d2-surrogate"
 
 

@@ -64,6 +64,7 @@ def everything(project):
         "kernels": {"block_frames": 100},
         "learning": {"skip": ["d3-surrogate", "theirs"]},
         "sparse": {"skip": ["d3-surrogate", "theirs"]},
+        "ablation": {"sparse": ["d2-surrogate"]},
         "molecular_dynamics": {
             "datasets": ["d2-surrogate"],
             "methods": ["GAP-SOAP", "SchNet", "MEKRR", "MEKRR-sparse"],

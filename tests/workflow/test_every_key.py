@@ -14,6 +14,7 @@ SCHEMA = StudyConfig.model_json_schema()
 DEFAULTS = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 TARGETS = (
     *(f"results/tables/{name}.csv" for name in ("transfer", "learning", "ablation", "clusters")),
+    "results/tables/ablation_sparse.csv",
     "results/tables/largest_errors.csv",
     "results/data/mine/checks.csv",
     "results/data/mine/variables.csv",
@@ -140,7 +141,13 @@ def everything(project):
         "tables": {"largest_errors": 2},
         "forces": {"frames": 3, "splits": 2, "seeds": 2},
         "learning": {"n_train": [6], "skip": ["large"]},
-        "ablation": {"split": "run", "seeds": [4], "skip": ["large"], "lengthscales": [3.0]},
+        "ablation": {
+            "split": "run",
+            "seeds": [4],
+            "skip": ["large"],
+            "lengthscales": [3.0],
+            "sparse": ["mine"],
+        },
         "heatmap": {"split": "run", "seed": 4, "skip": []},
         "training": {
             "epochs": 3,

@@ -54,6 +54,7 @@ def test_every_table_and_figure_is_there(finished):
         "data_checks.md",
         "provenance.md",
         "calibration.csv",
+        "calibration_forces.csv",
         "timing.md",
         "ablation.md",
         "learning.csv",
@@ -62,7 +63,7 @@ def test_every_table_and_figure_is_there(finished):
     figures = ("method", "alpha_sweep", "spectrum", "errors", "leaks", "calibration", "learning")
     maps = ("mine/heatmap-toy", "mine/layers-toy", "mine/contributions-toy")
     points = ("mine/kernel_pca", "mine/reaction_errors", "mine/parity")
-    for stem in (*figures, "cost", *maps, *points):
+    for stem in (*figures, "calibration_forces", "cost", *maps, *points):
         for suffix in ("pdf", "svg", "png"):
             assert (results / "figures" / f"{stem}.{suffix}").stat().st_size > 1000
 
@@ -80,7 +81,8 @@ def test_predictions_are_tidy_and_follow_the_split(finished):
 
 def test_sparse_models_are_in_all_tables(finished):
     results = finished.folder / "results"
-    for table in ("metrics", "same_dataset", "calibration", "timing", "learning"):
+    tables = ("metrics", "same_dataset", "calibration", "calibration_forces", "timing", "learning")
+    for table in tables:
         rows = pd.read_csv(results / f"tables/{table}.csv")
         assert set(rows["method"]) >= SPARSE, table
     forces = pd.read_csv(results / "tables/same_dataset.csv").set_index(["strategy", "method"])
@@ -135,6 +137,7 @@ def test_changed_plot_style_only_redraws(copied):
         "all",
         "fig_alpha_sweep",
         "fig_calibration",
+        "fig_calibration_forces",
         "fig_cost",
         "fig_errors",
         "fig_heatmap",

@@ -101,7 +101,8 @@ def test_tables_and_figures_of_the_default_study(whole):
     assert len(whole.tables()) == 12
     assert len(whole.figures()) == len(set(whole.figures()))
     # 2 stretched data sets: 3 kinds for each of 2 backbones, and components; of each of 5,
-    # parity, errors along the reaction, dynamics and history; of one, molecular dynamics; 10 of all.
+    # parity, errors along the reaction, dynamics and history; of one, molecular dynamics; of all,
+    # ten.
     assert len(whole.figures()) == 2 * (3 * 2 + 1) + 5 * 4 + 1 + 10
     assert whole.of_method == "d2-surrogate"
 
@@ -115,13 +116,18 @@ def test_forces_of_the_first_splits_and_seeds(whole, small):
         path.replace("d1-surrogate", name) for name in whole.datasets for path in own
     }
     assert sparse in whole.forces()
+    folder = "results/forces/cuformate-surrogate/random-0"
+    assert whole.slopes() == [f"{folder}/sevennet-0{n}.slopes.csv" for n in ("", "/sparse")]
+    assert small.slopes() == []
     config = default_config()
     config["study"] |= {"seeds": [4, 7], "splits": ["sequential", "random", "run"]}
     config["forces"] |= {"splits": 2, "seeds": "all"}
     several = Targets(check_config(config))
     assert several.of_forces == [("sequential", 4), ("random", 4), ("random", 7)]
     config["forces"]["seeds"] = 0
-    assert Targets(check_config(config)).forces() == []
+    without = Targets(check_config(config))
+    assert without.forces() == without.slopes() == []
+    assert not [path for path in without.figures() if "calibration_forces" in path]
 
 
 def test_sparse_models_where_they_are_asked_for():
@@ -134,7 +140,14 @@ def test_sparse_models_where_they_are_asked_for():
         "backbones": ["sevennet-0"],
     }
     config["learning"]["skip"] = ["d2-surrogate", "d3-surrogate", "d4-surrogate"]
+    config["ablation"]["sparse"] = ["d1-surrogate", "d3-surrogate"]
     made = Targets(check_config(config))
+    assert made.ablated_sparse == ["d3-surrogate"]
+    assert "results/tables/ablation_sparse.csv" in made.tables()
+    stored = made.stored_directions(SimpleNamespace(dataset="d3-surrogate", backbone="soap"))
+    assert stored == "results/directions/d3-surrogate/soap.safetensors"
+    for dataset, backbone in (("d1-surrogate", "soap"), ("d3-surrogate", "chgnet-0.3.0")):
+        assert made.stored_directions(SimpleNamespace(dataset=dataset, backbone=backbone)) == []
 
     def of(paths):
         found = {path.removeprefix("results/") for path in paths if "/sparse" in path}

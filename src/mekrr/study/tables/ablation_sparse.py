@@ -39,7 +39,7 @@ def write(step: Step) -> None:
     write_printed(
         step.output,
         "",
-        f"Ablations of sparse models, {STRATEGY_LABELS[params.split]}, RMSE",
+        f"Ablations of sparse models, {STRATEGY_LABELS[params.split]}, RMSE in meV/atom and meV/Å",
         grids(table, layout, titles, params.backbones, labels),
         [],
         NOTES,

@@ -81,11 +81,11 @@ def choose(
             stacked = one.fitted.stacked(sigma, SIGMA_FORCE)
             for n in numbers:
                 found = path(stacked, root[:n, :n], np.asarray(regularisations))
-                for regularisation, a in zip(regularisations, found, strict=True):
-                    key = n, sigma, float(regularisation)
-                    tried.setdefault(key, []).append(one.against.errors(a))
+                errors = one.against.errors(found).tolist()
+                for regularisation, pair in zip(regularisations, errors, strict=True):
+                    tried.setdefault((n, sigma, float(regularisation)), []).append(tuple(pair))
     against = [one.against for one in held]
-    spreads = _over_all(against, [a.errors(np.zeros(0)) for a in against])
+    spreads = _over_all(against, [tuple(a.errors(np.zeros((1, 0)))[0]) for a in against])
     choices = []
     for (n, sigma, regularisation), errors in tried.items():
         energy, force = _over_all(against, errors)

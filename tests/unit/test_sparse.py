@@ -232,6 +232,17 @@ def test_triangles_stand_for_rows_however_they_come(rng):
         assert whole.squares(a[None, :4])[0] == pytest.approx(fewer, rel=tol.SHARDS)
 
 
+def test_triangles_of_few_rows_and_of_inducing_atoms_that_no_frame_is_like(rng):
+    rows, targets, a = rng.normal(size=(3, 7)), rng.normal(size=3), rng.normal(size=7)
+    rows[:, [0, 2, 3]] = 0.0
+    few = Factor(7)
+    few.add(rows, targets)
+    expected = np.square(rows @ a - targets).sum()
+    assert few.squares(a[None])[0] == pytest.approx(expected, rel=tol.SHARDS)
+    twice = Factor.joined([few, few])
+    assert twice.squares(a[None])[0] == pytest.approx(2 * expected, rel=tol.SHARDS)
+
+
 @pytest.fixture
 def problem(basis, features, directions, rng):
     """Rows of all kinds, their targets and triangles, and Lᵀ."""

@@ -26,7 +26,7 @@ class Factor:
 
     def __init__(self, width: int):
         self.width, self.n_rows = width, 0
-        self._triangle = square(np.zeros((0, width + 1)))
+        self._triangle = np.zeros((width + 1,) * 2, order="F")
         self._pending: list[np.ndarray] = []
 
     def add(self, rows: np.ndarray, targets: np.ndarray) -> None:
@@ -38,9 +38,9 @@ class Factor:
 
     @property
     def triangle(self) -> np.ndarray:
-        """R (k, M + 1), k ≤ M + 1, float64."""
+        """R (M + 1, M + 1), float64."""
         self._reduce()
-        return self._triangle[: self.n_rows]  # none of the others tells anything
+        return self._triangle
 
     def squares(self, coefficients: np.ndarray) -> np.ndarray:
         """Return |Φ a - y|² (m,) for ``coefficients`` (m, n) a of the first n columns."""
@@ -64,20 +64,13 @@ class Factor:
             self._pending = []
 
 
-def square(rows: np.ndarray) -> np.ndarray:
-    """Return the first rows of a triangle (k, n), k ≤ n, and zeros below: (n, n)."""
-    whole = np.zeros((rows.shape[1],) * 2, order="F")
-    whole[: len(rows)] = rows
-    return whole
-
-
 def below(triangle: np.ndarray, rows: np.ndarray, *, upper: bool = False) -> np.ndarray:
     """Return the triangle (n, n) of the QR decomposition of one and of rows (m, n) below it.
 
     Parameters
     ----------
     triangle : (n, n), overwritten where its elements are in Fortran's order.
-    upper : whether rows are the first of a triangle, which saves most of the cost.
+    upper : whether rows are a triangle too, or the first of one, which saves two thirds.
     """
     n = len(triangle)
     if not len(rows):

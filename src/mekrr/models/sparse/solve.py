@@ -19,7 +19,7 @@ from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
 from mekrr.errors import JitterWarning, SolveError
 from mekrr.models.lapack import Bidiagonal
-from mekrr.models.sparse.factor import Factor, below, square
+from mekrr.models.sparse.factor import Factor, below
 
 JITTERS = (0.0, *np.logspace(-14, -6, 5))  # times the mean diagonal of K
 
@@ -48,7 +48,7 @@ class Rows:
     def stacked(self, sigma_energy: float, sigma_force: float) -> np.ndarray:
         """Return the triangle (M + 1, M + 1) of all rows, each over its σ (eV/atom, eV/Å)."""
         # The larger rows on top, as Householder's reflections lose least then.
-        energies = square(self.energies.triangle / sigma_energy)
+        energies = self.energies.triangle / sigma_energy
         return below(energies, self.directions.triangle / sigma_force, upper=True)
 
     def errors(self, coefficients: np.ndarray) -> np.ndarray:

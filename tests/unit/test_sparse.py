@@ -13,6 +13,7 @@ from mekrr.features.directions_store import FrameDirections
 from mekrr.kernels.atom import KERNELS, RADIAL, Gaussian
 from mekrr.models.sparse.basis import Basis
 from mekrr.models.sparse.factor import Factor
+from mekrr.models.sparse.fit import Data, Open, fit_sparse
 from mekrr.models.sparse.inducing import choose_inducing
 from mekrr.models.sparse.metric import scales_of
 from mekrr.models.sparse.model import SparseModel
@@ -321,6 +322,35 @@ def test_folds_choose_what_predicts_the_others_best(problem, basis, features, di
     only, _ = choose([Held(parts[0], parts[1])], root, [20], [0.01], [1e-8])
     fitted = coefficients_of(penalised(parts[0].stacked(0.01, 0.05), root, 1e-8))
     assert (only.energy, only.force) == pytest.approx(tuple(parts[1].errors(fitted[None])[0]))
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_numbers_of_inducing_atoms_fare_as_in_separate_fits(features, directions, rng, validated):
+    data = Data(
+        {1: features},
+        {1: directions},
+        rng.normal(size=len(features)),
+        rng.normal(size=int(directions.counts.sum())),
+        features.n_atoms,
+        np.array_split(np.arange(len(features)), 2 if validated else 3),
+        validated,
+    )
+
+    def fit(numbers):
+        options = Open([(1,)], [2.0], [1.0], numbers, [0.01, 0.1], [1e-2, 1.0, 1e2])
+        return fit_sparse(data, "gaussian", "whitened", "cholesky", options, np.float64)
+
+    alone = {n: fit([n]) for n in (6, 12, 24)}
+    together = fit([6, 12, 24])
+    for n, one in alone.items():
+        found = together.sweep[together.sweep["n"] == n]
+        np.testing.assert_allclose(found["criterion"], one.sweep["criterion"], rtol=1e-8)
+    expected = min(alone.values(), key=lambda one: one.choice.criterion)
+    assert together.choice.n == expected.choice.n == len(together.model.basis)
+    a = expected.model.coefficients
+    atol = 1e-8 * np.abs(a).max()
+    np.testing.assert_allclose(together.model.coefficients, a, rtol=0, atol=atol)
+    assert together.model.calibration == pytest.approx(expected.model.calibration, rel=1e-8)
 
 
 def test_equal_inducing_atoms_are_told_of_and_solved(features):

@@ -121,8 +121,7 @@ class Basis:
             ends = np.searchsorted(atoms, frames.pointer)
             g = part.scale.apply(frames.features[atoms], self.dtype)
             values, slope = self.kernel.with_slope(exponents(self.kernel, g, part.inducing), np)
-            pairs = zip(ends[:-1], ends[1:], strict=True)
-            sums = [values[begin:end].sum(axis=0, dtype=np.float64) for begin, end in pairs]
+            sums = [values[a:b].sum(axis=0, dtype=np.float64) for a, b in pairwise(ends)]
             energies[:, part.columns] += part.weight * np.array(sums)
             if len(slopes):
                 slopes[:, part.columns] += self._slopes(part, frames, directions, atoms, g, slope)

@@ -54,6 +54,11 @@ class Held:
     against: Rows
 
 
+def numbers_to_try(inducing: int | Sequence[int]) -> list[int]:
+    """Return one or several numbers of inducing atoms, from the least on."""
+    return sorted(set(inducing)) if isinstance(inducing, Sequence) else [inducing]
+
+
 def folds(parts: Sequence[Rows]) -> list[Held]:
     """Hold each part against all others."""
     return [

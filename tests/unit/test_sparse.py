@@ -324,6 +324,22 @@ def test_folds_choose_what_predicts_the_others_best(problem, basis, features, di
     assert (only.energy, only.force) == pytest.approx(tuple(parts[1].errors(fitted[None])[0]))
 
 
+def test_of_equal_choices_that_of_the_largest_sigma_is_taken(basis, features, rng):
+    """Without derivatives λ σ² is all that counts."""
+    energies, _ = basis.rows(features, None)
+    root = prior_root(basis.gram())
+    for _ in range(5):
+        targets = energies @ rng.normal(size=len(basis)) + rng.normal(size=len(energies))
+        parts = [Rows(Factor(len(basis)), Factor(len(basis))) for _ in range(2)]
+        for rows, some in zip(parts, (slice(6), slice(6, 12)), strict=True):
+            rows.energies.add(energies[some], targets[some])
+        choice, table = choose([Held(*parts)], root, [20], [0.1, 1.0], np.logspace(-3, 6, 10))
+        assert choice.sigma_energy == 1.0
+        equal = np.isclose(table["regularisation"], choice.regularisation * 100.0)
+        (other,) = table[equal & (table["sigma_energy"] == 0.1)]["criterion"]
+        assert other == pytest.approx(choice.criterion, rel=1e-9)
+
+
 @pytest.mark.parametrize("validated", [True, False])
 def test_numbers_of_inducing_atoms_fare_as_in_separate_fits(features, directions, rng, validated):
     data = Data(

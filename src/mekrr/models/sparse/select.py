@@ -24,6 +24,9 @@ REGULARISATIONS = np.logspace(-4, 4, 9)  # λ, 1/eV²
 SIGMA_FORCE = 0.05  # eV/Å; λ and the weights of energies are relative to it
 SIGMAS_ENERGY = (0.0001, 0.0003, 0.001)  # eV/atom
 N_FOLDS = 5
+# Criteria that rounding alone tells apart, as of one λ σ² of energies without derivatives. Of these
+# the fewest atoms and the largest σ are chosen, everywhere the same.
+EQUAL = 1e-9
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,9 @@ def choose(
         energy, force = _over_all(against, errors)
         parts = [e / s for e, s in zip((energy, force), spreads, strict=True) if s > 0.0]
         choices.append(Choice(n, sigma, regularisation, energy, force, float(sum(parts))))
-    best = min(choices, key=lambda choice: choice.criterion)
+    least = min(choice.criterion for choice in choices)
+    equal = [choice for choice in choices if choice.criterion <= (1.0 + EQUAL) * least]
+    best = min(equal, key=lambda choice: (choice.n, -choice.sigma_energy, choice.regularisation))
     return best, pd.DataFrame([vars(choice) for choice in choices])
 
 

@@ -130,7 +130,7 @@ def test_forces_and_stress(folder, capsys):
         assert atoms.info["energy_std"] == pytest.approx(precise.info["energy_std"], rel=1e-3)
 
 
-QUICK = ("--regularisation", "100", "--sigma-energy", "3", "--inducing", "50")
+QUICK = ("--regularisation", "100", "--sigma-energy", "3", "--inducing", "5,50")
 
 
 def test_a_sparse_potential(folder, capsys):
@@ -148,7 +148,7 @@ def test_a_sparse_potential(folder, capsys):
         f"directions       {12 * (4 + 6)}, along which forces are learnt",
         f"target           energy (chosen; spread of energy {spread:.3g} meV/atom)",
         "layers           1, 2 (given)",
-        f"inducing atoms   {n} of at most 50: Cu {n}",
+        f"inducing atoms   {n} of at most 5, 50 (chosen by 4 validation frames): Cu {n}",
         "alpha            1 (given)",
         f"lengthscale      {model.model_.basis.kernel.lengthscale:g} of whitened features (chosen",
         "regularisation   100 (given)",

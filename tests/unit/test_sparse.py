@@ -13,6 +13,7 @@ from mekrr.features.directions_store import FrameDirections
 from mekrr.kernels.atom import KERNELS, RADIAL, Gaussian
 from mekrr.models.sparse.basis import Basis
 from mekrr.models.sparse.factor import Factor
+from mekrr.models.sparse.fit import Data, Open, fit_sparse
 from mekrr.models.sparse.inducing import choose_inducing
 from mekrr.models.sparse.metric import scales_of
 from mekrr.models.sparse.model import SparseModel
@@ -228,8 +229,19 @@ def test_triangles_stand_for_rows_however_they_come(rng):
             parts.append(part)
         whole = Factor.joined(parts)
         assert whole.n_rows == 500
-        assert whole.square(a) == pytest.approx(expected, rel=tol.SHARDS)
-        assert whole.square(a[:4]) == pytest.approx(fewer, rel=tol.SHARDS)
+        assert whole.squares(a[None])[0] == pytest.approx(expected, rel=tol.SHARDS)
+        assert whole.squares(a[None, :4])[0] == pytest.approx(fewer, rel=tol.SHARDS)
+
+
+def test_triangles_of_few_rows_and_of_inducing_atoms_that_no_frame_is_like(rng):
+    rows, targets, a = rng.normal(size=(3, 7)), rng.normal(size=3), rng.normal(size=7)
+    rows[:, [0, 2, 3]] = 0.0
+    few = Factor(7)
+    few.add(rows, targets)
+    expected = np.square(rows @ a - targets).sum()
+    assert few.squares(a[None])[0] == pytest.approx(expected, rel=tol.SHARDS)
+    twice = Factor.joined([few, few])
+    assert twice.squares(a[None])[0] == pytest.approx(2 * expected, rel=tol.SHARDS)
 
 
 @pytest.fixture
@@ -254,7 +266,7 @@ def test_solution_is_that_of_dense_least_squares(problem, basis, n):
     np.testing.assert_allclose(a, expected, rtol=0, atol=1e-8 * np.abs(expected).max())
     np.testing.assert_allclose(root.T @ root, basis.gram()[:n, :n], atol=1e-9)
     off = np.sqrt(np.mean((energies[:, :n] @ a - y) ** 2))
-    assert rows.errors(a) == pytest.approx(
+    assert tuple(rows.errors(a[None])[0]) == pytest.approx(
         (off, np.sqrt(np.mean((slopes[:, :n] @ a - f) ** 2))), rel=1e-9
     )
 
@@ -309,7 +321,52 @@ def test_folds_choose_what_predicts_the_others_best(problem, basis, features, di
     assert sweep["criterion"].min() == choice.criterion
     only, _ = choose([Held(parts[0], parts[1])], root, [20], [0.01], [1e-8])
     fitted = coefficients_of(penalised(parts[0].stacked(0.01, 0.05), root, 1e-8))
-    assert (only.energy, only.force) == pytest.approx(parts[1].errors(fitted))
+    assert (only.energy, only.force) == pytest.approx(tuple(parts[1].errors(fitted[None])[0]))
+
+
+def test_of_equal_choices_that_of_the_largest_sigma_is_taken(basis, features, rng):
+    """Without derivatives λ σ² is all that counts."""
+    energies, _ = basis.rows(features, None)
+    root = prior_root(basis.gram())
+    for _ in range(5):
+        targets = energies @ rng.normal(size=len(basis)) + rng.normal(size=len(energies))
+        parts = [Rows(Factor(len(basis)), Factor(len(basis))) for _ in range(2)]
+        for rows, some in zip(parts, (slice(6), slice(6, 12)), strict=True):
+            rows.energies.add(energies[some], targets[some])
+        choice, table = choose([Held(*parts)], root, [20], [0.1, 1.0], np.logspace(-3, 6, 10))
+        assert choice.sigma_energy == 1.0
+        equal = np.isclose(table["regularisation"], choice.regularisation * 100.0)
+        (other,) = table[equal & (table["sigma_energy"] == 0.1)]["criterion"]
+        assert other == pytest.approx(choice.criterion, rel=1e-9)
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_numbers_of_inducing_atoms_fare_as_in_separate_fits(features, directions, rng, validated):
+    data = Data(
+        {1: features},
+        {1: directions},
+        rng.normal(size=len(features)),
+        rng.normal(size=int(directions.counts.sum())),
+        features.n_atoms,
+        np.array_split(np.arange(len(features)), 2 if validated else 3),
+        validated,
+    )
+
+    def fit(numbers):
+        options = Open([(1,)], [2.0], [1.0], numbers, [0.01, 0.1], [1e-2, 1.0, 1e2])
+        return fit_sparse(data, "gaussian", "whitened", "cholesky", options, np.float64)
+
+    alone = {n: fit([n]) for n in (6, 12, 24)}
+    together = fit([6, 12, 24])
+    for n, one in alone.items():
+        found = together.sweep[together.sweep["n"] == n]
+        np.testing.assert_allclose(found["criterion"], one.sweep["criterion"], rtol=1e-8)
+    expected = min(alone.values(), key=lambda one: one.choice.criterion)
+    assert together.choice.n == expected.choice.n == len(together.model.basis)
+    a = expected.model.coefficients
+    atol = 1e-8 * np.abs(a).max()
+    np.testing.assert_allclose(together.model.coefficients, a, rtol=0, atol=atol)
+    assert together.model.calibration == pytest.approx(expected.model.calibration, rel=1e-8)
 
 
 def test_equal_inducing_atoms_are_told_of_and_solved(features):

@@ -265,6 +265,17 @@ def test_choices_are_made_and_told(sparse, frames):
     assert model.n_frames_ == 15
 
 
+def test_the_number_of_inducing_atoms_is_chosen_and_kept(sparse, frames, tmp_path):
+    model = sparse(inducing=(24, 6, 12)).fit(frames)
+    assert set(model.sweep_["n"]) == {6, 12, 24}
+    best = model.sweep_.loc[model.sweep_["criterion"].idxmin()]
+    assert len(model.model_.basis) == best["n"]
+    model.save(tmp_path / "m")
+    again = load_model(tmp_path / "m", registry=model.registry)
+    same_model(model, again, frames[:3])
+    assert again.inducing == [24, 6, 12]
+
+
 def test_auto_takes_what_leaves_less(sparse, frames):
     """By the spread of energies per atom beyond references, as one would compute it."""
     model = sparse(target="auto").fit(frames)
@@ -647,6 +658,13 @@ def test_force_atoms_that_are_nowhere(sparse, frames):
         ({"force_atoms": {"index": [-1]}}, ConfigError, "is no rule"),
         ({"atoms": None}, ConfigError, "atoms=None is no rule"),
         ({"inducing": 0}, ConfigError, "inducing=0 should be an integer from 1"),
+        ({"inducing": []}, ConfigError, "should be an integer from 1"),
+        ({"inducing": [20, 0]}, ConfigError, r"inducing=\[20, 0\] should be an integer from 1"),
+        (
+            {"inducing": [20, 9], "inducing_by": "k-means"},
+            ConfigError,
+            r"inducing=\[9, 20\] with inducing_by='k-means': only with cholesky",
+        ),
         ({"inducing_by": "luck"}, ConfigError, "inducing_by='luck' is unknown; known: cholesky"),
         ({"alpha": None}, ConfigError, "alpha=None should be a number from 0 to 1"),
         ({"regularisation": 0.0}, ConfigError, "regularisation=0.0 should be a number from"),

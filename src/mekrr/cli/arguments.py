@@ -10,7 +10,7 @@ from typing import TextIO, TypeAlias, TypeVar
 
 from mekrr.choices import ATOMS, SYMBOLS
 from mekrr.files import STANDARD_OUTPUT, check_output
-from mekrr.models.limits import LARGEST_LAYER, MOST_THREADS
+from mekrr.models.limits import MOST_THREADS
 
 T = TypeVar("T", int, float)
 Commands: TypeAlias = "argparse._SubParsersAction"  # it has no public name
@@ -114,12 +114,15 @@ def _number(kind: type[T], least: float, largest: float) -> Callable[[str], T]:
     return convert
 
 
-def layers(text: str) -> list[int]:
-    """Argparse's type of a layer, or of several separated by commas."""
-    return [integer(0, LARGEST_LAYER)(part) for part in text.split(",")]
+def integers(least: int, largest: int) -> Callable[[str], list[int]]:
+    """Argparse's type of an integer, or of several separated by commas."""
+    one = integer(least, largest)
 
+    def convert(text: str) -> list[int]:
+        return [one(part) for part in text.split(",")]
 
-layers.__name__ = "integer"  # argparse: invalid integer value
+    convert.__name__ = one.__name__
+    return convert
 
 
 def atom_rule(text: str) -> str | dict[str, list[str] | list[int]]:

@@ -16,7 +16,7 @@ from mekrr.cli.arguments import (
     atom_rule,
     how_to_read,
     integer,
-    layers,
+    integers,
     number,
     reference_rule,
     registry,
@@ -30,6 +30,7 @@ from mekrr.errors import ConfigError, DataWarning, OutputError
 from mekrr.kernels.atom import KERNELS, RADIAL
 from mekrr.models.limits import (
     LARGEST_INDUCING,
+    LARGEST_LAYER,
     LARGEST_REGULARISATION,
     MOST_DIRECTIONS,
 )
@@ -66,7 +67,7 @@ def add_command(commands: Commands) -> None:
     )
     command.add_argument(
         "--layer",
-        type=layers,
+        type=integers(0, LARGEST_LAYER),
         metavar="L",
         help="layer of the network; of a sparse potential also several side by side, as 1,2,4",
     )
@@ -122,9 +123,10 @@ def add_command(commands: Commands) -> None:
     )
     sparse.add_argument(
         "--inducing",
-        type=integer(1, LARGEST_INDUCING),
+        type=integers(1, LARGEST_INDUCING),
         metavar="M",
-        help="most inducing atoms (default: 1000)",
+        help="most inducing atoms, or numbers of them to choose from, as 250,500,1000 (default: "
+        "1000)",
     )
     sparse.add_argument(
         "--force-atoms",
@@ -223,6 +225,8 @@ def _model(options: argparse.Namespace) -> MEKRR | SparseMEKRR:
     given |= {"registry": options.registry, "threads": options.threads}
     layers = given.pop("layer", None)
     if sparse:
+        if len(given.get("inducing", ())) == 1:
+            (given["inducing"],) = given["inducing"]
         return SparseMEKRR(options.backbone, layers=layers, **given)
     if given.get("alpha") == CHOSEN:
         given["alpha"] = None

@@ -68,6 +68,9 @@ def _of_sparse(model: SparseMEKRR) -> list[str]:
     by = "chosen" if given["target"] == "auto" else "given"
     counts = Counter(chemical_symbols[z] for z in fit.basis.species.tolist())
     by_species = ", ".join(f"{symbol} {n}" for symbol, n in sorted(counts.items()))
+    most = given["inducing"]
+    if isinstance(most, Sequence):
+        most = f"{', '.join(map(str, most))} (chosen by {model.criterion_})"
     energy, force = model.errors_
     lines = [
         line("training frames", f"{model.n_frames_}, of {', '.join(sorted(model.references_))}"),
@@ -75,7 +78,7 @@ def _of_sparse(model: SparseMEKRR) -> list[str]:
         line("target", f"{model.target_} ({by}; spread of {spreads} {unit})"),
         line("backbone", model.backbone_["name"]),
         line("layers", f"{', '.join(map(str, model.layers_))} ({how('layers')})"),
-        line("inducing atoms", f"{len(fit.basis)} of at most {given['inducing']}: {by_species}"),
+        line("inducing atoms", f"{len(fit.basis)} of at most {most}: {by_species}"),
         line("alpha", f"{_number(fit.basis.alpha)} (given)"),
         line(
             "lengthscale",

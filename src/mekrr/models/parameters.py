@@ -40,6 +40,7 @@ class Parameters:
     open : those that may be None, for the fit to choose.
     words : words that may stand for a number.
     rules : rules of atoms; those in ``open`` may be None.
+    several : numbers of which there may be several to choose from.
     """
 
     choices: Mapping[str, tuple[str, ...]]
@@ -48,6 +49,7 @@ class Parameters:
     open: Collection[str]
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rules: tuple[str, ...] = ("atoms",)
+    several: Collection[str] = ()
 
     def check(self, parameters: Mapping[str, Any]) -> None:
         """Raise a ConfigError for the first parameter that has no possible value."""
@@ -64,13 +66,15 @@ class Parameters:
                 continue
             if isinstance(value, str) and value in self.words.get(name, ()):
                 continue
-            # True is a number to Python.
-            right = isinstance(value, kind) and not isinstance(value, bool)
-            if not right or not least <= value <= largest:
-                what = "an integer" if kind is Integral else "a number"
-                raise ConfigError(
-                    f"{name}={value!r} should be {what} from {least:g} to {largest:g}"
-                )
+            listed = name in self.several and isinstance(value, Sequence) and len(value)
+            for each in value if listed else [value]:
+                # True is a number to Python.
+                right = isinstance(each, kind) and not isinstance(each, bool)
+                if not right or not least <= each <= largest:
+                    what = "an integer" if kind is Integral else "a number"
+                    raise ConfigError(
+                        f"{name}={value!r} should be {what} from {least:g} to {largest:g}"
+                    )
         for name in self.rules:
             if not (parameters[name] is None and name in self.open):
                 check_rule(parameters[name], name)
@@ -115,6 +119,7 @@ OF_SPARSE = Parameters(
     },
     open=("regularisation", "sigma_energy", "lengthscale", "force_atoms"),
     rules=("atoms", "force_atoms"),
+    several=("inducing",),
 )
 
 

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from mekrr import environment
 from mekrr.data.labels import slopes_along
 from mekrr.data.references import Rule, is_isolated, require_usable
-from mekrr.errors import DataWarning, InputError, ModelFileError, SolveError
+from mekrr.errors import ConfigError, DataWarning, InputError, ModelFileError, SolveError
 from mekrr.models.file import read_model, write_model
 from mekrr.models.inputs import (
     numbers_of,
@@ -35,7 +35,13 @@ from mekrr.models.problem import Problem
 from mekrr.models.sparse.fit import Data, Open, fit_sparse, side_by_side
 from mekrr.models.sparse.model import SparseModel
 from mekrr.models.sparse.record import SparseRecord
-from mekrr.models.sparse.select import LENGTHSCALES, N_FOLDS, REGULARISATIONS, SIGMAS_ENERGY
+from mekrr.models.sparse.select import (
+    LENGTHSCALES,
+    N_FOLDS,
+    REGULARISATIONS,
+    SIGMAS_ENERGY,
+    numbers_to_try,
+)
 
 if TYPE_CHECKING:
     from mekrr.features.directions_store import FrameDirections
@@ -61,7 +67,7 @@ class SparseMEKRR(OnBackbone):
     forces : random directions along which each frame's forces are learnt; 0 for energies alone.
     force_atoms : rule of `mekrr.features.atoms.selected`: atoms of which all components of the
         forces are learnt too, such as those that react; None for none.
-    inducing : most inducing atoms.
+    inducing : most inducing atoms; several numbers, of ``inducing_by="cholesky"``: chosen.
     inducing_by : "cholesky", "k-means" or "farthest", see `choose_inducing`.
     alpha : α, 0 to 1.
     regularisation : λ > 0; None: chosen.
@@ -126,7 +132,7 @@ class SparseMEKRR(OnBackbone):
         layers: Sequence[int] | None = None,
         forces: int = 8,
         force_atoms: str | Mapping | None = None,
-        inducing: int = 1000,
+        inducing: int | Sequence[int] = 1000,
         inducing_by: str = "cholesky",
         alpha: float = 1.0,
         regularisation: float | None = None,
@@ -162,6 +168,12 @@ class SparseMEKRR(OnBackbone):
     def _check(parameters: Mapping[str, Any]) -> None:
         OF_SPARSE.check(parameters)
         check_layers(parameters["layers"])
+        several = numbers_to_try(parameters["inducing"])
+        if len(several) > 1 and parameters["inducing_by"] != "cholesky":
+            raise ConfigError(
+                f"inducing={several} with inducing_by={parameters['inducing_by']!r}: only with "
+                "cholesky are fewer atoms the first of more; give one number"
+            )
 
     def fit(
         self,
@@ -336,6 +348,8 @@ class SparseMEKRR(OnBackbone):
         parameters = {k: v for k, v in self.parameters_.items() if k != "registry"}
         if parameters["layers"] is not None:
             parameters["layers"] = list(parameters["layers"])
+        if isinstance(parameters["inducing"], Sequence):
+            parameters["inducing"] = list(parameters["inducing"])
         record = {
             "kind": "sparse",
             "parameters": parameters,
@@ -471,7 +485,7 @@ class SparseMEKRR(OnBackbone):
             views,
             given(self.lengthscale, LENGTHSCALES),
             [self.alpha],
-            [self.inducing],
+            numbers_to_try(self.inducing),
             given(sigma, SIGMAS_ENERGY),
             given(self.regularisation, REGULARISATIONS),
         )

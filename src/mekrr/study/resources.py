@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mekrr.models.sparse.select import LENGTHSCALES
+from mekrr.models.sparse.select import LENGTHSCALES, numbers_to_try
 from mekrr.study.methods import methods_of
 from mekrr.study.targets import Targets
 
@@ -76,7 +76,7 @@ class JobResources:
         """Derivatives of features side by side, and 30 matrices between inducing atoms."""
         n_frames, n_atoms = self.data_size(wildcards)
         derivatives = 4e-6 * WIDTH * self._directions() * n_frames * n_atoms
-        matrices = 30 * 8e-6 * self.targets.config.sparse.inducing**2
+        matrices = 30 * 8e-6 * max(numbers_to_try(self.targets.config.sparse.inducing)) ** 2
         return attempt * (2000 + round(derivatives + matrices))
 
     def sparse_minutes(self, wildcards: Any, attempt: int) -> int:
@@ -87,7 +87,8 @@ class JobResources:
         n_frames, n_atoms = self.data_size(wildcards)
         config = self.targets.config.sparse
         rows = n_frames * (1 + self._directions())
-        per_row = 2 * n_atoms * config.inducing * WIDTH + 2 * config.inducing**2
+        n = max(numbers_to_try(config.inducing))
+        per_row = 2 * n_atoms * n * WIDTH + 2 * n**2
         views = 1 if config.layers == "together" else 1 + self._n_layers(wildcards)
         fits = len(methods_of("sparse")) * len(LENGTHSCALES) * views
         return attempt * (10 + round(fits * rows * per_row / 3e9 / 60))

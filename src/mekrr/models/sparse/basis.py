@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Radial
 from mekrr.models.sparse.distances import exponents, kernel_between
 from mekrr.models.sparse.metric import Scale
+
+HELD = 2**19  # products that are held at once, or those of one frame: a core's cache
 
 
 @dataclass(frozen=True)
@@ -109,30 +112,53 @@ class Basis:
         The derivatives of all directions of the first frame come first; there are none without
         ``directions``, which are those of the same frames.
         """
-        n_directions = 0 if directions is None else int(directions.counts.sum())
+        if directions is None:
+            directions = FrameDirections.none(frames)
         energies = np.zeros((len(frames), len(self)))
-        slopes = np.zeros((n_directions, len(self)))
-        inverse = 1.0 / self.kernel.lengthscale**2
+        slopes = np.zeros((int(directions.counts.sum()), len(self)))
         for part in self.parts:
-            for t in range(len(frames)):
-                one = slice(frames.pointer[t], frames.pointer[t + 1])
-                atoms = part.rows_of(frames.species[one])
-                if not len(atoms):
-                    continue
-                g = part.scale.apply(frames.features[one][atoms], self.dtype)
-                values, slope = self.kernel.with_slope(exponents(self.kernel, g, part.inducing), np)
-                energies[t, part.columns] += part.weight * values.sum(axis=0, dtype=np.float64)
-                if directions is None or not directions.counts[t]:
-                    continue
-                u = part.scale.turn(directions.of(t)[:, atoms], self.dtype)
-                q, n, width = u.shape
-                along = (u.reshape(q * n, width) @ part.inducing.T).reshape(q, n, -1)
-                along -= np.einsum("qnd,nd->qn", u, g)[:, :, None]
-                begin = directions.begins[t]
-                slopes[begin : begin + q, part.columns] += (
-                    part.weight * inverse * np.einsum("qnm,nm->qm", along, slope)
-                )
+            atoms = part.rows_of(frames.species)
+            ends = np.searchsorted(atoms, frames.pointer)
+            g = part.scale.apply(frames.features[atoms], self.dtype)
+            values, slope = self.kernel.with_slope(exponents(self.kernel, g, part.inducing), np)
+            sums = [values[a:b].sum(axis=0, dtype=np.float64) for a, b in pairwise(ends)]
+            energies[:, part.columns] += part.weight * np.array(sums)
+            if len(slopes):
+                slopes[:, part.columns] += self._slopes(part, frames, directions, atoms, g, slope)
         return energies, slopes
+
+    def _slopes(
+        self,
+        part: Part,
+        frames: FrameFeatures,
+        directions: FrameDirections,
+        atoms: np.ndarray,
+        g: np.ndarray,
+        slope: np.ndarray,
+    ) -> np.ndarray:
+        """Return a part's derivatives (n_directions, m).
+
+        Parameters
+        ----------
+        atoms : (n,) of the part, among all. g : (n, d) their coordinates. slope : (n, m), k'.
+        """
+        shape = int(directions.counts.sum()), len(part.columns)
+        found: np.ndarray = np.zeros(shape, dtype=self.dtype)
+        ends = np.searchsorted(atoms, frames.pointer)
+        of_frames = [slice(*pair) for pair in pairwise(ends.tolist())]
+        for some in _blocks(np.diff(ends) * directions.counts, len(part.columns)):
+            along = [directions.of(t)[:, atoms[of_frames[t]] - frames.pointer[t]] for t in some]
+            rows = np.concatenate([each.reshape(-1, each.shape[-1]) for each in along])
+            u = part.scale.turn(rows, self.dtype)
+            products, end = u @ part.inducing.T, 0
+            for t, each in zip(some, along, strict=True):
+                q, n, width = each.shape
+                own = slice(end, end := end + q * n)
+                apart, itself = products[own].reshape(q, n, -1), u[own].reshape(q, n, width)
+                apart -= np.einsum("qnd,nd->qn", itself, g[of_frames[t]])[:, :, None]
+                begin = directions.begins[t]
+                np.einsum("qnm,nm->qm", apart, slope[of_frames[t]], out=found[begin : begin + q])
+        return part.weight / self.kernel.lengthscale**2 * found
 
     def at(
         self, features: np.ndarray, species: np.ndarray, coefficients: np.ndarray
@@ -196,3 +222,11 @@ class Basis:
                 columns = np.flatnonzero(self.species == s)
                 inducing = scale.apply(self.features[columns], self.dtype)
                 yield Part(self.alpha, s, scale, inducing, columns)
+
+
+def _blocks(sizes: np.ndarray, width: int) -> list[np.ndarray]:
+    """Return the frames that are not empty, as many together as make up about `HELD` products."""
+    block = np.cumsum(sizes) * width // HELD
+    parts = np.split(np.arange(len(sizes)), np.flatnonzero(np.diff(block)) + 1)
+    kept = (part[sizes[part] > 0] for part in parts)
+    return [part for part in kept if len(part)]

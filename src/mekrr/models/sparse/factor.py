@@ -1,8 +1,8 @@
 """Rows of a least-squares problem, kept as the triangle of their QR decomposition.
 
-That of some rows stacked on that of others, decomposed again, is that of all (TSQR): so rows come
-in any number of parts, in any order. With R the triangle of [Φ | y], |Φ a - y|² is |R (a, -1)|² for
-every a. Of the first columns of Φ alone it is the leading part of R, at no cost.
+That of some rows below that of others, decomposed again, is that of all (TSQR): so rows come in any
+number of parts, in any order. With R the triangle of [Φ | y], |Φ a - y|² is |R (a, -1)|² for every
+a. Of the first columns of Φ alone it is the leading part of R, at no cost.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.linalg import qr
+from scipy.linalg.lapack import dtpqrt
+
+BLOCK = 64  # columns that LAPACK reduces at once
+PENDING = 512  # rows that are decomposed at once: fewer cost more each, more take memory
 
 
 class Factor:
@@ -23,24 +26,27 @@ class Factor:
 
     def __init__(self, width: int):
         self.width, self.n_rows = width, 0
+        self._triangle = np.zeros((width + 1,) * 2, order="F")
         self._pending: list[np.ndarray] = []
 
     def add(self, rows: np.ndarray, targets: np.ndarray) -> None:
         """Add rows (n, M) and their targets (n,)."""
-        self._stack(np.hstack([rows, targets[:, None]]))
+        self._pending.append(np.hstack([rows, targets[:, None]]))
         self.n_rows += len(rows)
+        if sum(map(len, self._pending)) >= PENDING:
+            self._reduce()
 
     @property
     def triangle(self) -> np.ndarray:
-        """R (k, M + 1), k ≤ M + 1, float64."""
+        """R (M + 1, M + 1), float64."""
         self._reduce()
-        return self._pending[0] if self._pending else np.zeros((0, self.width + 1))
+        return self._triangle
 
-    def square(self, coefficients: np.ndarray) -> float:
-        """Return |Φ a - y|² for ``coefficients`` a of the first columns."""
-        n, triangle = len(coefficients), self.triangle
-        off = triangle[:, :n] @ coefficients - triangle[:, -1]
-        return float(off @ off)
+    def squares(self, coefficients: np.ndarray) -> np.ndarray:
+        """Return |Φ a - y|² (m,) for ``coefficients`` (m, n) a of the first n columns."""
+        n, triangle = coefficients.shape[1], self.triangle
+        off = triangle[:, :n] @ coefficients.T - triangle[:, -1:]
+        return np.einsum("km,km->m", off, off)
 
     @classmethod
     def joined(cls, parts: Iterable[Factor]) -> Factor:
@@ -48,23 +54,34 @@ class Factor:
         parts = list(parts)
         whole = cls(parts[0].width)
         for part in parts:
-            whole._stack(part.triangle)
+            whole._triangle = below(whole._triangle, part.triangle, upper=True)
             whole.n_rows += part.n_rows
         return whole
 
-    def _stack(self, rows: np.ndarray) -> None:
-        if len(rows):
-            self._pending.append(rows)
-        # Few large decompositions cost less than many small ones.
-        if sum(map(len, self._pending)) > 3 * (self.width + 1):
-            self._reduce()
-
     def _reduce(self) -> None:
-        if len(self._pending) > 1 or any(len(p) > self.width + 1 for p in self._pending):
-            self._pending = [triangle_of(np.vstack(self._pending))]
+        if self._pending:
+            self._triangle = below(self._triangle, np.vstack(self._pending))
+            self._pending = []
 
 
-def triangle_of(rows: np.ndarray) -> np.ndarray:
-    """Return R (k, n), k ≤ n, of the QR decomposition of rows (m, n), which it overwrites."""
-    (r,) = qr(rows, mode="r", overwrite_a=True, check_finite=False)
-    return np.ascontiguousarray(r[: min(rows.shape)])
+def below(triangle: np.ndarray, rows: np.ndarray, *, upper: bool = False) -> np.ndarray:
+    """Return the triangle (n, n) of the QR decomposition of one and of rows (m, n) below it.
+
+    Parameters
+    ----------
+    triangle : (n, n), overwritten where its elements are in Fortran's order.
+    upper : whether rows are a triangle too, or the first of one, which saves two thirds.
+    """
+    n = len(triangle)
+    if not len(rows):
+        return triangle
+    found, *_, fault = dtpqrt(
+        len(rows) if upper else 0,
+        min(BLOCK, n),
+        triangle,
+        np.array(rows, order="F"),
+        overwrite_a=True,
+        overwrite_b=True,
+    )
+    assert fault == 0
+    return found

@@ -242,20 +242,22 @@ def _scores(
     And the standard deviations of the energies in eV/atom.
     """
     energies, slopes, stds = [], [], []
-    for t in frames.tolist():
-        alone, size = np.array([t]), int(data.n_atoms[t])
-        one = data.features_of(layers, alone)
-        std = np.sqrt(model.energy_variance(one.features, one.species, size))
-        stds.append(std / size)
-        if np.isfinite(data.energy[t]):
-            energies.append((float(model.energies(one)[0]) - data.energy[t]) / std)
-        some = data.directions_of(layers, alone)
-        if some.counts.any():
-            _, rows = model.basis.rows(one, some)
-            off = rows @ model.coefficients - data.slopes_of(alone)
-            variances = model.slope_variances(one.features, one.species, some.of(0))
-            slopes.append(off / np.sqrt(variances))
-    return np.array(energies), np.concatenate([np.zeros(0), *slopes]), np.array(stds)
+    for some in _batches(frames):
+        features, directions = data.features_of(layers, some), data.directions_of(layers, some)
+        of_energies, of_slopes = map(
+            np.sqrt, model.variances(features, directions, data.n_atoms[some])
+        )
+        rows, along = model.basis.rows(features, directions)
+        off = rows @ model.coefficients + model.constant * features.n_atoms - data.energy[some]
+        stds.append(of_energies / data.n_atoms[some])
+        energies.append((off / of_energies)[np.isfinite(data.energy[some])])
+        slopes.append((along @ model.coefficients - data.slopes_of(some)) / of_slopes)
+    return np.concatenate(energies), np.concatenate(slopes), np.concatenate(stds)
+
+
+def _batches(frames: np.ndarray) -> list[np.ndarray]:
+    """Return the frames, few at a time."""
+    return np.array_split(frames, -(-len(frames) // BATCH))
 
 
 def _basis(
@@ -283,8 +285,7 @@ def rows_of(basis: Basis, layers: tuple[int, ...], data: Data, constant: float) 
     found = []
     for part in data.parts:
         rows = Rows(Factor(len(basis)), Factor(len(basis)))
-        for start in range(0, len(part), BATCH):
-            some = part[start : start + BATCH]
+        for some in _batches(part):
             features = data.features_of(layers, some)
             energies, slopes = basis.rows(features, data.directions_of(layers, some))
             size = data.n_atoms[some]

@@ -113,6 +113,35 @@ class SparseModel:
         rows, _ = self.basis.rows(frames, None)
         return rows @ self.coefficients + self.constant * frames.n_atoms
 
+    def variances(
+        self, frames: FrameFeatures, directions: FrameDirections | None, n_atoms: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return variances of frames' energies (n_frames,) in eV² and of derivatives (Σ q,).
+
+        The latter, in (eV/Å)², are of the energies along ``directions`` of the same frames.
+        Expected errors are included. Of many frames this takes memory: ask for a few at a time.
+
+        Parameters
+        ----------
+        n_atoms : (n_frames,) of each frame, selected or not.
+        """
+        if directions is None:
+            directions = FrameDirections.none(frames)
+        energies, slopes = self.basis.exact.rows(frames, directions)
+        priors = []
+        for t in range(len(frames)):
+            one = slice(frames.pointer[t], frames.pointer[t + 1])
+            along = directions.of(t) if directions.counts[t] else None
+            priors.append(self.basis.prior(frames.features[one], frames.species[one], along))
+        of_frames, along_directions = zip(*priors, strict=True)
+        prior = np.concatenate([np.array(of_frames), *along_directions])
+        found = self._variances(np.vstack([energies, slopes]), prior)
+        expected = np.concatenate(
+            [(n_atoms * self.sigma_energy) ** 2, np.full(len(slopes), self.sigma_force**2)]
+        )
+        of_energies, of_slopes = np.split(expected + found, [len(energies)])
+        return self.calibration[0] ** 2 * of_energies, self.calibration[1] ** 2 * of_slopes
+
     def energy_variance(self, features: np.ndarray, species: np.ndarray, n_atoms: int) -> float:
         """Return the variance of the energy of a frame in eV², expected error included.
 
@@ -121,10 +150,8 @@ class SparseModel:
         features : (n, d). species : (n,). n_atoms : of the frame, n or more.
         """
         one = FrameFeatures(features, species, np.array([0, len(species)]))
-        rows, _ = self.basis.exact.rows(one, None)
-        prior, _ = self.basis.prior(features, species, None)
-        (variance,) = self._variances(rows, np.array([prior]))
-        return self.calibration[0] ** 2 * ((n_atoms * self.sigma_energy) ** 2 + float(variance))
+        (variance,), _ = self.variances(one, None, np.array([n_atoms]))
+        return float(variance)
 
     def slope_variances(
         self, features: np.ndarray, species: np.ndarray, along: np.ndarray
@@ -138,10 +165,7 @@ class SparseModel:
         one = FrameFeatures(features, species, np.array([0, len(species)]))
         n, counts = np.array([len(species)]), np.array([len(along)])
         directions = FrameDirections(along.reshape(-1, along.shape[-1]), counts, n, None)
-        _, rows = self.basis.exact.rows(one, directions)
-        _, prior = self.basis.prior(features, species, along)
-        variances = self._variances(rows, prior)
-        return self.calibration[1] ** 2 * (self.sigma_force**2 + variances)
+        return self.variances(one, directions, n)[1]
 
     def _variances(self, rows: np.ndarray, prior: np.ndarray) -> np.ndarray:
         """Return the variances (n,) of sums φᵀa, and of what inducing atoms do not tell of.

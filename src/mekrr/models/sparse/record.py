@@ -35,6 +35,7 @@ LAYOUT: Layout = {
     "origins": (FLOAT, ["scales", "width"]),
     "along": (FLOAT, ["scales", "width", "width"]),
 }
+Number = Annotated[int, Field(ge=1, le=LARGEST_INDUCING)]
 Layers = Annotated[list[Layer], Field(min_length=1)]
 Element = Annotated[int, Field(ge=1, lt=len(chemical_symbols))]
 Rmse = float | None  # none where there was nothing to compare
@@ -49,7 +50,7 @@ class _Parameters(Closed):
     layers: Layers | None
     forces: Annotated[int, Field(ge=0, le=MOST_DIRECTIONS)]
     force_atoms: AtomRule | None
-    inducing: Annotated[int, Field(ge=1, le=LARGEST_INDUCING)]
+    inducing: Number | Annotated[list[Number], Field(min_length=1)]
     inducing_by: Annotated[str, one_of(*OF_SPARSE.choices["inducing_by"])]
     alpha: Share
     regularisation: Positive | None

@@ -24,6 +24,9 @@ REGULARISATIONS = np.logspace(-4, 4, 9)  # λ, 1/eV²
 SIGMA_FORCE = 0.05  # eV/Å; λ and the weights of energies are relative to it
 SIGMAS_ENERGY = (0.0001, 0.0003, 0.001)  # eV/atom
 N_FOLDS = 5
+# Criteria that rounding alone tells apart, as of one λ σ² of energies without derivatives. Of these
+# the fewest atoms and the largest σ are chosen, everywhere the same.
+EQUAL = 1e-9
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ class Held:
     against: Rows
 
 
+def numbers_to_try(inducing: int | Sequence[int]) -> list[int]:
+    """Return one or several numbers of inducing atoms, from the least on."""
+    return sorted(set(inducing)) if isinstance(inducing, Sequence) else [inducing]
+
+
 def folds(parts: Sequence[Rows]) -> list[Held]:
     """Hold each part against all others."""
     return [
@@ -81,17 +89,19 @@ def choose(
             stacked = one.fitted.stacked(sigma, SIGMA_FORCE)
             for n in numbers:
                 found = path(stacked, root[:n, :n], np.asarray(regularisations))
-                for regularisation, a in zip(regularisations, found, strict=True):
-                    key = n, sigma, float(regularisation)
-                    tried.setdefault(key, []).append(one.against.errors(a))
+                errors = one.against.errors(found).tolist()
+                for regularisation, pair in zip(regularisations, errors, strict=True):
+                    tried.setdefault((n, sigma, float(regularisation)), []).append(tuple(pair))
     against = [one.against for one in held]
-    spreads = _over_all(against, [a.errors(np.zeros(0)) for a in against])
+    spreads = _over_all(against, [tuple(a.errors(np.zeros((1, 0)))[0]) for a in against])
     choices = []
     for (n, sigma, regularisation), errors in tried.items():
         energy, force = _over_all(against, errors)
         parts = [e / s for e, s in zip((energy, force), spreads, strict=True) if s > 0.0]
         choices.append(Choice(n, sigma, regularisation, energy, force, float(sum(parts))))
-    best = min(choices, key=lambda choice: choice.criterion)
+    least = min(choice.criterion for choice in choices)
+    equal = [choice for choice in choices if choice.criterion <= (1.0 + EQUAL) * least]
+    best = min(equal, key=lambda choice: (choice.n, -choice.sigma_energy, choice.regularisation))
     return best, pd.DataFrame([vars(choice) for choice in choices])
 
 

@@ -19,7 +19,7 @@ from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
 from mekrr.errors import JitterWarning, SolveError
 from mekrr.models.lapack import Bidiagonal
-from mekrr.models.sparse.factor import Factor, triangle_of
+from mekrr.models.sparse.factor import Factor, below
 
 JITTERS = (0.0, *np.logspace(-14, -6, 5))  # times the mean diagonal of K
 
@@ -47,20 +47,21 @@ class Rows:
 
     def stacked(self, sigma_energy: float, sigma_force: float) -> np.ndarray:
         """Return the triangle (M + 1, M + 1) of all rows, each over its σ (eV/atom, eV/Å)."""
-        both = [self.energies.triangle / sigma_energy, self.directions.triangle / sigma_force]
-        triangle = triangle_of(np.vstack(both))
-        whole = np.zeros((triangle.shape[1],) * 2)
-        whole[: len(triangle)] = triangle
-        return whole
+        # The larger rows on top, as Householder's reflections lose least then.
+        energies = self.energies.triangle / sigma_energy
+        return below(energies, self.directions.triangle / sigma_force, upper=True)
 
-    def errors(self, coefficients: np.ndarray) -> tuple[float, float]:
-        """Return the root mean square errors of energies (eV/atom) and derivatives (eV/Å).
+    def errors(self, coefficients: np.ndarray) -> np.ndarray:
+        """Return the root mean square errors (m, 2) of energies (eV/atom) and derivatives (eV/Å).
 
         NaN of what there is none.
+
+        Parameters
+        ----------
+        coefficients : (m, n), m times those of the first n inducing atoms.
         """
-        pairs = ((f.square(coefficients), f.n_rows) for f in (self.energies, self.directions))
-        energy, force = (np.sqrt(s / n) if n else np.nan for s, n in pairs)
-        return float(energy), float(force)
+        pairs = [(f.squares(coefficients), f.n_rows) for f in (self.energies, self.directions)]
+        return np.stack([np.sqrt(s / n) if n else np.full(len(s), np.nan) for s, n in pairs], 1)
 
 
 def prior_root(gram: np.ndarray) -> np.ndarray:
@@ -100,13 +101,14 @@ def penalised(stacked: np.ndarray, root: np.ndarray, regularisation: float) -> n
     stacked : see `Rows.stacked`. root : (n, n), see `prior_root`. regularisation : λ > 0.
     """
     n = len(root)
-    prior = np.hstack([np.sqrt(regularisation) * root, np.zeros((n, 1))])
-    return triangle_of(np.vstack([leading(stacked, n), prior]))
+    prior = np.zeros((n, n + 1))
+    prior[:, :n] = np.sqrt(regularisation) * root
+    return below(leading(stacked, n), prior, upper=True)
 
 
 def leading(stacked: np.ndarray, n: int) -> np.ndarray:
     """Return the triangle (n + 1, n + 1) of the first n columns and the targets."""
-    rows = np.zeros((n + 1, n + 1))
+    rows = np.zeros((n + 1, n + 1), order="F")
     rows[:n, :n] = stacked[:n, :n]
     rows[:n, n] = stacked[:n, -1]
     rows[n, n] = np.linalg.norm(stacked[n:, -1])

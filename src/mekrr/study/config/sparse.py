@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mekrr.closed import Closed, Unique
+from mekrr.closed import Chosen, Closed, Unique, validator
 from mekrr.models.limits import LARGEST_INDUCING, MOST_DIRECTIONS
 from mekrr.study.config.types import Name
 
@@ -24,6 +24,17 @@ class Directions(Closed):
     )
 
 
+Number = Annotated[int, Field(ge=1, le=LARGEST_INDUCING)]
+_number, _several = validator(Number), validator(Annotated[Unique[Number], Field(min_length=1)])
+Numbers = Annotated[
+    Number | list[Number],
+    Chosen(
+        lambda value: _several if isinstance(value, list) else _number,
+        f"integer from 1 to {LARGEST_INDUCING}, or a list of such",
+    ),
+]
+
+
 class Sparse(Closed):
     """Sums over few inducing atoms, learnt from energies, and from forces along directions."""
 
@@ -37,6 +48,7 @@ class Sparse(Closed):
         description="the features of a backbone's `layers` side by side, or what validation "
         "chooses: each of them, or all side by side"
     )
-    inducing: Annotated[int, Field(ge=1, le=LARGEST_INDUCING)] = Field(
-        description="inducing atoms at most; fewer where these tell of all others"
+    inducing: Numbers = Field(
+        description="inducing atoms at most, fewer where these tell of all others; of several "
+        "numbers validation chooses"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mekrr.metrics import RESAMPLES
+from mekrr.models.sparse.select import numbers_to_try
 from mekrr.study.tables.comparison import Place
 from mekrr.study.tables.printing.grid import FEWER
 
@@ -105,8 +106,9 @@ def effort(settings: Mapping) -> list[str]:
         and_all = (
             " and all components of the forces on reactive atoms" if directions["reactive"] else ""
         )
+        most = ", ".join(map(str, numbers_to_try(sparse["inducing"])))
         notes.append(
-            f"Sparse models: {sparse['inducing']} inducing atoms at most; with forces: "
+            f"Sparse models: {most} inducing atoms at most; with forces: "
             f"{directions['random']} random directions of each frame{and_all}."
         )
     return notes

@@ -29,7 +29,12 @@ from mekrr.features.directions_store import FrameDirections, read_directions, re
 from mekrr.features.store import FrameFeatures, read_gnn_energy, read_layer
 from mekrr.models.problem import Problem
 from mekrr.models.sparse.fit import Data, Fitted, Open, fit_sparse, side_by_side
-from mekrr.models.sparse.select import LENGTHSCALES, REGULARISATIONS, SIGMAS_ENERGY
+from mekrr.models.sparse.select import (
+    LENGTHSCALES,
+    REGULARISATIONS,
+    SIGMAS_ENERGY,
+    numbers_to_try,
+)
 from mekrr.study.experiments.baselines import by_baseline
 from mekrr.study.experiments.fits import Fit, join, predictions
 from mekrr.study.experiments.kinds import Kind
@@ -51,7 +56,8 @@ class Models(Kind):
     features, directions : per layer, of all frames.
     energy : (n_frames,) the backbone's own energies in eV; None if it has none.
     slope : (n_directions,) derivatives of the energy by the frames' forces, eV/Å.
-    views : layers that may stand side by side. inducing : most inducing atoms.
+    views : layers that may stand side by side. inducing : most inducing atoms,
+        or several numbers of them.
     rule : of references. names : data set and backbone.
 
     Attributes
@@ -68,7 +74,7 @@ class Models(Kind):
         energy: np.ndarray | None,
         slope: np.ndarray,
         views: Sequence[Sequence[int]],
-        inducing: int,
+        inducing: int | Sequence[int],
         rule: Rule,
         names: tuple[str, str],
     ):
@@ -112,7 +118,7 @@ class Models(Kind):
                 self.views,
                 LENGTHSCALES,
                 [method.alpha],
-                [self.inducing],
+                numbers_to_try(self.inducing),
                 SIGMAS_ENERGY,
                 list(REGULARISATIONS),
             )

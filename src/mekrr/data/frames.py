@@ -26,6 +26,7 @@ from mekrr.data.labels import (
     missing_forces,
     relabel,
     require_keys,
+    stress_of,
 )
 from mekrr.data.reading import iter_frames
 from mekrr.data.references import is_isolated
@@ -62,10 +63,10 @@ def read_frames(
 
     Returns
     -------
-    list of Atoms, each with a single-point energy (eV), forces (eV/Å) where the file has
-    them, ``info["frame"]`` (its number in the source: the file's own ``frame`` where every
-    frame has a distinct one, else the position), ``info["run"]`` (the trajectory it belongs
-    to; of several files that do not say, the file; else 0) and, if it comes divided,
+    list of Atoms, each with a single-point energy (eV), forces (eV/Å) and stress (eV/Å³) where
+    the file has them, ``info["frame"]`` (its number in the source: the file's own ``frame``
+    where every frame has a distinct one, else the position), ``info["run"]`` (the trajectory it
+    belongs to; of several files that do not say, the file; else 0) and, if it comes divided,
     ``info["part"]``.
 
     Raises
@@ -301,6 +302,8 @@ def _normalised(atoms: Atoms, number: int, run: int, part: str | None) -> Atoms:
     results: dict[str, object] = {"energy": energy_of(atoms)}
     if (forces := forces_of(atoms)) is not None:
         results["forces"] = forces
+    if (stress := stress_of(atoms)) is not None:
+        results["stress"] = stress
     clean.calc = SinglePointCalculator(clean, **results)
     clean.set_constraint([c for c in atoms.constraints if isinstance(c, FixAtoms)])
     return clean

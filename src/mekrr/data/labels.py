@@ -86,6 +86,20 @@ def missing_forces(frames: Sequence[Atoms]) -> str | None:
     return None
 
 
+def stress_of(atoms: Atoms) -> np.ndarray | None:
+    """Return the stress (6,) in eV/Å³, in Voigt's order, that a frame comes with.
+
+    None where it is not six finite numbers, and of a frame without a cell of three vectors.
+    """
+    try:
+        stress = np.asarray(atoms.get_stress(apply_constraint=False), dtype=np.float64)
+    except (PropertyNotImplementedError, RuntimeError):  # none, or no calculator
+        return None
+    except (AssertionError, AttributeError, TypeError, ValueError):  # neither (6,) nor (3, 3)
+        return None
+    return stress if np.isfinite(stress).all() and atoms.cell.rank == 3 else None
+
+
 def slopes_along(
     directions: Sequence[np.ndarray], forces: Sequence[np.ndarray | None]
 ) -> np.ndarray:

@@ -8,6 +8,10 @@ step,
 two forward passes through any backbone. δ is chosen so that the coordinates that v moves move by
 `STEP` in the root mean square. Random directions are orthogonal to each other; that of forces F
 along one, (F·v)², is on average |F|²/3n.
+
+A strain is a direction too: it moves the vectors of the cell with the atoms. By δ it is
+δ / √n `ARM`, so that the ends of a bond of that length part by δ / √n: its derivative, the stress
+times the volume over √n `ARM`, is as large and as uncertain as that along a direction of the atoms.
 """
 
 from __future__ import annotations
@@ -28,7 +32,9 @@ from mekrr.features.atoms import selected, selected_if_any
 from mekrr.features.directions_store import FrameDirections, directions_writer
 from mekrr.features.extract import Batch, device_for, extract
 
+VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 STEP = 0.0025  # Å; float32 networks lose more to rounding below, more to curvature above
+ARM = 2.5  # Å, about a bond
 
 
 def directions_of(atoms: Atoms, random: int, moved: str | Mapping | None) -> np.ndarray:
@@ -52,6 +58,36 @@ def directions_of(atoms: Atoms, random: int, moved: str | Mapping | None) -> np.
     return found.reshape(-1, len(atoms), 3)
 
 
+def strains_of(atoms: Atoms) -> np.ndarray:
+    """Return the six strains of a frame as directions (6, n + 3, 3).
+
+    The last three rows of each are the changes of the vectors of the cell. In Voigt's order: xx,
+    yy, zz, yz, xz, xy.
+    """
+    strains = np.zeros((6, 3, 3))
+    for strain, (row, column) in zip(strains, VOIGT, strict=True):
+        strain[row, column] += 0.5
+        strain[column, row] += 0.5
+    moved = np.concatenate([atoms.positions, atoms.cell.array])
+    return moved @ strains / (np.sqrt(len(atoms)) * ARM)
+
+
+def strain_slopes(atoms: Atoms, stress: np.ndarray) -> np.ndarray:
+    """Return the derivatives (6,) in eV/Å of the energy along `strains_of` a frame.
+
+    Parameters
+    ----------
+    stress : (6,) eV/Å³, in Voigt's order.
+    """
+    return atoms.get_volume() * stress / (np.sqrt(len(atoms)) * ARM)
+
+
+def with_strains(directions: np.ndarray, atoms: Atoms) -> np.ndarray:
+    """Return directions (q, n, 3) of a frame, and its strains below, (q + 6, n + 3, 3)."""
+    fixed_cell = np.pad(directions, ((0, 0), (0, 3), (0, 0)))
+    return np.concatenate([fixed_cell, strains_of(atoms)])
+
+
 def directions_of_labelled(
     frames: Sequence[Atoms],
     labelled: Sequence[bool],
@@ -72,9 +108,10 @@ def _seed(atoms: Atoms) -> list[int]:
     return list(digest.digest())
 
 
-def step_of(direction: np.ndarray) -> float:
-    """Return the length δ in Å of the step along a direction (n, 3)."""
-    return STEP * float(np.sqrt(np.count_nonzero(direction)))
+def step_of(direction: np.ndarray, n_atoms: int) -> float:
+    """Return the length δ in Å of the step along a direction (n, 3), or a strain (n + 3, 3)."""
+    strained = direction[n_atoms:].any()
+    return STEP * float(np.sqrt(n_atoms if strained else np.count_nonzero(direction)))
 
 
 class _Displaced(Sequence[Atoms]):
@@ -98,7 +135,11 @@ class _Displaced(Sequence[Atoms]):
         place, against = divmod(index - int(self._begins[t]), 2)
         v = self._directions[t][place]
         moved = self._frames[t].copy()
-        moved.positions += (-1.0 if against else 1.0) * step_of(v) * v
+        n = len(moved)
+        step = (-1.0 if against else 1.0) * step_of(v, n) * v
+        moved.positions += step[:n]
+        if len(v) > n:
+            moved.cell += step[n:]
         return moved
 
 
@@ -117,7 +158,7 @@ def gather_directions(
 
     Parameters
     ----------
-    directions : of each frame, (q, n, 3) unit vectors.
+    directions : of each frame, (q, n, 3) unit vectors, or (q, n + 3, 3) with strains.
     layers, others : as for `mekrr.features.extract.gather`.
     """
     masks = [selected(frame, atoms, source) for frame in frames]
@@ -198,7 +239,8 @@ def _derivatives(
         return
     displaced = _Displaced(frames, directions)
     sizes = np.repeat([len(frame) for frame in frames], 2 * np.array(counts))
-    steps = [step_of(v) for of_frame in directions for v in of_frame]
+    along = zip(frames, directions, strict=True)
+    steps = [step_of(v, len(frame)) for frame, of_frame in along for v in of_frame]
     each = _frame_by_frame(extract(backbone, displaced, batch_size, device, layers), sizes)
     for t, step, plus, minus in zip(owner.tolist(), steps, each, each, strict=True):
         derivatives = {

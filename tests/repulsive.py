@@ -26,6 +26,17 @@ class Repulsive(AnalyticBackbone):
         return BackboneOutput(found, total, atomic) if energy else BackboneOutput(found)
 
 
+class Smooth(Repulsive):
+    """With an energy that ends at the cutoff, as that of a network does."""
+
+    def forward(self, graph, layers=None, energy=True):
+        found = super().forward(graph, layers)
+        r = graph.edge_vectors().norm(dim=1) / self.cutoff
+        pair = 0.5 * (1.0 - r**2) ** 3 * torch.exp(-r)
+        total = pair.new_zeros(len(graph.n_atoms)).index_add(0, graph.frame[graph.centre], pair)
+        return BackboneOutput(found.layers, total)
+
+
 def frame(rng, symbols, spread=0.1):
     positions = [[0, 0, 0], [0, 1.8, 1.8], [1.8, 0, 1.8], [1.8, 1.8, 0]]
     atoms = Atoms(symbols, positions=positions, cell=[3.6] * 3, pbc=True)

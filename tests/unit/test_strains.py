@@ -3,15 +3,18 @@
 import numpy as np
 import pytest
 import torch
+import yaml
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import voigt_6_to_full_3x3_stress
-from repulsive import Repulsive, frame
+from repulsive import SPECIES_ENERGY, Smooth, frame
 
-from mekrr.backbones.base import BackboneOutput
+from mekrr import SparseMEKRR
+from mekrr.backbones.families import Family, families
 from mekrr.backbones.gradient import forces_and_virial
 from mekrr.backbones.gradient import stress_of as stress_from
 from mekrr.data.frames import read_frames, write_frames
 from mekrr.data.labels import stress_of
+from mekrr.errors import ConfigError, DataWarning, InputError
 from mekrr.features.directions import (
     directions_of,
     gather_directions,
@@ -22,17 +25,6 @@ from mekrr.features.directions import (
 
 VALUES = [0.1, 0.2, 0.3, 0.04, 0.05, 0.06]
 HOW = {"batch_size": {"cpu": 4}, "device": torch.device("cpu"), "atoms": "all", "source": "d"}
-
-
-class Smooth(Repulsive):
-    """With an energy that ends at the cutoff, as that of a network does."""
-
-    def forward(self, graph, layers=None, energy=True):
-        found = super().forward(graph, layers)
-        r = graph.edge_vectors().norm(dim=1) / self.cutoff
-        pair = 0.5 * (1.0 - r**2) ** 3 * torch.exp(-r)
-        total = pair.new_zeros(len(graph.n_atoms)).index_add(0, graph.frame[graph.centre], pair)
-        return BackboneOutput(found.layers, total)
 
 
 @pytest.fixture
@@ -103,3 +95,79 @@ def test_stress_is_read_written_and_read_again(tmp_path, atoms):
         found = [stress_of(atoms) for atoms in frames]
         np.testing.assert_allclose(found[:2], [VALUES] * 2, rtol=1e-7)
         assert found[2:] == [None, None]
+
+
+@pytest.fixture
+def stressed(rng):
+    """Frames in strained cells, with energy, forces and stress of `Smooth` by autograd."""
+    found = []
+    for k in range(24):
+        atoms = frame(rng, ["Cu4", "Cu3O"][k % 2])
+        atoms.set_cell(atoms.cell @ (np.eye(3) + 0.03 * rng.normal(size=(3, 3))), scale_atoms=True)
+        graph = Smooth("s").graph([atoms]).differentiable()
+        energy = Smooth("s").forward(graph).energy
+        forces, (virial,) = forces_and_virial(graph, [energy], [torch.ones(1)])
+        total = energy.item() + sum(SPECIES_ENERGY[symbol] for symbol in atoms.symbols)
+        labels = {"energy": total, "forces": forces, "stress": stress_from(atoms, virial)}
+        atoms.calc = SinglePointCalculator(atoms, **labels)
+        found.append(atoms)
+    return found
+
+
+@pytest.fixture
+def sparse(tmp_path, monkeypatch):
+    monkeypatch.setitem(families(), "smooth", Family("repulsive:Smooth"))
+    registry = tmp_path / "backbones.yaml"
+    entry = {"family": "smooth", "layers": [1, 2]}
+    registry.write_text(yaml.safe_dump({"backbones": {"smooth": entry}}))
+
+    def make(**parameters):
+        given = {"lengthscale": 2.0, "regularisation": 1e-3, "sigma_energy": 1.0, "layers": [1, 2]}
+        given |= {"backbone": "smooth", "registry": registry, "target": "energy", "forces": 1}
+        return SparseMEKRR(**given | parameters)
+
+    return make
+
+
+def with_stress(atoms, change):
+    other = atoms.copy()
+    labels = dict(atoms.calc.results)
+    labels["stress"] = change(labels["stress"])
+    other.calc = SinglePointCalculator(other, **{k: v for k, v in labels.items() if v is not None})
+    return other
+
+
+def test_a_fit_to_stress_knows_it_better(sparse, stressed):
+    errors = []
+    for stress in (False, True):
+        potential = sparse(stress=stress).fit(stressed[:12]).potential()
+        off = [potential.evaluate(a).stress - stress_of(a) for a in stressed[12:]]
+        errors.append(np.sqrt(np.mean(np.square(off))))
+    assert errors[1] < 0.7 * errors[0]
+
+
+def test_stress_alone_beside_energies(sparse, stressed, tmp_path):
+    """Six rows of each frame that has it; a model file tells that it was learnt."""
+    given = [with_stress(atoms, lambda s: None) for atoms in stressed[:2]] + stressed[2:10]
+    with pytest.warns(DataWarning, match="2 of 10 frames have no usable stress .* frame 0"):
+        model = sparse(forces=0, stress=True).fit(given)
+    assert model.n_directions_ == 8 * 6
+    model.save(tmp_path / "m")
+    assert SparseMEKRR.load(tmp_path / "m").stress is True
+
+
+@pytest.mark.parametrize(
+    ("change", "told"), [(lambda s: -s, "-1 times"), (lambda s: 160.2 * s, "1.6e.02 times")]
+)
+def test_stress_of_another_sign_or_unit_is_told(sparse, stressed, change, told):
+    given = [with_stress(atoms, change) for atoms in stressed[:8]]
+    with pytest.warns(DataWarning, match=f"stress is about .*{told} the network's; give it in eV"):
+        sparse(stress=True).fit(given)
+
+
+def test_no_stress_at_all(sparse, stressed):
+    given = [with_stress(atoms, lambda s: None) for atoms in stressed[:4]]
+    with pytest.raises(InputError, match="no frame has a cell and a stress of six numbers"):
+        sparse(stress=True).fit(given)
+    with pytest.raises(ConfigError, match="stress='yes' should be True or False"):
+        sparse(stress="yes").fit(given)

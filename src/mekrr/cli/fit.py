@@ -45,7 +45,7 @@ FRACTIONS = (0.6, 0.2, 0.2)
 CHOSEN = "chosen"  # α
 SPARSE = ("forces", "inducing")  # options of which one asks for a sparse model
 OF_BOTH = ("layer", "alpha", "kernel", "regularisation", "target", "reference_energy")
-OF_SPARSE = (*SPARSE, "force_atoms", "metric", "sigma_energy")
+OF_SPARSE = (*SPARSE, "force_atoms", "stress", "metric", "sigma_energy")
 OF_MEKRR = ("form",)
 
 
@@ -134,6 +134,12 @@ def add_command(commands: Commands) -> None:
         metavar="RULE",
         help="atoms of which all components of the forces are learnt too, such as those that "
         "react: species, as C,O,H; places in the frame from 0, as 48,49; mobile or all",
+    )
+    sparse.add_argument(
+        "--stress",
+        action="store_true",
+        default=None,
+        help="learn the stress too, in eV/Å³, of the frames that come with it",
     )
     sparse.add_argument(
         "--metric",

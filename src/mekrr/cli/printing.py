@@ -72,9 +72,10 @@ def _of_sparse(model: SparseMEKRR) -> list[str]:
     if isinstance(most, Sequence):
         most = f"{', '.join(map(str, most))} (chosen by {model.criterion_})"
     energy, force = model.errors_
+    learnt = "forces and stress are" if given["stress"] else "forces are"
     lines = [
         line("training frames", f"{model.n_frames_}, of {', '.join(sorted(model.references_))}"),
-        line("directions", f"{model.n_directions_}, along which forces are learnt"),
+        line("directions", f"{model.n_directions_}, along which {learnt} learnt"),
         line("target", f"{model.target_} ({by}; spread of {spreads} {unit})"),
         line("backbone", model.backbone_["name"]),
         line("layers", f"{', '.join(map(str, model.layers_))} ({how('layers')})"),

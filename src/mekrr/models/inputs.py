@@ -21,6 +21,7 @@ from mekrr.data.labels import (
     energy_fault,
     energy_of,
     missing_forces,
+    stress_of,
 )
 from mekrr.data.references import is_isolated, separate_isolated
 from mekrr.data.structure import HEAVIEST, check_structure
@@ -90,6 +91,27 @@ def take_forces(frames: Sequence[Atoms]) -> list[np.ndarray | None]:
     if note := missing_forces([atoms for atoms in frames if not is_isolated(atoms)]):
         warnings.warn(note, DataWarning, stacklevel=5)
     return forces
+
+
+def take_stress(frames: Sequence[Atoms]) -> list[np.ndarray | None]:
+    """Stress (6,), eV/Å³, of each frame that comes with a usable one; warns if only some do.
+
+    Raises an InputError if no frame has any.
+    """
+    stress = [stress_of(atoms) for atoms in frames]
+    without = [k for k, own in enumerate(stress) if own is None]
+    if len(without) == len(frames):
+        raise InputError(
+            "no frame has a cell and a stress of six numbers; give such in eV/Å³, or stress=False"
+        )
+    if without:
+        warnings.warn(
+            f"{len(without)} of {len(frames)} frames have no usable stress (the first of them is "
+            f"frame {without[0]})",
+            DataWarning,
+            stacklevel=5,
+        )
+    return stress
 
 
 def take_energies_beside(

@@ -107,7 +107,7 @@ OF_SPARSE = Parameters(
         "inducing_by": WAYS,
         "target": ("auto", "energy", "delta"),
     },
-    OF_BOTH,
+    {**OF_BOTH, "stress": (bool, "True or False")},
     {
         "forces": (Integral, 0, MOST_DIRECTIONS),
         "inducing": (Integral, 1, LARGEST_INDUCING),

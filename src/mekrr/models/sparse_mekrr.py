@@ -26,6 +26,7 @@ from mekrr.models.inputs import (
     take_energies,
     take_energies_beside,
     take_forces,
+    take_stress,
     take_validation,
     without_isolated,
 )
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from mekrr.features.store import FrameFeatures
     from mekrr.models.potentials.sparse import SparsePotential
 
+UNLIKE = 10.0  # times; a stress so much larger or smaller than a network's has another unit
+
 
 class SparseMEKRR(OnBackbone):
     """A sum over inducing atoms, trained on energies and on derivatives along few directions.
@@ -67,6 +70,7 @@ class SparseMEKRR(OnBackbone):
     forces : random directions along which each frame's forces are learnt; 0 for energies alone.
     force_atoms : rule of `mekrr.features.atoms.selected`: atoms of which all components of the
         forces are learnt too, such as those that react; None for none.
+    stress : whether the stress is learnt of frames that come with it, along six strains.
     inducing : most inducing atoms; several numbers, of ``inducing_by="cholesky"``: chosen.
     inducing_by : "cholesky", "k-means" or "farthest", see `choose_inducing`.
     alpha : α, 0 to 1.
@@ -132,6 +136,7 @@ class SparseMEKRR(OnBackbone):
         layers: Sequence[int] | None = None,
         forces: int = 8,
         force_atoms: str | Mapping | None = None,
+        stress: bool = False,
         inducing: int | Sequence[int] = 1000,
         inducing_by: str = "cholesky",
         alpha: float = 1.0,
@@ -150,6 +155,7 @@ class SparseMEKRR(OnBackbone):
         self.layers = layers
         self.forces = forces
         self.force_atoms = force_atoms
+        self.stress = stress
         self.inducing = inducing
         self.inducing_by = inducing_by
         self.alpha = alpha
@@ -186,8 +192,8 @@ class SparseMEKRR(OnBackbone):
         Parameters
         ----------
         X : frames, of any iterable. Those without forces count for energies only, those without
-            an energy for forces only, which a DataWarning tells; if none of them has an energy,
-            those predicted are relative.
+            an energy for forces only, which a DataWarning tells, as of those without a stress; if
+            none of them has an energy, those predicted are relative.
         y : (n,) total energies in eV; by default those that the frames come with.
         validation : frames that are not fitted, but on which the parameters left None are
             chosen: a mask (n,) or indices, those below 0 from the end. By default they are
@@ -218,6 +224,9 @@ class SparseMEKRR(OnBackbone):
         frames, energy, chosen, isolated = without_isolated(given, energy, chosen)
         pairs = zip(given, forces, strict=True)
         forces = [own for atoms, own in pairs if not is_isolated(atoms)]
+        stress: list[np.ndarray | None] = [None for _ in frames]
+        if self.stress:
+            stress = take_stress(frames)
         split = np.full(len(frames), "train", dtype=object)
         split[[] if chosen is None else chosen] = "val"
         parts = _parts(split)
@@ -244,9 +253,11 @@ class SparseMEKRR(OnBackbone):
             views = [tuple(int(layer) for layer in self.layers)]
             layers = list(views[0])
         with self._own_settings():
-            features, directions, network, slope = self._gathered(frames, forces, layers)
+            features, directions, network, slope = self._gathered(frames, forces, stress, layers)
             warn_of_unit(frames, energy, network)
             one = directions[layers[0]]
+            if one.network is not None:
+                warn_of_stress(one, slope, stress)
             slopes = {"energy": slope}
             if one.network is not None:
                 slopes["delta"] = slope - one.network
@@ -403,19 +414,29 @@ class SparseMEKRR(OnBackbone):
         return side_by_side([features[layer] for layer in self.layers_]), network
 
     def _gathered(
-        self, frames: list[Atoms], forces: list[np.ndarray | None], layers: list[int]
+        self,
+        frames: list[Atoms],
+        forces: list[np.ndarray | None],
+        stress: list[np.ndarray | None],
+        layers: list[int],
     ) -> tuple[dict[int, FrameFeatures], dict[int, FrameDirections], np.ndarray | None, np.ndarray]:
         """Return features and their derivatives by layer, the network's own energies (n,) in eV,
-        and the derivatives (Σ q,) of the energy by the forces in eV/Å.
+        and the derivatives (Σ q,) of the energy by forces and stress in eV/Å.
         """
-        from mekrr.features.directions import gather_directions
+        from mekrr.features.directions import gather_directions, strain_slopes, with_strains
         from mekrr.features.extract import gather
 
         backbone = self._require_layers(layers, frames)
         directions, how = self._directions(frames, forces), self._gathering()
+        slopes = []
+        for k, (atoms, own, tensor) in enumerate(zip(frames, forces, stress, strict=True)):
+            slopes.append(slopes_along([directions[k]], [own]))
+            if tensor is not None:
+                directions[k] = with_strains(directions[k], atoms)
+                slopes.append(strain_slopes(atoms, tensor))
         features, network = gather(backbone, frames, layers, **how)
         derivatives = gather_directions(backbone, frames, directions, layers, **how)
-        return features, derivatives, network, slopes_along(directions, forces)
+        return features, derivatives, network, np.concatenate(slopes)
 
     def _directions(self, frames: list[Atoms], forces: list[np.ndarray | None]) -> list[np.ndarray]:
         """Return the directions (q, n, 3) along which the forces of each frame are learnt."""
@@ -488,6 +509,35 @@ class SparseMEKRR(OnBackbone):
             numbers_to_try(self.inducing),
             given(sigma, SIGMAS_ENERGY),
             given(self.regularisation, REGULARISATIONS),
+        )
+
+
+def warn_of_stress(
+    directions: FrameDirections, slope: np.ndarray, stress: Sequence[np.ndarray | None]
+) -> None:
+    """Warn if the stress of frames is of another sign or size than the network's.
+
+    Parameters
+    ----------
+    directions : of all frames, the last of those with a stress being strains.
+    slope : (Σ q,) the derivatives of the energy along them in eV/Å.
+    """
+    known = np.flatnonzero([tensor is not None for tensor in stress])
+    if not len(known):
+        return
+    ends = (directions.begins + directions.counts)[known]
+    places = (ends[:, None] - np.arange(1, 7)).ravel()
+    assert directions.network is not None
+    given, own = slope[places], directions.network[places]
+    product, size = float(given @ own), float(np.linalg.norm(given) * np.linalg.norm(own))
+    times = float(np.linalg.norm(given) / max(np.linalg.norm(own), np.finfo(float).tiny))
+    if product < -0.5 * size or not 1 / UNLIKE < times < UNLIKE:
+        sign = "-" if product < 0 else ""
+        warnings.warn(
+            f"stress is about {sign}{times:.2g} times the network's; give it in eV/Å³, positive "
+            "where the frame is under tension (ASE's sign), or leave `stress` out",
+            DataWarning,
+            stacklevel=5,
         )
 
 

@@ -50,6 +50,7 @@ class _Parameters(Closed):
     layers: Layers | None
     forces: Annotated[int, Field(ge=0, le=MOST_DIRECTIONS)]
     force_atoms: AtomRule | None
+    stress: bool = False  # of files that do not say
     inducing: Number | Annotated[list[Number], Field(min_length=1)]
     inducing_by: Annotated[str, one_of(*OF_SPARSE.choices["inducing_by"])]
     alpha: Share

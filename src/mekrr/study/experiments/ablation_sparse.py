@@ -20,6 +20,7 @@ from mekrr.kernels.atom import KERNELS, RADIAL
 from mekrr.models.problem import Problem
 from mekrr.models.sparse.fit import rows_of
 from mekrr.models.sparse.inducing import WAYS
+from mekrr.models.sparse.select import numbers_to_try
 from mekrr.study.experiments.kinds.sparse import Models
 
 CHOSEN = ["method", "layers", "lengthscale", "inducing", "sigma_energy", "regularisation"]
@@ -64,7 +65,7 @@ def _errors(kind: Models, problem: Problem, tested: list[Models]) -> pd.DataFram
         for one in tested:
             data = one.data(own, recipes[method], [own.members("test")])
             (found,) = rows_of(model.basis, fitted.layers, data, model.constant)
-            errors.append(found.errors(model.coefficients))
+            errors.append(found.errors(model.coefficients[None])[0])
         (energy, random), (_, reactive) = errors
         in_milli = (choice.sigma_energy, choice.energy, choice.force, energy, random, reactive)
         sigma, *of_frames = (1000.0 * value for value in in_milli)
@@ -93,9 +94,11 @@ def changes(kind: Models, single: np.ndarray) -> Iterator[tuple[str, str, Models
     for alpha in (0.0, 0.5, 1.0):
         yield "α", f"{alpha:g}", _with_methods(kind, alpha=alpha)
     yield from _directions(kind, single)
-    fewer = [kind.inducing // share for share in SHARES if kind.inducing >= share]
-    numbers = {str(number): number for number in (*fewer, kind.inducing)}
-    yield from others("inducing atoms", "inducing", numbers)
+    most = numbers_to_try(kind.inducing)[-1]
+    if most != kind.inducing:
+        yield "inducing atoms", "chosen on validation", kind
+    numbers = [*(most // share for share in SHARES if most >= share), most]
+    yield from others("inducing atoms", "inducing", {str(number): number for number in numbers})
     yield from others("inducing atoms by", "way", {name: name for name in WAYS})
 
 

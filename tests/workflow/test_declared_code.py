@@ -15,6 +15,7 @@ from studies import default_config
 
 from mekrr.backbones.families import FROM_SCRATCH, families, module_of
 from mekrr.study.code import DOCSTRING, OUTSIDE
+from mekrr.study.franken.environment import PYTHON
 from mekrr.study.methods import modules_of
 
 KINDS = "mekrr.study.experiments.kinds"
@@ -64,11 +65,15 @@ def everything(project):
         "kernels": {"block_frames": 100},
         "learning": {"skip": ["d3-surrogate", "theirs"]},
         "sparse": {"skip": ["d3-surrogate", "theirs"]},
+        "franken": {"backbones": ["sevennet-0"], "skip": ["d3-surrogate", "theirs"]},
         "molecular_dynamics": {
             "datasets": ["d2-surrogate"],
             "methods": ["GAP-SOAP", "SchNet", "MEKRR", "MEKRR-sparse"],
         },
     }
+    python = project.folder / PYTHON
+    python.parent.mkdir(parents=True)
+    python.touch()
     return project
 
 

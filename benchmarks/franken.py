@@ -64,7 +64,7 @@ def by_franken(train, val, test, features: int) -> dict[str, float]:
         seconds = Path(folder) / "seconds.json"
         command = [needed_interpreter(), "-P", str(franken_rows.__file__), str(seconds)]
         settings = {"checkpoint": CHECKPOINT, "random_features": features}
-        program = Program(settings, Path("franken.log"), 1, command)
+        program = Program(settings, Path(folder) / "franken.log", 1, command)
         fitted = program.fit(train, val, test, test)
         rows = np.median(json.loads(seconds.read_text()))
     cost = {"frame": float(rows), "fit": fitted.found["training"]}

@@ -172,6 +172,7 @@ use rule fit_mean as fit_franken with:
     resources:
         mem_mb=resources.franken_memory,
         runtime=resources.franken_minutes,
+        gpu=1,
     params:
         kind="franken",
         settings=entries.franken,

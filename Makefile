@@ -25,7 +25,7 @@ GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8
 
 .PHONY: help setup smoke figures report verify test coverage lint style types spelling fuzz test-slurm \
-	test-mace backbones bench config-docs surrogates pins clean
+	test-mace franken test-franken backbones bench config-docs surrogates pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -92,6 +92,18 @@ test-mace: .venv-mace/.ready ## the tests of MACE, in an environment of its own
 	$(UV) pip install --quiet --python .venv-mace/bin/python --no-deps --editable .
 	touch $@
 
+franken: .venv-franken/.ready ## make the environment of franken, a baseline of the study
+
+test-franken: franken ## the tests of franken, in its environment
+	OMP_NUM_THREADS=1 .venv-franken/bin/pytest tests/unit/test_franken.py $(ARGS)
+
+.venv-franken/.ready: pyproject.toml envs/franken.yaml envs/pins.txt | $(UV)
+	$(UV) venv --quiet --allow-existing $(if $(PYTHON),--python $(PYTHON)) .venv-franken
+	grep -o '[a-z0-9-]*==.*' envs/franken.yaml | $(UV) pip install --quiet --python .venv-franken/bin/python \
+		--requirements - hypothesis pytest pytest-xdist --constraint envs/pins.txt
+	$(UV) pip install --quiet --python .venv-franken/bin/python --no-deps --editable .
+	touch $@
+
 backbones: setup ## list the registered networks, their weights, layers and elements
 	$(BIN)/mekrr backbones --registry config/backbones.yaml $(ARGS)
 
@@ -113,4 +125,4 @@ pins: | $(UV) ## renew envs/pins.txt from pyproject.toml
 		--no-header --no-annotate --extra all --group test pyproject.toml --output-file envs/pins.txt
 
 clean: ## remove results and the environment
-	rm -rf results/*/ results/report.html .snakemake $(VENV) .venv-mace .uv
+	rm -rf results/*/ results/report.html .snakemake $(VENV) .venv-mace .venv-franken .uv

@@ -144,6 +144,15 @@ def test_unknown_names_of_sparse_models(config):
     refused(config, "sparse.backbones", "'sevenet-0'", "did you mean 'sevennet-0'?")
 
 
+def test_backbones_that_franken_cannot_take(config):
+    config["franken"]["backbones"] = ["sevennet-0"]
+    check_config(config)
+    config["franken"]["backbones"] = ["soap"]
+    refused(config, "franken.backbones: soap is of family soap", "sevennet alone")
+    config["franken"]["backbones"] = ["sevenet-0"]
+    refused(config, "franken.backbones", "'sevenet-0'", "did you mean 'sevennet-0'?")
+
+
 def test_labels_are_no_test_of_the_network_that_made_them(config):
     config["study"]["backbones"] = ["diep"]
     refused(config, "study.backbones: diep", "made the labels of d1-surrogate")

@@ -29,12 +29,16 @@ NOT_IMPORTED = {
     "tabulate": "tables in Markdown (pandas)",
 }
 # Imported without being declared: what has an environment of its own.
-ELSEWHERE = {"mace": "mace-torch pins an e3nn that SevenNet cannot use; envs/mace.yaml"}
+ELSEWHERE = {
+    "mace": "mace-torch pins an e3nn that SevenNet cannot use; envs/mace.yaml",
+    "franken": "the study alone runs it, as a baseline; envs/franken.yaml",
+}
 
 # What mace-torch cannot stand beside it, and what a study of MACE has no use for.
 NOT_BESIDE_MACE = {"e3nn", "sevenn"} | EXTRAS["fairchem"]
 OTHER_NETWORKS = EXTRAS["chgnet"] | EXTRAS["diep"] | EXTRAS["gap"] | EXTRAS["soap"]
 OF_MACE = {"cuequivariance", "cuequivariance-torch", "mace-torch"}
+OF_FRANKEN = {"docstring-parser", "franken", "psutil"}
 
 
 def conda(name):
@@ -113,9 +117,10 @@ def test_conda_has_what_is_declared():
     assert conda("mekrr.yaml").keys() == NEEDED.union(*EXTRAS.values())
 
 
-@pytest.mark.parametrize("name", ["mekrr.yaml", "mace.yaml"])
+@pytest.mark.parametrize("name", ["mekrr.yaml", "mace.yaml", "franken.yaml"])
 def test_versions_are_the_tested_ones(name, pins):
-    assert {k: v for k, v in conda(name).items() if k not in OF_MACE and pins[k] != v} == {}
+    own = OF_MACE | OF_FRANKEN
+    assert {k: v for k, v in conda(name).items() if k not in own and pins[k] != v} == {}
 
 
 def test_tested_versions_are_in_the_ranges(pins):
@@ -128,6 +133,11 @@ def test_tested_versions_are_in_the_ranges(pins):
 def test_mace_has_what_the_others_have():
     without = NOT_BESIDE_MACE | OTHER_NETWORKS
     assert conda("mace.yaml").keys() == conda("mekrr.yaml").keys() - without | OF_MACE
+
+
+def test_franken_has_what_the_study_needs_on_sevennet():
+    without = OTHER_NETWORKS | {"fairchem-core"}
+    assert conda("franken.yaml").keys() == conda("mekrr.yaml").keys() - without | OF_FRANKEN
 
 
 # The library without extras, in a process that finds no package that they bring.

@@ -39,7 +39,7 @@ DATASETS = {
     "mine": {"title": "100 % own & new_data"},
 }
 TITLES = {"net": "Net 1", "other": "Other"}
-WHOLE = {"every": 1, "networks": {}, "gap": None, "sparse": None}
+WHOLE = {"every": 1, "networks": {}, "gap": None, "sparse": None, "franken": None}
 PLACES = dataset_places(DATASETS)
 
 
@@ -247,14 +247,16 @@ def test_notes_say_what_was_cut_short():
         },
         "gap": {"n_max": 8, "l_max": 4, "n_sparse": 200},
         "sparse": {"inducing": 50, "directions": {"random": 3, "reactive": True}},
+        "franken": {"random_features": 512},
     }
-    frames, schnet, sevennet, gap, sparse = effort(settings)
+    frames, schnet, sevennet, gap, sparse, franken = effort(settings)
     assert frames == "One frame in 2 of each data set is used."
     assert "20 epochs, at least 500 steps, of 8 frames each" in schnet
     assert "800 epochs" in schnet
     assert "paper" not in sevennet
     assert "n_max 8, l_max 4, 200 representative atoms" in gap
     assert "50 inducing atoms at most; with forces: 3 random directions of each frame and" in sparse
+    assert "512 random features, all components of forces" in franken
     assert effort(WHOLE) == []
 
 

@@ -130,6 +130,28 @@ def test_forces_of_the_first_splits_and_seeds(whole, small):
     assert not [path for path in without.figures() if "calibration_forces" in path]
 
 
+def test_franken_where_it_is_asked_for():
+    config = default_config()
+    config["franken"] |= {"backbones": ["sevennet-0"], "skip": ["d1-surrogate"], "seeds": 2}
+    config["forces"] |= {"splits": "all", "seeds": 1}
+    asked = check_config(config)
+    made = Targets(asked)
+    places = [f"{d}/random-{seed}/sevennet-0" for d in made.with_franken for seed in (0, 1)]
+    assert made.with_franken == [d for d in made.datasets if d != "d1-surrogate"]
+    for table in ("predictions", "choices"):
+        paths = [path for path in made.all_fits(table) if "franken" in path]
+        assert paths == [f"results/fits/{place}/franken.{table}.csv" for place in places]
+    assert {path for path in made.costs() if "franken" in path} == set(made.franken_fits("costs"))
+    compared = [path for path in made.forces() if "franken" in path]
+    assert compared == [f"results/forces/{place}/franken.csv" for place in places[::2]]
+    rules = [benchmark.job["rule"] for benchmark in made.benchmarks()]
+    assert rules.count("fit_franken") == len(places)
+    files = [*made.transfer_predictions(), *made.transfer_choices(), *made.learning_curves()]
+    assert not [path for path in files if "franken" in path]
+    without = Targets(asked.without_franken())
+    assert without.all_fits("costs") == Targets(check_config(default_config())).all_fits("costs")
+
+
 def test_sparse_models_where_they_are_asked_for():
     config = default_config()
     config["study"]["backbones"] = ["sevennet-0", "soap", "chgnet-0.3.0"]

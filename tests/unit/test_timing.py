@@ -36,6 +36,7 @@ def steps(tmp_path):
         (of("extract_features", backbone="net-0"), 20.0),
         (of("extract_directions", backbone="net-0"), 400.0),
         (of("fit_sparse", "random-0", "net-0"), 7.0),
+        (of("fit_franken", "random-0", "net-0"), 900.0),
         (of("prepare_gram", "random-0", "net-0"), 1.0),
         (of("gram_block", "random-0", "net-0"), 2.0),
         (of("gram_block", "random-0", "net-0"), 4.0),
@@ -56,6 +57,7 @@ def steps(tmp_path):
 def predictions():
     """Seconds of a frame in the trained layers, and with GAP."""
     cells = [("SevenNet-FT", "net-0", 0.02), ("GAP-SOAP", "none", 0.03)]
+    cells += [("franken", "net-0", 0.2)]
     cells += [(method, "net-0", 0.01) for method in ("MEKRR-sparse", "MEKRR-sparse-forces")]
     rows = [("cu-1.5", "random", 0, *row) for row in cells]
     return pd.DataFrame(rows, columns=[*FIT, "prediction_seconds"])
@@ -74,6 +76,7 @@ def errors():
         ("linear ridge", "net-0"),
         ("MEKRR", "net-0"),
         ("SevenNet-FT", "net-0"),
+        ("franken", "net-0"),
         ("MEKRR-sparse", "net-0"),
         ("MEKRR-sparse-forces", "net-0"),
     ):
@@ -120,6 +123,8 @@ def test_costs_by_hand(steps, errors, predictions):
     assert training["training mean"] == 0.25
     assert training["SevenNet-FT"] == pytest.approx(0.8 * 10.0 + 200.0 - 2.0)
     assert prediction["SevenNet-FT"] == pytest.approx(0.1 + 0.02)
+    assert training["franken"] == pytest.approx(900.0 - 0.2 * 100)
+    assert prediction["franken"] == 0.2
     # Derivatives are for learning alone.
     assert training["MEKRR-sparse"] == pytest.approx(40.0 + 7.0 - 1.0)
     assert training["MEKRR-sparse-forces"] == pytest.approx(40.0 + 0.8 * 400.0 + 7.0 - 1.0)

@@ -15,6 +15,7 @@ from studies import default_config
 
 from mekrr.backbones.families import FROM_SCRATCH, families, module_of
 from mekrr.study.code import DOCSTRING, OUTSIDE
+from mekrr.study.franken.environment import PYTHON
 from mekrr.study.methods import modules_of
 
 KINDS = "mekrr.study.experiments.kinds"
@@ -65,11 +66,15 @@ def everything(project):
         "learning": {"skip": ["d3-surrogate", "theirs"]},
         "sparse": {"skip": ["d3-surrogate", "theirs"]},
         "ablation": {"sparse": ["d2-surrogate"]},
+        "franken": {"backbones": ["sevennet-0"], "skip": ["d3-surrogate", "theirs"]},
         "molecular_dynamics": {
             "datasets": ["d2-surrogate"],
             "methods": ["GAP-SOAP", "SchNet", "MEKRR", "MEKRR-sparse"],
         },
     }
+    python = project.folder / PYTHON
+    python.parent.mkdir(parents=True)
+    python.touch()
     return project
 
 

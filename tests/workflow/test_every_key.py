@@ -39,6 +39,7 @@ ELSEWHERE = {
     "backbones.*.options.model": "weights under a licence: test_fairchem.py",
     "backbones.*.options.task": "weights under a licence: test_fairchem.py",
     "backbones.*.options.head": "another environment: test_mace.py",
+    "franken": "another environment: test_franken_jobs.py",
     "molecular_dynamics": "a surrogate and DIEP: test_dynamics_jobs.py",
     "networks.*.frozen": "a pretrained start: test_training.py",
     "networks.*.training": "the keys of `training`, which are given there",

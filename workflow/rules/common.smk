@@ -7,10 +7,13 @@ what they ask for; see these modules of `mekrr.study`.
 import sys
 from functools import partial
 
+from snakemake.settings.types import DeploymentMethod
+
 from mekrr.data.strategies import STRATEGIES
 from mekrr.errors import ConfigError
 from mekrr.study.config import read_config
 from mekrr.study.entries import Entries
+from mekrr.study.franken.environment import MAKE, interpreter
 from mekrr.study.resources import JobResources
 from mekrr.study.targets import Targets
 
@@ -18,6 +21,16 @@ try:
     CONFIG = read_config(config)
 except ConfigError as error:
     sys.exit(f"mekrr: error: config: {error}")
+
+# With conda, Snakemake makes the environment itself.
+if CONFIG.franken.backbones and not (
+    interpreter() or DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+):
+    CONFIG = CONFIG.without_franken()
+    if workflow.is_main_process:
+        print(
+            f"mekrr: warning: franken is left out, as it is not installed; {MAKE}", file=sys.stderr
+        )
 
 STUDY = CONFIG.study
 

@@ -6,6 +6,7 @@ script; a kind of model knows how it is fitted (`mekrr.study.experiments.kinds`)
 in:   results/kernels/…, results/features/…, results/directions/…, results/data/{dataset}/frames.extxyz
 out:  results/fits/{dataset}/{strategy}-{seed}/{backbone}/{mekrr,baselines}.*.csv
       results/fits/{dataset}/{strategy}-{seed}/{backbone}/sparse.*.csv
+      results/fits/{dataset}/{strategy}-{seed}/{backbone}/franken.*
       results/fits/{dataset}/{strategy}-{seed}/training-mean/*.csv
       results/fits/{dataset}/{strategy}-{seed}/gap-soap/*.csv, model.tar.gz
 """
@@ -145,6 +146,36 @@ use rule fit_mean as fit_gap with:
     params:
         kind="potential",
         settings=CONFIG.gap.given(),
+        reference_energy=entries.reference_energy,
+
+
+use rule fit_mean as fit_franken with:
+    """franken, on all components of forces, and its predictions on all frames."""
+    input:
+        frames="results/data/{dataset}/frames.extxyz",
+        table="results/data/{dataset}/frames.csv",
+        split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
+        code=kind_code("fit", "franken"),
+    output:
+        predictions="results/fits/{dataset}/{strategy}-{seed}/{backbone}/franken.predictions.csv",
+        choices="results/fits/{dataset}/{strategy}-{seed}/{backbone}/franken.choices.csv",
+        costs="results/fits/{dataset}/{strategy}-{seed}/{backbone}/franken.costs.csv",
+        model="results/fits/{dataset}/{strategy}-{seed}/{backbone}/franken.safetensors",
+    log:
+        job="results/logs/fit_franken/{dataset}/{strategy}-{seed}/{backbone}.log",
+        franken="results/logs/fit_franken/{dataset}/{strategy}-{seed}/{backbone}.franken.log",
+    benchmark:
+        "results/benchmarks/fit_franken/{dataset}/{strategy}-{seed}/{backbone}.tsv"
+    conda:
+        "../../envs/franken.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.franken_memory,
+        runtime=resources.franken_minutes,
+        gpu=1,
+    params:
+        kind="franken",
+        settings=entries.franken,
         reference_energy=entries.reference_energy,
 
 

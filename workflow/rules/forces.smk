@@ -131,6 +131,28 @@ use rule forces_mean as forces_network with:
         method=entries.network_method,
 
 
+use rule forces_mean as forces_franken with:
+    """franken, whose forces its fit has predicted."""
+    input:
+        frames="results/data/{dataset}/frames.extxyz",
+        table="results/data/{dataset}/frames.csv",
+        split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
+        choices=["results/fits/{dataset}/{strategy}-{seed}/{backbone}/franken.choices.csv"],
+        model="results/fits/{dataset}/{strategy}-{seed}/{backbone}/franken.safetensors",
+        code=potential_code("forces", "franken"),
+    output:
+        forces="results/forces/{dataset}/{strategy}-{seed}/{backbone}/franken.csv",
+    log:
+        "results/logs/forces_franken/{dataset}/{strategy}-{seed}/{backbone}.log",
+    benchmark:
+        "results/benchmarks/forces_franken/{dataset}/{strategy}-{seed}/{backbone}.tsv"
+    params:
+        kind="franken",
+        n_frames=CONFIG.forces.frames,
+        methods=[],
+        reference_energy=entries.reference_energy,
+
+
 use rule forces_mean as forces_gap with:
     """GAP-SOAP."""
     input:

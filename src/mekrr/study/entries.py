@@ -103,6 +103,14 @@ class Entries:
             views = [*([layer] for layer in layers), layers]
         return {"views": views, "inducing": self.config.sparse.inducing}
 
+    def franken(self, wildcards: Any) -> dict[str, Any]:
+        """Return what decides a fit by franken."""
+        options = self.config.backbones[wildcards.backbone].options
+        return {
+            "checkpoint": options.get("checkpoint", "7net-0"),
+            "random_features": self.config.franken.random_features,
+        }
+
     def extraction(self) -> dict[str, Any]:
         """Return how features are computed, but for the size of shards, which changes nothing."""
         features = self.config.features.given()
@@ -181,6 +189,7 @@ class Entries:
             },
             "gap": self.config.gap.given() if study.gap else None,
             "sparse": self.config.sparse.given() if Targets(self.config).sparse else None,
+            "franken": self.config.franken.given() if Targets(self.config).with_franken else None,
         }
 
     def labels(self, title: str, wildcards: Any) -> dict[str, str]:

@@ -44,6 +44,8 @@ class Method(Recipe):
             return ("features",), "train_network"
         if self.kind == "potential":
             return (), "fit_gap"
+        if self.kind == "franken":
+            return (), "fit_franken"
         if self.kind == "constant":
             return ((), "fit_mean") if self.baseline == "references" else (("features",), None)
         if self.kind == "sparse":
@@ -64,6 +66,7 @@ _TABLE = (
     Method(name="SchNet-FT", colour="#8c2d04", kind="network", baseline="delta"),
     Method(name="SevenNet-FT", colour="#ca9161", kind="network", baseline="delta"),
     Method(name="CHGNet-FT", colour="#5e3c1c", kind="network", baseline="delta"),
+    Method(name="franken", colour="#b03a6f", kind="franken"),
     Method(name="linear ridge", colour="#de8f05", kind="kernel", kernel="linear", learning=True),
     Method(name="species ridge", colour="#7a4f03", kind="kernel", kernel="linear", alpha=1.0),
     Method(name="MEKRR", colour="#0173b2", kind="kernel", kernel=PUBLISHED, learning=True),

@@ -18,8 +18,8 @@ class Recipe:
     Attributes
     ----------
     name : in the CSV tables.
-    kind : what is fitted: "constant", "potential" (to frames themselves), "network", "kernel", or
-        "sparse".
+    kind : what is fitted: "constant", "potential" (to frames themselves), "network", "kernel",
+        "sparse", or "franken".
     baseline : what is known beforehand: "references", a network's energies ("network"), or both
         ("delta"); see `mekrr.models.problem`.
     kernel : atom kernel, of kinds "kernel" and "sparse", as the rest but for ``model``.

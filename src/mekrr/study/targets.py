@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 from mekrr.backbones.entry import Download, member_file
 from mekrr.data.strategies import STRATEGIES
 from mekrr.study.config import StudyConfig
+from mekrr.study.config.franken import Franken
+from mekrr.study.config.study import Forces
 from mekrr.study.methods import METHODS, methods_of
 
 KINDS_OF_HEATMAP = ("heatmap", "layers", "contributions")
@@ -86,6 +88,16 @@ class Targets:
     def sparse_backbones(self) -> list[str]:
         """Backbones on which these are fitted."""
         return [b for b in self.config.study.backbones if b in self.config.sparse.backbones]
+
+    @property
+    def with_franken(self) -> list[str]:
+        """Those on which franken is fitted."""
+        return self._without(self.config.franken.skip) if self.franken_backbones else []
+
+    @property
+    def franken_backbones(self) -> list[str]:
+        """Its backbones."""
+        return [b for b in self.config.study.backbones if b in self.config.franken.backbones]
 
     @property
     def surrogates(self) -> list[str]:
@@ -249,7 +261,19 @@ class Targets:
 
     def all_fits(self, table: str) -> list[str]:
         """Return one table of every fit of the study."""
-        return self._fits_on(self.datasets, table)
+        return [*self._fits_on(self.datasets, table), *self.franken_fits(table)]
+
+    def franken_fits(self, table: str) -> list[str]:
+        """Return one table of every fit by franken."""
+        return self._of_franken(f"results/fits/{{place}}/franken.{table}.csv", self.of_franken)
+
+    def _of_franken(self, pattern: str, splits: Iterable[tuple[str, int]]) -> list[str]:
+        return [
+            pattern.replace("{place}", f"{dataset}/{split}-{seed}/{backbone}")
+            for dataset in self.with_franken
+            for split, seed in splits
+            for backbone in self.franken_backbones
+        ]
 
     def _fits_on(self, datasets: Sequence[str], table: str) -> list[str]:
         return self._filled_in(self.fits(table), self.sparse_fits(table), datasets)
@@ -284,7 +308,9 @@ class Targets:
             ]
             for some in (models, self.sparse_models)
         )
-        return self._filled_in(everywhere, sparse, self.datasets)
+        both = [split for split in self.of_franken if split in self.of_forces]
+        franken = self._of_franken("results/forces/{place}/franken.csv", both)
+        return [*self._filled_in(everywhere, sparse, self.datasets), *franken]
 
     def slopes(self) -> list[str]:
         """Return forces along directions of every fit that states their standard deviations."""
@@ -303,7 +329,14 @@ class Targets:
     @property
     def of_forces(self) -> list[tuple[str, int]]:
         """Splits and seeds of the fits whose forces are compared."""
-        chosen = self.config.forces
+        return self._first(self.config.forces)
+
+    @property
+    def of_franken(self) -> list[tuple[str, int]]:
+        """Splits and seeds of the fits by franken."""
+        return self._first(self.config.franken)
+
+    def _first(self, chosen: Forces | Franken) -> list[tuple[str, int]]:
         splits = first_of(self.config.study.splits, chosen.splits)
         return [(s, seed) for s in splits for seed in first_of(self.seeds(s), chosen.seeds)]
 
@@ -364,7 +397,8 @@ class Targets:
         """Return what a prediction costs with every fit whose job measures that."""
         gap = self.splits("results/fits/{dataset}/{strategy}-{seed}/gap-soap/costs.csv")
         patterns = [*self.network_tables("costs"), *(gap if self.config.study.gap else [])]
-        return self._filled_in(patterns, self.sparse_fits("costs"), self.datasets)
+        costs = self._filled_in(patterns, self.sparse_fits("costs"), self.datasets)
+        return [*costs, *self.franken_fits("costs")]
 
     def forces_file(self, wildcards: Any) -> list[str]:
         """Return the frames of the data set that is fitted, where a network learns forces."""
@@ -542,6 +576,11 @@ class Targets:
                     for k in range(n_shards)
                 ]
                 made += [_benchmark("fit_sparse", dataset, split, backbone) for split in splits]
+            if dataset in self.with_franken and backbone in self.franken_backbones:
+                made += [
+                    _benchmark("fit_franken", dataset, f"{split}-{seed}", backbone)
+                    for split, seed in self.of_franken
+                ]
         for network in study.networks:
             made.append(_benchmark("trunk", dataset, "", network))
             made += [_benchmark("train_network", dataset, split, network) for split in splits]

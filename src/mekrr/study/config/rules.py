@@ -23,6 +23,7 @@ def check_rules(config: StudyConfig) -> None:
     _check_splits(config)
     _check_transfers(config)
     _check_dynamics(config)
+    _check_franken(config)
 
 
 def _check_references(config: StudyConfig) -> None:
@@ -33,11 +34,13 @@ def _check_references(config: StudyConfig) -> None:
     _require_known("study.networks", study.networks, config.networks, "networks")
     of_pairs = [name for pair in study.transfer for name in pair]
     _require_known("study.transfer", of_pairs, config.datasets, "datasets")
-    for part in ("learning", "ablation", "heatmap", "sparse"):
+    for part in ("learning", "ablation", "heatmap", "sparse", "franken"):
         skipped = getattr(config, part).skip
         _require_known(f"{part}.skip", skipped, config.datasets, "datasets")
     _require_known("ablation.sparse", config.ablation.sparse, config.datasets, "datasets")
-    _require_known("sparse.backbones", config.sparse.backbones, config.backbones, "backbones")
+    for part in ("sparse", "franken"):
+        names = getattr(config, part).backbones
+        _require_known(f"{part}.backbones", names, config.backbones, "backbones")
     dynamics = config.molecular_dynamics
     for part in ("datasets", "backbones"):
         names, entries = getattr(dynamics, part), getattr(config, part)
@@ -147,4 +150,15 @@ def _check_dynamics(config: StudyConfig) -> None:
             raise ConfigError(
                 f"molecular_dynamics.datasets: {name} is none of `surrogates`, whose true "
                 "potential can be asked; leave it out"
+            )
+
+
+def _check_franken(config: StudyConfig) -> None:
+    """Refuse backbones whose weights franken does not find in a package."""
+    for name in config.franken.backbones:
+        family = config.backbones[name].family
+        if family != "sevennet":
+            raise ConfigError(
+                f"franken.backbones: {name} is of family {family}; franken is run on those of "
+                "family sevennet alone"
             )

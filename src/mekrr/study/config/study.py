@@ -12,22 +12,17 @@ from mekrr.closed import Chosen, Closed, OneOf, Several, Unique, fault
 from mekrr.features.rule import AtomRule
 from mekrr.kernels.atom import RADIAL
 from mekrr.study.config.datasets import Dataset
+from mekrr.study.config.franken import Franken
 from mekrr.study.config.molecular_dynamics import MolecularDynamics
 from mekrr.study.config.networks import Network, Training
 from mekrr.study.config.sparse import Sparse
 from mekrr.study.config.surrogates import Surrogate
-from mekrr.study.config.types import Name, Positive, Strategy
+from mekrr.study.config.types import Count, Name, Positive, Strategy
 
 REGISTRIES = ("datasets", "backbones", "surrogates", "networks")
 Share = Annotated[float, Field(gt=0, lt=1)]
 Batch = Annotated[
     Literal["auto"] | PositiveInt, Chosen(lambda value: None, "auto, or an integer of at least 1")
-]
-
-
-Count = Annotated[
-    Literal["all"] | NonNegativeInt,
-    Chosen(lambda value: None, "all, or an integer of at least 0"),
 ]
 
 
@@ -276,6 +271,7 @@ class StudyConfig(Closed):
     )
     gap: Gap = Field(description="settings of GAP-SOAP, see below")
     sparse: Sparse
+    franken: Franken
     tables: Tables
     forces: Forces
     learning: Learning
@@ -286,6 +282,11 @@ class StudyConfig(Closed):
     backbones: dict[Name, Backbone] = Field(description="entries by name")
     networks: dict[Name, Network] = Field(description="entries by name")
     surrogates: dict[Name, Surrogate] = Field(description="entries by name")
+
+    def without_franken(self) -> StudyConfig:
+        """Return the same without fits by franken."""
+        none = self.franken.model_copy(update={"backbones": []})
+        return self.model_copy(update={"franken": none})
 
     def dataset_title(self, name: str) -> str:
         """Return how tables and figures call a data set."""

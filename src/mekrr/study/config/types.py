@@ -15,6 +15,10 @@ NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 Name = Annotated[str, Field(pattern=NAME)]
 Strategy = Annotated[str, OneOf(STRATEGIES)]
 Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[
+    Literal["all"] | NonNegativeInt,
+    Chosen(lambda value: None, "all, or an integer of at least 0"),
+]
 Published = Literal["D1", "D2", "D3", "D4", "Cu/formate"]
 
 

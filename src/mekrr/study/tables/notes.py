@@ -82,8 +82,8 @@ def effort(settings: Mapping) -> list[str]:
     Parameters
     ----------
     settings : ``every``, of the study; ``networks``, from each method to its settings of
-        training; ``gap`` and ``sparse``, settings of GAP-SOAP and of sparse models, None if these
-        were not fitted.
+        training; ``gap``, ``sparse`` and ``franken``, settings of GAP-SOAP, of sparse models and
+        of franken, None if these were not fitted.
     """
     notes = []
     if settings["every"] > 1:
@@ -110,6 +110,11 @@ def effort(settings: Mapping) -> list[str]:
         notes.append(
             f"Sparse models: {most} inducing atoms at most; with forces: "
             f"{directions['random']} random directions of each frame{and_all}."
+        )
+    if settings["franken"]:
+        notes.append(
+            f"franken: {settings['franken']['random_features']} random features, all components "
+            "of forces, its own search on the validation frames."
         )
     return notes
 

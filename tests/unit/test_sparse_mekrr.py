@@ -276,6 +276,14 @@ def test_the_number_of_inducing_atoms_is_chosen_and_kept(sparse, frames, tmp_pat
     assert again.inducing == [24, 6, 12]
 
 
+def test_no_fold_is_a_stretch_of_the_file():
+    """Which may be all that there is of a kind of frames; each frame is in one."""
+    folds = estimator._parts(np.full(60, "train", dtype=object))
+    assert len(folds) == 5
+    np.testing.assert_array_equal(np.sort(np.concatenate(folds)), np.arange(60))
+    assert all(3 <= (fold < 30).sum() <= 9 for fold in folds)
+
+
 def test_auto_takes_what_leaves_less(sparse, frames):
     """By the spread of energies per atom beyond references, as one would compute it."""
     model = sparse(target="auto").fit(frames)

@@ -197,7 +197,8 @@ class SparseMEKRR(OnBackbone):
         y : (n,) total energies in eV; by default those that the frames come with.
         validation : frames that are not fitted, but on which the parameters left None are
             chosen: a mask (n,) or indices, those below 0 from the end. By default they are
-            chosen by the errors of each fifth of the frames, as the others predict it.
+            chosen by the errors of each fifth of the frames, at random but always the same,
+            as the others predict it.
 
         Raises
         ------
@@ -553,4 +554,7 @@ def _parts(split: np.ndarray) -> list[np.ndarray]:
             "one frame, and none that it could be held against; give two or more, or name frames "
             "for validation"
         )
-    return np.array_split(train, min(N_FOLDS, len(train)))
+    # At random, as a stretch of the file may be all that there is of a kind of frames.
+    order = np.random.default_rng(0).permutation(len(train))
+    folds = np.array_split(order, min(N_FOLDS, len(train)))
+    return [train[np.sort(fold)] for fold in folds]

@@ -258,7 +258,9 @@ def test_frames_are_needed_for_forces():
     fit = SimpleNamespace(network="schnet", dataset="d1-surrogate")
     transfer = SimpleNamespace(network="schnet", source="d2-surrogate", target="d1-surrogate")
     assert made.forces_file(fit) == ["results/data/d1-surrogate/frames.extxyz"]
-    assert made.forces_file(transfer) == ["results/data/d2-surrogate/frames.extxyz"]
+    assert made.forces_file(transfer) == [
+        f"results/data/{name}/frames.extxyz" for name in ("d2-surrogate", "d1-surrogate")
+    ]
     assert made.forces_file(SimpleNamespace(network="sevennet-ft", dataset="d1-surrogate")) == []
 
 

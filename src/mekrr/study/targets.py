@@ -346,11 +346,15 @@ class Targets:
         return self._filled_in(patterns, self.sparse_fits("costs"), self.datasets)
 
     def forces_file(self, wildcards: Any) -> list[str]:
-        """Return the frames of the data set that is fitted, where a network learns forces."""
+        """Return the frames of the data set that is fitted, where a network learns forces.
+
+        Then those of the data set for which it is trained, whose forces choose the epoch.
+        """
         if self.config.training_of(wildcards.network).force_weight == 0:
             return []
-        name = getattr(wildcards, "source", None) or wildcards.dataset
-        return [f"results/data/{name}/frames.extxyz"]
+        keys = ("dataset", "source", "target")
+        names = [getattr(wildcards, key) for key in keys if hasattr(wildcards, key)]
+        return [f"results/data/{name}/frames.extxyz" for name in names]
 
     def transferred_model(self, wildcards: Any) -> str:
         """Return a network trained on the source, as published anew for each target or once."""

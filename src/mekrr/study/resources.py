@@ -6,16 +6,18 @@ safety that its method states. A profile that sends failed jobs again makes ``at
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from mekrr.models.sparse.select import LENGTHSCALES
-from mekrr.study.methods import methods_of
+from mekrr.study.methods import GAPS, methods_of
 from mekrr.study.targets import Targets
 
 USUAL_ATOMS = 100  # of a frame, where the registry is silent
 REACTIVE_ATOMS = 10  # of a frame, where all components of their forces are learnt
 WIDTH = 1024  # of all features side by side
+DENSE = 0.085  # atoms per Å³ around an atom, as in copper: in a slab there are fewer
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,27 @@ class JobResources:
         n_frames, n_atoms = self.data_size(wildcards)
         seconds = 0.004 + 2e-8 * self._soap_width() * self.targets.config.gap.n_sparse
         return attempt * (30 + round(seconds * n_frames * n_atoms / 60))
+
+    def _gap_slopes(self, wildcards: Any) -> float:
+        """Numbers in all slopes of SOAP vectors: of each atom with three for each neighbour."""
+        gap = self.targets.config.gap
+        if gap.forces is None or not GAPS[wildcards.gap].forces:
+            return 0.0
+        n_frames, n_atoms = self._train_frames(wildcards), self.data_size(wildcards)[1]
+        if gap.forces.frames != "all":
+            n_frames = min(n_frames, gap.forces.frames)
+        neighbours = DENSE * 4.0 / 3.0 * math.pi * gap.cutoff**3
+        return n_frames * n_atoms * 3.0 * neighbours * self._soap_width()
+
+    def gap_fit_memory(self, wildcards: Any, attempt: int) -> int:
+        """With forces, their slopes in float64 once, as gap_fit's own estimate has them."""
+        slopes = round(8e-6 * self._gap_slopes(wildcards))
+        return self.gap_memory(wildcards, attempt) + attempt * slopes
+
+    def gap_fit_minutes(self, wildcards: Any, attempt: int) -> int:
+        """1.1 ns for each slope and representative atom, twice that."""
+        seconds = 2.2e-9 * self._gap_slopes(wildcards) * self.targets.config.gap.n_sparse
+        return self.gap_minutes(wildcards, attempt) + attempt * round(seconds / 60)
 
     def forces_minutes(self, wildcards: Any, attempt: int) -> int:
         """3 ms an atom with SevenNet-0 for each method; five times that, and a fit."""

@@ -111,8 +111,8 @@ def costs(
             "directions": (n["train"] + n["val"], n.sum()),
             "kernels": (n["train"] / 2 + n["val"], n["train"] / 2 + n["val"] + n["test"]),
         }
-        names = [*shared, *([job] if job else [])]
-        found = {name: of_step[place[name]] for name in names}
+        done = [*shared, *([job] if job else [])]
+        found = {step: of_step[place[step]] for step in done}
         own = of_frame.get(key, 0.0)
         training = sum(found[name]["seconds"] * work[name][0] / work[name][1] for name in shared)
         if job:  # which predicts all frames once it is done

@@ -38,6 +38,7 @@ from mekrr.study.experiments.learning import learning_curve
 from mekrr.study.experiments.transfer import Transfer
 
 CPU = torch.device("cpu")
+ALONG = 1e-3  # relative, gradients by derivatives of features along a direction
 INTERPOLATED = 1e-4  # relative, energies and their gradients by filters between knots
 
 
@@ -539,6 +540,27 @@ def test_forces_in_the_loss_are_slopes_of_the_energy(data, tmp_path):
     errors = -slopes * run.factor - atoms.get_forces()
     expected = np.mean((errors / run._force_scale) ** 2)
     assert found == pytest.approx(expected, rel=GRADIENT)
+
+
+def test_forces_are_learnt_through_frozen_layers(surface):
+    """Gradients in the weights as if all layers were differentiated twice; and in a strain."""
+    network = FineTunedSevenNet("n", "b", 4)
+    weights = list(network.module().parameters())
+    found = []
+    for energy in (network.energy_to_learn, network.energy):
+        graph = network.graph(surface[:2]).differentiable()
+        output = energy(graph)
+        slopes, strained = torch.autograd.grad(
+            output.sum(), (graph.positions, graph.strain), create_graph=True
+        )
+        grads = torch.autograd.grad(slopes.square().sum(), weights, allow_unused=True)
+        found.append((output, slopes, strained, *grads))
+    fast, whole = found
+    for values, expected in zip(fast[:3], whole[:3], strict=True):
+        torch.testing.assert_close(values, expected, rtol=1e-5, atol=1e-5)
+    for grad, expected in zip(fast[3:], whole[3:], strict=True):
+        if expected is not None:
+            assert (grad - expected).norm() <= ALONG * expected.norm()
 
 
 def test_forces_are_learnt(data, tmp_path):

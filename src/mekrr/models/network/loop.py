@@ -321,7 +321,7 @@ class _Run:
         frames = [sample.frames[k] for k in members]
         graph = self._network.graph(frames).to(self._device)
         positions = graph.positions.requires_grad_()
-        energy = self._network.energy(graph).double()
+        energy = self._network.energy_to_learn(graph).double()
         (slope,) = torch.autograd.grad(energy.sum(), positions, create_graph=training)
         expected = torch.from_numpy(np.concatenate([_forces(f) for f in frames]))
         known = ~expected.isnan().any(dim=1).to(slope.device)

@@ -35,14 +35,19 @@ class _Features(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, vectors: torch.Tensor, features: Features) -> torch.Tensor:
         with torch.enable_grad():
-            ctx.at = vectors.detach().requires_grad_()
-            ctx.found = features(ctx.at)
-        ctx.features = features
-        return ctx.found.detach()
+            at = vectors.detach().requires_grad_()
+            found = features(at)
+
+        def slopes(upstream: torch.Tensor) -> torch.Tensor:
+            return torch.autograd.grad(found, at, upstream, retain_graph=True)[0]
+
+        # As a function, and no tensors: autograd is not to follow them.
+        ctx.slopes, ctx.at, ctx.features = slopes, at.detach(), features
+        return found.detach()
 
     @staticmethod
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return _Slopes.apply(upstream, ctx.at, ctx.found, ctx.features), None
+        return _Slopes.apply(upstream, ctx.slopes, ctx.at, ctx.features), None
 
 
 class _Slopes(torch.autograd.Function):
@@ -50,16 +55,10 @@ class _Slopes(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        upstream: torch.Tensor,
-        at: torch.Tensor,
-        found: torch.Tensor,
-        features: Features,
+        ctx: Any, upstream: torch.Tensor, slopes: Features, at: torch.Tensor, features: Features
     ) -> torch.Tensor:
-        ctx.at, ctx.features = at.detach(), features
-        with torch.enable_grad():
-            (slopes,) = torch.autograd.grad(found, at, upstream, retain_graph=True)
-        return slopes
+        ctx.at, ctx.features = at, features
+        return slopes(upstream)
 
     @staticmethod
     def backward(ctx: Any, along: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:

@@ -286,7 +286,7 @@ class _Run:
         self._optimiser.zero_grad()
         loss = self._loss(members)
         self._require_finite(loss.item(), "loss")
-        loss.backward()
+        loss.backward(inputs=self._trained)  # and not in positions
         norm = torch.nn.utils.clip_grad_norm_(self._trained, self._settings.clip)
         self._require_finite(norm.item(), "gradient")
         self._optimiser.step()

@@ -83,6 +83,14 @@ def test_forces_of_gap_by_hand():
         assert made.gap_fit_minutes(learning, 1) == pytest.approx(minutes + more, abs=1)
 
 
+def test_training_on_forces_by_hand():
+    """Eight frames of 100 atoms a step."""
+    learning = SimpleNamespace(dataset="d1-surrogate", network="schnet-forces")
+    made = resources(100, 100)
+    assert made.training_memory(learning, 1) == made.training_memory(PLACE, 1) + 8000
+    assert made.training_minutes(learning, 1) == 30 + round(400 * 4 * 5.6 / 60)
+
+
 def test_two_threads_for_long_jobs():
     short, long = resources(400, 47), resources(40_000, 47)
     assert short.gram_threads(PLACE) == short.fit_threads(PLACE) == 1

@@ -21,6 +21,7 @@ from mekrr.backbones.radial import Radial
 from mekrr.backbones.schnet.finetune import FineTunedSchNet, SchNetFromScratch
 from mekrr.backbones.sevennet.finetune import FineTunedSevenNet
 from mekrr.backbones.sparse import sparse_product, sparse_state
+from mekrr.data.frames import load_frames, write_frames
 from mekrr.errors import ConfigError, DataError, InputError, TrainingError
 from mekrr.metrics import rmse
 from mekrr.models.constant import Constant
@@ -472,13 +473,24 @@ def test_transfer_to_the_same_frames_is_no_transfer(data, tmp_path):
     np.testing.assert_allclose(table["energy_pred"], energies(model, data)[test], atol=1e-9)
 
 
-def test_training_for_the_same_frames_is_the_training(data, tmp_path):
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_training_for_the_same_frames_is_the_training(data, tmp_path, weight):
     """The destination's validation frames are the origin's own: the epoch is the same."""
-    problem, *_ = data
+    problem, states, frames = data
     step = step_of(tmp_path, [tmp_path / "states"] * 2)
+    settings = dataclasses.replace(SETTINGS, force_weight=weight)
+    step.params["training"] = dataclasses.asdict(settings)
+    if weight:
+        write_frames(tmp_path / "frames.extxyz", frames)
+        step.input["frames"] = [tmp_path / "frames.extxyz"] * 2
+        frames = load_frames(tmp_path / "frames.extxyz")  # positions as the file has them
     plain = Problem(problem.frames, problem.split, np.zeros(12))
     kind = Networks.train_for(step, Transfer(plain, plain, "mean", ("a", "b")))
-    model = fit_toy(data, tmp_path)
+    model = NetworkModel(
+        scratch(), settings, 0, tmp_path / "checkpoint", frames if weight else None
+    )
+    model.fit(problem, states)
+    assert ("val_loss" in kind.model.training_.history) == bool(weight)
     pd.testing.assert_frame_equal(kind.model.training_.history, model.training_.history)
     np.testing.assert_array_equal(energies(kind.model, data), energies(model, data))
 

@@ -210,6 +210,16 @@ def test_what_a_network_needs_depends_on_its_start(config):
     refused(config, "networks.mine: with start 'schnet-oc20' give `frozen`, not `architecture`")
 
 
+def test_a_network_that_learns_forces_has_a_weight_of_them():
+    config = default_config()
+    del config["networks"]["schnet-forces"]["training"]
+    refused(
+        config, "networks.schnet-forces.method: 'SchNet-forces' learns forces, but their weight"
+    )
+    config["training"]["force_weight"] = 0.5
+    check_config(config)
+
+
 def test_network_named_as_a_backbone(config):
     config["networks"]["sevennet-0"] = config["networks"]["sevennet-ft"]
     refused(config, "networks.sevennet-0: is the name of a backbone too")
@@ -323,7 +333,7 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("name", [*NAMES, "gap-soap", "Training-Mean", "SOAP"])
+@pytest.mark.parametrize("name", [*NAMES, "gap-soap", "GAP-SOAP-forces", "Training-Mean", "SOAP"])
 def test_names_that_results_could_not_tell_apart(config, name):
     config["backbones"][name] = config["backbones"]["soap"] | {"title": "another"}
     config["study"]["backbones"] = ["soap", name]

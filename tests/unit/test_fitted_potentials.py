@@ -136,7 +136,8 @@ def fine_tuned(folder, frames, monkeypatch):
 
 def gap(folder, frames, monkeypatch):
     write_frames(folder / "frames", frames)
-    step = step_of(folder, kind="potential", settings=GAP)
+    methods = [method.recipe for method in methods_of("gap-soap")]
+    step = step_of(folder, kind="potential", methods=methods, settings=GAP)
     step.input["frames"] = folder / "frames"
     return step, 1e-8  # positions as the file has them
 

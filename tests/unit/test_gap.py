@@ -12,17 +12,19 @@ import pytest
 from ase import Atoms
 from ase.build import add_adsorbate, fcc111
 from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
 from samples import Named
 from studies import default_config
 from tolerances import GAP_EQUATION, GAP_INVARIANCE
 
 from mekrr.errors import ConfigError, DataError
 from mekrr.models import gap
-from mekrr.models.gap import Gap, GapError, fit_gap, predict_gap
+from mekrr.models.gap import Gap, GapError, GapFile, fit_gap, predict_gap
 from mekrr.models.problem import Problem
 from mekrr.study.config import check_config
 from mekrr.study.experiments.kinds.potential import Models as Potentials
 from mekrr.study.experiments.transfer import Transfer
+from mekrr.study.methods import GAPS
 
 pytest.importorskip("quippy", reason="no wheel of quippy-ase for this platform")
 
@@ -147,7 +149,7 @@ def test_references_are_taken_off_and_put_back(fitted, frames, energy, tmp_path)
     reference = np.linspace(-300.0, 100.0, 50)
     split = np.repeat(["train", "test"], [40, 10])
     shifted = table(frames).assign(energy=energy + reference)
-    kind = Potentials(frames, Gap(SETTINGS, 0, tmp_path / "log"))
+    kind = Potentials(frames, Gap(SETTINGS, 0, tmp_path / "log"), "GAP-SOAP")
     fit = kind.fit(Problem(shifted, split, reference))
     assert set(fit.predictions["method"]) == {"GAP-SOAP"}
     assert set(fit.predictions["backbone"]) == {"none"}
@@ -175,7 +177,8 @@ def test_transfer_to_another_number_of_atoms(fitted, frames, rng, tmp_path):
     split = np.repeat(["train", "test"], [40, 10])
     source = Problem(table(frames), split, np.zeros(50))
     parts = np.array(["train", "val", "test", "test"])
-    step = Named(input=Named(frames=tmp_path / "frames.xyz", model=fitted))
+    files = Named(frames=tmp_path / "frames.xyz", model=fitted)
+    step = Named(input=files, params=Named(methods=[GAPS["gap-soap"].recipe]))
     goal = Problem(table(target), parts, np.zeros(4))
     found = Potentials.transfer(step, Transfer(source, goal, "none", ("a", "b")))
     assert found["index"].tolist() == [2, 3]
@@ -190,6 +193,67 @@ def test_transfer_to_another_number_of_atoms(fitted, frames, rng, tmp_path):
     goal = Problem(table(other), parts, np.zeros(4))
     with pytest.raises(DataError, match="no training frame of a has Pd"):
         Potentials.transfer(step, Transfer(source, goal, "none", ("a", "b")))
+
+
+@pytest.fixture(scope="module")
+def with_forces(frames):
+    """The first frames with their EMT forces, but for one that has none."""
+    labelled = []
+    for k, atoms in enumerate(frames[:9]):
+        copy = atoms.copy()
+        copy.calc = EMT()
+        found = {"energy": copy.info["emt"]} | ({"forces": copy.get_forces()} if k else {})
+        copy.calc = SinglePointCalculator(copy, **found)
+        labelled.append(copy)
+    return labelled
+
+
+def force_rmse(model, frames):
+    file = GapFile(model)
+    errors = [file.evaluate(atoms).forces - atoms.get_forces() for atoms in frames]
+    return np.sqrt(np.mean(np.square(errors)))
+
+
+def test_forces_are_learnt(with_forces, energy, tmp_path):
+    """Of frames that were not trained on, far better than from energies alone."""
+    train, test = with_forces[:6], with_forces[6:]
+    known = {
+        name: SETTINGS | ({"forces": {"sigma": 0.05, "frames": count}} if count else {})
+        for name, count in (("energies", None), ("some", 3), ("all", "all"))
+    }
+    error = {}
+    for name, settings in known.items():
+        fit_gap(tmp_path / name, train, energy[:6], settings, seed=0, log=tmp_path / f"{name}.log")
+        error[name] = force_rmse(tmp_path / name, test)
+    assert error["all"] < error["some"] < 0.8 * error["energies"]
+    slopes = {
+        name: sum(map(int, re.findall(r"partial derivatives of descriptors: (\d+)", text)))
+        for name in known
+        for text in [(tmp_path / f"{name}.log").read_text()]
+    }
+    assert slopes["energies"] == 0
+    assert slopes["some"] == pytest.approx(slopes["all"] * 3 / 5, rel=0.05)  # one frame has none
+
+
+def test_forces_that_no_frame_has(frames, tmp_path):
+    settings = SETTINGS | {"forces": {"sigma": 0.1, "frames": "all"}}
+    with pytest.raises(DataError, match="no training frame has forces to be learnt; fit to ener"):
+        fit_gap(tmp_path / "m", frames[:2], np.zeros(2), settings, seed=0, log=tmp_path / "l")
+
+
+def test_forces_for_which_there_is_no_memory(with_forces, without_quippy, tmp_path):
+    """By the estimate of gap_fit, which then is not run."""
+    program = without_quippy / "gap_fit"
+    program.write_text(
+        "#!/bin/sh\ncase $* in *dryrun=T*) ;; *) echo run >&2; exit 1;; esac\n"
+        "echo 'PEAK  35 GB'; echo 'Total system memory 25 GB'\n"
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    settings = SETTINGS | {"forces": {"sigma": 0.1, "frames": "all"}}
+    words = "would need 35 GB to learn these forces, and there are 25; learn those of fewer frames"
+    refused(tmp_path, with_forces, settings, words)
+    program.write_text("#!/bin/sh\n")
+    refused(tmp_path, with_forces, settings, "gap_fit does not tell its PEAK")
 
 
 def test_unknown_species(fitted, frames):

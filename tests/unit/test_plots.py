@@ -47,7 +47,8 @@ def fits():
     own = {"SchNet-FT": "schnet-oc20", "SevenNet-FT": "sevennet-0", "CHGNet-FT": "chgnet-0.3.0"}
     keys = []
     for method in ORDER:
-        backbones = ["none"] if method in without else [own[method]] if method in own else BACKBONES
+        kin = method.removesuffix("-forces")
+        backbones = ["none"] if kin in without else [own[kin]] if kin in own else BACKBONES
         keys += product(DATASETS, ("random", "run"), (0, 1, 3), [method], backbones)
     return pd.DataFrame(keys, columns=["dataset", "strategy", "seed", "method", "backbone"])
 

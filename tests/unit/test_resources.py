@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from studies import default_config
 
@@ -21,7 +22,11 @@ def resources(frames=400, atoms=47, **parts):
 
 
 PLACE = SimpleNamespace(
-    dataset="d1-surrogate", backbone="sevennet-0", network="schnet", model="sevennet-0"
+    dataset="d1-surrogate",
+    backbone="sevennet-0",
+    network="schnet",
+    model="sevennet-0",
+    gap="gap-soap",
 )
 ASKED = [name for name in vars(JobResources) if name.endswith(("_memory", "_minutes"))]
 
@@ -64,6 +69,29 @@ def test_more_is_asked_for_more_data_and_at_each_attempt(name):
 def test_by_hand(name, expected):
     """100 frames of 100 atoms, 60 of them for training."""
     assert getattr(resources(100, 100), name)(PLACE, 1) == expected
+
+
+def test_forces_of_gap_by_hand():
+    """77 neighbours within 6 Å as in copper, three slopes of 1,201 numbers each."""
+    learning = SimpleNamespace(dataset="d1-surrogate", gap="gap-soap-forces")
+    slopes = 100 * 3 * 0.085 * 4 / 3 * np.pi * 6.0**3 * 1201  # of a frame of 100 atoms
+    for frames, n_frames in (("all", 60), (20, 20), (80, 60)):
+        made = resources(100, 100, gap={"forces": {"sigma": 0.1, "frames": frames}})
+        memory, minutes = made.gap_memory(PLACE, 1), made.gap_minutes(PLACE, 1)
+        assert made.gap_fit_memory(PLACE, 1) == memory
+        assert made.gap_fit_minutes(PLACE, 1) == minutes
+        more = 8e-6 * n_frames * slopes
+        assert made.gap_fit_memory(learning, 1) == pytest.approx(memory + more, abs=1)
+        more = 2.2e-9 * 100 * n_frames * slopes / 60
+        assert made.gap_fit_minutes(learning, 1) == pytest.approx(minutes + more, abs=1)
+
+
+def test_training_on_forces_by_hand():
+    """Eight frames of 100 atoms a step."""
+    learning = SimpleNamespace(dataset="d1-surrogate", network="schnet-forces")
+    made = resources(100, 100)
+    assert made.training_memory(learning, 1) == made.training_memory(PLACE, 1) + 8000
+    assert made.training_minutes(learning, 1) == 30 + round(400 * 4 * 5.6 / 60)
 
 
 def test_two_threads_for_long_jobs():

@@ -239,22 +239,31 @@ def test_differences_only_on_the_papers_own_data(errors, published):
 
 
 def test_notes_say_what_was_cut_short():
+    trained = {"epochs": 20, "least_steps": 500, "batch_size": 8}
     settings = {
         "every": 2,
         "networks": {
-            "SchNet": {"epochs": 20, "least_steps": 500, "batch_size": 8},
-            "SevenNet-FT": {"epochs": 20, "least_steps": 500, "batch_size": 8},
+            "SchNet": trained | {"force_weight": 0.0},
+            "SevenNet-FT-forces": trained | {"force_weight": 2.5},
         },
-        "gap": {"n_max": 8, "l_max": 4, "n_sparse": 200},
+        "gap": {
+            "n_max": 8,
+            "l_max": 4,
+            "n_sparse": 200,
+            "forces": {"sigma": 0.05, "frames": 60},
+        },
         "sparse": {"inducing": 50, "directions": {"random": 3, "reactive": True}},
         "franken": {"random_features": 512},
     }
-    frames, schnet, sevennet, gap, sparse, franken = effort(settings)
+    frames, schnet, sevennet, gap, of_gap, sparse, franken = effort(settings)
     assert frames == "One frame in 2 of each data set is used."
     assert "20 epochs, at least 500 steps, of 8 frames each" in schnet
     assert "800 epochs" in schnet
+    assert "forces" not in schnet
     assert "paper" not in sevennet
+    assert sevennet.endswith("; forces learnt with weight 2.5.")
     assert "n_max 8, l_max 4, 200 representative atoms" in gap
+    assert "those of 60 training frames, taken to have an error of 0.05 eV/Å" in of_gap
     assert "50 inducing atoms at most; with forces: 3 random directions of each frame and" in sparse
     assert "512 random features, all components of forces" in franken
     assert effort(WHOLE) == []

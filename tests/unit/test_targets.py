@@ -230,6 +230,27 @@ def test_molecular_dynamics_of_what_the_study_fits(whole, small):
     assert small.all_molecular_dynamics("log") == [], "no backbone that could run"
 
 
+def test_a_gap_with_forces_stands_beside_the_other():
+    config = default_config()
+    config["gap"]["forces"] = {"sigma": 0.1, "frames": "all"}
+    config["molecular_dynamics"]["methods"] = ["GAP-SOAP-forces"]
+    made, without = (Targets(check_config(c)) for c in (config, default_config()))
+
+    def added(paths, others):
+        return {path.replace("gap-soap-forces", "gap-soap") for path in set(paths) - set(others)}
+
+    for name in ("costs", "forces", "transfer_predictions"):
+        more = added(getattr(made, name)(), getattr(without, name)())
+        assert more == {path for path in getattr(without, name)() if "/gap-soap" in path}
+    more = added(made.all_fits("choices"), without.all_fits("choices"))
+    assert more == {path for path in without.all_fits("choices") if "/gap-soap" in path}
+    assert made.simulating == ["truth", "gap-soap-forces"]
+    jobs = [tuple(made.job.values()) for made in made.benchmarks()]
+    assert ("fit_gap", "d1-surrogate", "run-1", "gap-soap-forces") in jobs
+    config["study"]["gap"] = False
+    assert Targets(check_config(config)).gaps == []
+
+
 def test_large_data_sets_are_cut():
     config = default_config()
     config["kernels"]["block_frames"] = 100
@@ -293,7 +314,9 @@ def test_frames_are_needed_for_forces():
     fit = SimpleNamespace(network="schnet", dataset="d1-surrogate")
     transfer = SimpleNamespace(network="schnet", source="d2-surrogate", target="d1-surrogate")
     assert made.forces_file(fit) == ["results/data/d1-surrogate/frames.extxyz"]
-    assert made.forces_file(transfer) == ["results/data/d2-surrogate/frames.extxyz"]
+    assert made.forces_file(transfer) == [
+        f"results/data/{name}/frames.extxyz" for name in ("d2-surrogate", "d1-surrogate")
+    ]
     assert made.forces_file(SimpleNamespace(network="sevennet-ft", dataset="d1-surrogate")) == []
 
 

@@ -21,6 +21,7 @@ from mekrr.backbones.radial import Radial
 from mekrr.backbones.schnet.finetune import FineTunedSchNet, SchNetFromScratch
 from mekrr.backbones.sevennet.finetune import FineTunedSevenNet
 from mekrr.backbones.sparse import sparse_product, sparse_state
+from mekrr.data.frames import load_frames, write_frames
 from mekrr.errors import ConfigError, DataError, InputError, TrainingError
 from mekrr.metrics import rmse
 from mekrr.models.constant import Constant
@@ -30,12 +31,15 @@ from mekrr.models.network.fit import NetworkModel, beyond_start
 from mekrr.models.network.loop import Scale, outputs, train
 from mekrr.models.network.sample import Sample
 from mekrr.models.network.states import States, collate, write_states
+from mekrr.models.potentials.baseline import Baseline
+from mekrr.models.potentials.network import NetworkPotential
 from mekrr.models.problem import Problem
 from mekrr.study.experiments.kinds.network import Models as Networks
 from mekrr.study.experiments.learning import learning_curve
 from mekrr.study.experiments.transfer import Transfer
 
 CPU = torch.device("cpu")
+ALONG = 1e-3  # relative, gradients by derivatives of features along a direction
 INTERPOLATED = 1e-4  # relative, energies and their gradients by filters between knots
 
 
@@ -67,7 +71,7 @@ def fitted(data, path, settings=SETTINGS, network=None, forces=False):
     frames = frames if forces else None
     network = network or scratch()
     sample = Sample.of(states, problem, "train", frames)
-    validation = Sample.of(states, problem, "val")
+    validation = Sample.of(states, problem, "val", frames)
     result = train(
         network, sample, validation, settings, seed=0, device=CPU, checkpoint=path / "checkpoint"
     )
@@ -469,13 +473,24 @@ def test_transfer_to_the_same_frames_is_no_transfer(data, tmp_path):
     np.testing.assert_allclose(table["energy_pred"], energies(model, data)[test], atol=1e-9)
 
 
-def test_training_for_the_same_frames_is_the_training(data, tmp_path):
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_training_for_the_same_frames_is_the_training(data, tmp_path, weight):
     """The destination's validation frames are the origin's own: the epoch is the same."""
-    problem, *_ = data
+    problem, states, frames = data
     step = step_of(tmp_path, [tmp_path / "states"] * 2)
+    settings = dataclasses.replace(SETTINGS, force_weight=weight)
+    step.params["training"] = dataclasses.asdict(settings)
+    if weight:
+        write_frames(tmp_path / "frames.extxyz", frames)
+        step.input["frames"] = [tmp_path / "frames.extxyz"] * 2
+        frames = load_frames(tmp_path / "frames.extxyz")  # positions as the file has them
     plain = Problem(problem.frames, problem.split, np.zeros(12))
     kind = Networks.train_for(step, Transfer(plain, plain, "mean", ("a", "b")))
-    model = fit_toy(data, tmp_path)
+    model = NetworkModel(
+        scratch(), settings, 0, tmp_path / "checkpoint", frames if weight else None
+    )
+    model.fit(problem, states)
+    assert ("val_loss" in kind.model.training_.history) == bool(weight)
     pd.testing.assert_frame_equal(kind.model.training_.history, model.training_.history)
     np.testing.assert_array_equal(energies(kind.model, data), energies(model, data))
 
@@ -511,6 +526,12 @@ def test_fine_tuning_starts_with_the_untouched_network(surface, tmp_path, rng):
 # --- forces
 
 
+def misfit(run, sample, members):
+    """Mean square error of forces that the loss has of some frames."""
+    _, errors = run._with_forces(sample, np.array(members), training=True)
+    return float(errors.square().sum() / max(errors.numel(), 1))
+
+
 def test_forces_in_the_loss_are_slopes_of_the_energy(data, tmp_path):
     """Central differences of the energy that the head itself predicts."""
     problem, states, frames = data
@@ -518,7 +539,7 @@ def test_forces_in_the_loss_are_slopes_of_the_energy(data, tmp_path):
     sample = Sample.of(states, problem, "train", frames)
     settings = dataclasses.replace(SETTINGS, force_weight=1.0)
     run = loop._Run(network, sample, sample, settings, 0, CPU)
-    _, misfit = run._with_forces(np.array([1]))
+    found = misfit(run, sample, [1])
     atoms, slopes = frames[1], np.empty((4, 3))
     network.module().double()
     for k in np.ndindex(4, 3):
@@ -530,7 +551,29 @@ def test_forces_in_the_loss_are_slopes_of_the_energy(data, tmp_path):
         slopes[k] = (energies[0] - energies[1]) / 2e-4
     errors = -slopes * run.factor - atoms.get_forces()
     expected = np.mean((errors / run._force_scale) ** 2)
-    assert misfit.item() == pytest.approx(expected, rel=GRADIENT)
+    assert found == pytest.approx(expected, rel=GRADIENT)
+
+
+def test_forces_are_learnt_through_frozen_layers(surface):
+    """Gradients in the weights as if all layers were differentiated twice; and in a strain."""
+    network = FineTunedSevenNet("n", "b", 4)
+    weights = list(network.module().parameters())
+    found = []
+    for energy in (network.energy_to_learn, network.energy):
+        graph = network.graph(surface[:2]).differentiable()
+        output = energy(graph)
+        slopes, strained = torch.autograd.grad(
+            output.sum(), (graph.positions, graph.strain), create_graph=True
+        )
+        loss = output.square().sum() + slopes.square().sum()
+        grads = torch.autograd.grad(loss, weights, allow_unused=True)
+        found.append((output, slopes, strained, *grads))
+    fast, whole = found
+    for values, expected in zip(fast[:3], whole[:3], strict=True):
+        torch.testing.assert_close(values, expected, rtol=1e-5, atol=1e-5)
+    for grad, expected in zip(fast[3:], whole[3:], strict=True):
+        if expected is not None:
+            assert (grad - expected).norm() <= ALONG * expected.norm()
 
 
 def test_forces_are_learnt(data, tmp_path):
@@ -540,7 +583,7 @@ def test_forces_are_learnt(data, tmp_path):
     sample = Sample.of(states, problem, "train", frames)
     untrained = loop._Run(scratch(), sample, sample, settings, 0, CPU)
     trained = loop._Run(network, sample, sample, settings, 0, CPU)
-    before, after = (run._with_forces(np.arange(4))[1].item() for run in (untrained, trained))
+    before, after = (misfit(run, sample, range(4)) for run in (untrained, trained))
     assert after < 0.7 * before
     assert result.history["train_rmse"].iloc[-1] < result.history["train_rmse"].iloc[0]
 
@@ -554,11 +597,37 @@ def test_frames_without_forces(data, tmp_path):
     sample = Sample.of(states, problem, "train", frames)
     run = loop._Run(scratch(), sample, sample, settings, 0, CPU)
     assert run._force_scale == pytest.approx(scale)
-    misfit = {k: run._with_forces(np.array(k))[1].item() for k in ((0,), (2,), (0, 1, 2), (1,))}
-    assert misfit[0, 1, 2] == pytest.approx((misfit[0,] + misfit[2,]) / 2, rel=BATCH)
-    assert misfit[1,] == 0.0
+    found = {k: misfit(run, sample, k) for k in ((0,), (2,), (0, 1, 2), (1,))}
+    assert found[0, 1, 2] == pytest.approx((found[0,] + found[2,]) / 2, rel=BATCH)
+    assert found[1,] == 0.0
     fitted((problem, states, frames), tmp_path, settings, forces=True)
+    for atoms in frames[4:8]:
+        atoms.calc = SinglePointCalculator(atoms, energy=-100.0)
+    with pytest.raises(DataError, match="no validation frame has forces to choose the epoch by"):
+        fitted((problem, states, frames), tmp_path / "unchosen", settings, forces=True)
     for atoms in frames:
         atoms.calc = SinglePointCalculator(atoms, energy=-100.0)
     with pytest.raises(DataError, match="no training frame has forces to be learnt; set force_w"):
         fitted((problem, states, frames), tmp_path / "none", settings, forces=True)
+
+
+def test_forces_have_a_part_in_the_choice_of_the_epoch(data, tmp_path):
+    """Where forces of validation frames are the opposite, the energies of later ones are better."""
+    problem, _, frames = data
+    for atoms in frames[4:8]:
+        given = {"energy": atoms.get_potential_energy(), "forces": -atoms.get_forces()}
+        atoms.calc = SinglePointCalculator(atoms, **given)
+    settings = dataclasses.replace(SETTINGS, lr=1e-2, force_weight=3.0)
+    network, result = fitted(data, tmp_path, settings, forces=True)
+    history = result.history.set_index("epoch")
+    train, val = problem.members("train"), problem.members("val")
+    spread = np.std(problem.residual[train] / 4)
+    scale = rmse(np.array([frames[k].get_forces() for k in train]))
+    energies, forces = 1e-3 * history["val_rmse"], 1e-3 * history["val_force_rmse"]
+    loss = (energies / spread) ** 2 + 3.0 * (forces / scale) ** 2
+    np.testing.assert_allclose(history["val_loss"], loss)
+    assert result.best == loss.idxmin() != history["val_rmse"].idxmin()
+    baseline = Baseline(problem.references, result.scale.shift)
+    kept = NetworkPotential(network, result.scale.factor, baseline, CPU)
+    errors = [kept.evaluate(frames[k]).forces - frames[k].get_forces() for k in val]
+    assert rmse(np.array(errors)) == pytest.approx(forces[result.best], rel=GRADIENT)

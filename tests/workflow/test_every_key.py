@@ -131,6 +131,7 @@ def everything(project):
             "n_sparse": 20,
             "sparse_method": "kmeans",
             "default_sigma": 2.0e-3,
+            "forces": {"sigma": 0.2, "frames": 8},
         },
         "sparse": {
             "backbones": ["soap-small"],
@@ -225,6 +226,7 @@ def test_every_key_has_a_value_in_a_study_that_is_run(project):
     result = project.run(*TARGETS)
     assert result.returncode == 0, result.stdout + result.stderr
     table = pd.read_csv(project.folder / "results/tables/metrics.csv")
-    assert {"SchNet", "GAP-SOAP", "MEKRR", "MEKRR-sparse-forces"} <= set(table["method"])
+    rows = {"SchNet", "GAP-SOAP", "GAP-SOAP-forces", "MEKRR", "MEKRR-sparse-forces"}
+    assert rows <= set(table["method"])
     transfers = pd.read_csv(project.folder / "results/tables/transfer.csv")
     assert {"SchNet", "MEKRR-sparse"} <= set(transfers["method"])

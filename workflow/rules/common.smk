@@ -50,6 +50,7 @@ wildcard_constraints:
     target=one_of(STUDY.datasets),
     backbone=one_of(STUDY.backbones),
     network=one_of(STUDY.networks),
+    gap=one_of(targets.gaps),
     strategy=one_of(STRATEGIES),
     seed=r"\d+",
     key="[0-9a-f]{12}",
@@ -60,6 +61,11 @@ wildcard_constraints:
 def transfer_recipes(wildcards):
     """Methods of a transfer."""
     return entries.recipes(targets.transferred(wildcards))
+
+
+def gap_recipes(wildcards):
+    """The method of a GAP."""
+    return entries.recipes(wildcards.gap)
 
 
 def figure(path, title, caption=None):

@@ -8,7 +8,7 @@ out:  results/fits/{dataset}/{strategy}-{seed}/{backbone}/{mekrr,baselines}.*.cs
       results/fits/{dataset}/{strategy}-{seed}/{backbone}/sparse.*.csv
       results/fits/{dataset}/{strategy}-{seed}/{backbone}/franken.*
       results/fits/{dataset}/{strategy}-{seed}/training-mean/*.csv
-      results/fits/{dataset}/{strategy}-{seed}/gap-soap/*.csv, model.tar.gz
+      results/fits/{dataset}/{strategy}-{seed}/{gap}/*.csv, model.tar.gz
 """
 
 
@@ -123,29 +123,31 @@ use rule fit_mean as fit_sparse with:
 
 
 use rule fit_mean as fit_gap with:
-    """A GAP-SOAP potential by gap_fit, and its predictions on all frames."""
+    """A GAP-SOAP potential by gap_fit, of energies or of energies and forces, and its predictions
+    on all frames."""
     input:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
         code=kind_code("fit", "potential"),
     output:
-        predictions="results/fits/{dataset}/{strategy}-{seed}/gap-soap/predictions.csv",
-        choices="results/fits/{dataset}/{strategy}-{seed}/gap-soap/choices.csv",
-        costs="results/fits/{dataset}/{strategy}-{seed}/gap-soap/costs.csv",
-        model="results/fits/{dataset}/{strategy}-{seed}/gap-soap/model.tar.gz",
+        predictions="results/fits/{dataset}/{strategy}-{seed}/{gap}/predictions.csv",
+        choices="results/fits/{dataset}/{strategy}-{seed}/{gap}/choices.csv",
+        costs="results/fits/{dataset}/{strategy}-{seed}/{gap}/costs.csv",
+        model="results/fits/{dataset}/{strategy}-{seed}/{gap}/model.tar.gz",
     log:
-        job="results/logs/fit_gap/{dataset}/{strategy}-{seed}.log",
-        gap_fit="results/logs/fit_gap/{dataset}/{strategy}-{seed}.gap_fit.log",
+        job="results/logs/fit_gap/{dataset}/{strategy}-{seed}/{gap}.log",
+        gap_fit="results/logs/fit_gap/{dataset}/{strategy}-{seed}/{gap}.gap_fit.log",
     benchmark:
-        "results/benchmarks/fit_gap/{dataset}/{strategy}-{seed}.tsv"
+        "results/benchmarks/fit_gap/{dataset}/{strategy}-{seed}/{gap}.tsv"
     threads: 1  # the wheels of quippy-ase are built without OpenMP
     resources:
-        mem_mb=resources.gap_memory,
-        runtime=resources.gap_minutes,
+        mem_mb=resources.gap_fit_memory,
+        runtime=resources.gap_fit_minutes,
     params:
         kind="potential",
-        settings=CONFIG.gap.given(),
+        methods=gap_recipes,
+        settings=entries.gap,
         reference_energy=entries.reference_energy,
 
 

@@ -154,23 +154,23 @@ use rule forces_mean as forces_franken with:
 
 
 use rule forces_mean as forces_gap with:
-    """GAP-SOAP."""
+    """A GAP-SOAP potential."""
     input:
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        choices=["results/fits/{dataset}/{strategy}-{seed}/gap-soap/choices.csv"],
-        model="results/fits/{dataset}/{strategy}-{seed}/gap-soap/model.tar.gz",
+        choices=["results/fits/{dataset}/{strategy}-{seed}/{gap}/choices.csv"],
+        model="results/fits/{dataset}/{strategy}-{seed}/{gap}/model.tar.gz",
         code=potential_code("forces", "potential"),
     output:
-        forces="results/forces/{dataset}/{strategy}-{seed}/gap-soap.csv",
+        forces="results/forces/{dataset}/{strategy}-{seed}/{gap}.csv",
     log:
-        "results/logs/forces_gap/{dataset}/{strategy}-{seed}.log",
+        "results/logs/forces_gap/{dataset}/{strategy}-{seed}/{gap}.log",
     benchmark:
-        "results/benchmarks/forces_gap/{dataset}/{strategy}-{seed}.tsv"
+        "results/benchmarks/forces_gap/{dataset}/{strategy}-{seed}/{gap}.tsv"
     resources:
         mem_mb=resources.gap_memory,
         runtime=resources.gap_minutes,
     params:
         kind="potential",
-        methods=[],
+        methods=gap_recipes,

@@ -150,26 +150,27 @@ use rule molecular_dynamics_truth as molecular_dynamics_network with:
 
 
 use rule molecular_dynamics_truth as molecular_dynamics_gap with:
-    """GAP-SOAP."""
+    """A GAP-SOAP potential."""
     input:
-        model="results/fits/{dataset}/{strategy}-{seed}/gap-soap/model.tar.gz",
+        model="results/fits/{dataset}/{strategy}-{seed}/{gap}/model.tar.gz",
         frames="results/data/{dataset}/frames.extxyz",
         table="results/data/{dataset}/frames.csv",
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
         code=potential_code("molecular_dynamics", "potential"),
     output:
-        log=f"{FOLDER}/gap-soap.log.csv",
-        errors=f"{FOLDER}/gap-soap.errors.csv",
-        bonds=f"{FOLDER}/gap-soap.bonds.csv",
-        frames=f"{FOLDER}/gap-soap.extxyz",
+        log=f"{FOLDER}/{{gap}}.log.csv",
+        errors=f"{FOLDER}/{{gap}}.errors.csv",
+        bonds=f"{FOLDER}/{{gap}}.bonds.csv",
+        frames=f"{FOLDER}/{{gap}}.extxyz",
     log:
-        "results/logs/molecular_dynamics_gap/{dataset}/{strategy}-{seed}/{ensemble}.log",
+        "results/logs/molecular_dynamics_gap/{dataset}/{strategy}-{seed}/{ensemble}/{gap}.log",
     benchmark:
-        "results/benchmarks/molecular_dynamics_gap/{dataset}/{strategy}-{seed}/{ensemble}.tsv"
+        "results/benchmarks/molecular_dynamics_gap/{dataset}/{strategy}-{seed}/{ensemble}/{gap}.tsv"
     resources:
         mem_mb=resources.gap_memory,
         runtime=resources.dynamics_minutes,
     params:
         kind="potential",
+        methods=gap_recipes,
         reference_energy=entries.reference_energy,
-        checkpoint=f"{FOLDER}/gap-soap",
+        checkpoint=f"{FOLDER}/{{gap}}",

@@ -256,7 +256,7 @@ use rule learning_table as timing_table with:
         jobs=[benchmark.job for benchmark in targets.benchmarks()],
         datasets=entries.datasets(),
         backbones=entries.backbones(),
-        networks=entries.networks(),
+        names=entries.names(),
 
 
 use rule learning_table as data_checks_table with:

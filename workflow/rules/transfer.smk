@@ -25,7 +25,7 @@ rule transfer:
     benchmark:
         "results/benchmarks/transfer/{source}-to-{target}/{strategy}-{seed}/{model}.tsv"
     wildcard_constraints:
-        model=one_of(["training-mean", "gap-soap", *STUDY.backbones]),
+        model=one_of(["training-mean", *targets.gaps, *STUDY.backbones]),
     conda:
         "../../envs/mekrr.yaml"
     threads: 1

@@ -47,6 +47,14 @@ class Network(KnowsSpecies, abc.ABC):
         Without the shortcuts that frozen layers and fixed positions allow.
         """
 
+    def energy_to_learn(self, graph: AtomGraph) -> torch.Tensor:
+        """Compute the same energy, to learn forces; faster where frozen layers allow it.
+
+        Gradients of its slopes in weights are those of `energy` up to central differences, see
+        `mekrr.backbones.frozen`.
+        """
+        return self.energy(graph)
+
     @abc.abstractmethod
     def module(self) -> torch.nn.Module:
         """Return the head's weights; those that are trained require a gradient."""

@@ -6,8 +6,8 @@ of an atom i of species s is
     e_i = e_0 + δ² Σ_m α_m (p_i · p_m)^ζ
 
 over representative atoms m of the same species; only the sums over the atoms of a frame are
-observed. Equations: Bartók, Kondor and Csányi, Phys. Rev. B 87, 184115 (2013); Bartók and
-Csányi, Int. J. Quantum Chem. 115, 1051 (2015).
+observed, and, where asked, their slopes, the forces. Equations: Bartók, Kondor and Csányi, Phys.
+Rev. B 87, 184115 (2013); Bartók and Csányi, Int. J. Quantum Chem. 115, 1051 (2015).
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import ase.io
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
 
+from mekrr.data.labels import forces_of
 from mekrr.errors import DataError, MekrrError, first_line
 from mekrr.files import atomic_path
 from mekrr.models.problem import Problem
@@ -39,7 +41,8 @@ from mekrr.progress import progress_bar
 
 METHOD = "GAP-SOAP"
 POTENTIAL = "gap.xml"
-UNUSED_SIGMAS = "1.0 1.0 1.0"  # of forces, virials, Hessians: not fitted, but 0 stops gap_fit
+UNUSED_SIGMA = 1.0  # of what is not fitted, virials and Hessians: 0 stops gap_fit
+OWN = ("default_sigma", "forces")  # settings that are none of the descriptor
 INSTALL = "pip install 'mekrr[gap]', for which there are wheels for x86-64 Linux and macOS"
 
 
@@ -55,13 +58,13 @@ def fit_gap(
     model: str | os.PathLike,
     frames: Sequence[Atoms],
     energy: np.ndarray,
-    settings: Mapping[str, float | str],
+    settings: Mapping[str, Any],
     *,
     seed: int,
     log: str | os.PathLike,
     threads: int = 1,
 ) -> None:
-    """Fit to energies alone and write the potential, whole or not at all.
+    """Fit to energies, and forces where asked; write the potential, whole or not at all.
 
     The file is a tar archive of what gap_fit writes, under names that do not depend on time
     or place: the same fit gives the same bytes.
@@ -76,14 +79,19 @@ def fit_gap(
         error that energies are taken to have) and those of the SOAP descriptor: ``n_max``,
         ``l_max``, ``cutoff`` and ``cutoff_transition_width`` (Å), ``atom_sigma`` (Å), ``zeta``,
         ``delta`` (eV), ``n_sparse`` (representative atoms per species, at most all that there
-        are) and ``sparse_method``, how these are chosen.
-    seed : of that choice.
+        are) and ``sparse_method``, how these are chosen. Where forces are learnt, ``forces``:
+        ``sigma`` (eV/Å, the error that components are taken to have) and ``frames``, how many
+        frames' forces, or "all": memory holds the slopes of their SOAP vectors.
+    seed : of these choices.
     log : file for gap_fit's output.
 
     Raises
     ------
     GapError
-        If gap_fit is missing or fails; with its own last message.
+        If gap_fit is missing or fails, with its own last message; or if it would need more memory
+        for the forces than there is.
+    DataError
+        If forces are asked for and no frame has any.
     """
     program = _gap_fit()
     with tempfile.TemporaryDirectory(prefix="gap_fit-") as folder:
@@ -91,18 +99,28 @@ def fit_gap(
         copies = [_in_a_cell(atoms, cutoff) for atoms in frames]
         for copy, value in zip(copies, energy, strict=True):
             copy.info = {"target": float(value)}
+        forces = settings.get("forces")
+        force_sigma = forces["sigma"] if forces else UNUSED_SIGMA
+        if forces:
+            for k, own in _drawn_forces(frames, forces["frames"], seed):
+                copies[k].arrays["target_force"] = own
         ase.io.write(Path(folder) / "train.xyz", copies, format="extxyz")
         options = {
             "atoms_filename": "train.xyz",
             "gap_file": POTENTIAL,
             "gap": _descriptors(frames, settings),
-            "default_sigma": f"{{{settings['default_sigma']} {UNUSED_SIGMAS}}}",
+            "default_sigma": f"{{{settings['default_sigma']} {force_sigma} "
+            f"{UNUSED_SIGMA} {UNUSED_SIGMA}}}",
             "e0_method": "average",
             "energy_parameter_name": "target",
             "do_copy_atoms_file": "F",
             "rnd_seed": seed + 1,  # it refuses 0
         }
+        if forces:
+            options["force_parameter_name"] = "target_force"
         command = [program, *(f"{key}={value}" for key, value in options.items())]
+        if forces:
+            _require_room(command, folder, Path(log))
         _run(command, folder, Path(log), threads)
         _pack(Path(folder), model)
 
@@ -201,7 +219,7 @@ def predict_gap(model: str | os.PathLike, frames: Sequence[Atoms]) -> np.ndarray
 
 @dataclass
 class Gap:
-    """A GAP-SOAP potential of residual energies.
+    """A GAP-SOAP potential of residual energies, and of forces where settings ask for them.
 
     Parameters
     ----------
@@ -209,7 +227,7 @@ class Gap:
     log : file for gap_fit's output.
     """
 
-    settings: Mapping[str, float | str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     log: str | os.PathLike = "gap_fit.log"
     threads: int = 1
@@ -271,11 +289,44 @@ def _gap_fit() -> str:
     return program
 
 
-def _descriptors(frames: Sequence[Atoms], settings: Mapping[str, float | str]) -> str:
+def _drawn_forces(
+    frames: Sequence[Atoms], count: int | str, seed: int
+) -> list[tuple[int, np.ndarray]]:
+    """Positions of frames that have forces, all or some of them, and these forces in eV/Å."""
+    forces = [(k, own) for k, atoms in enumerate(frames) if (own := forces_of(atoms)) is not None]
+    if not forces:
+        raise DataError("no training frame has forces to be learnt; fit to energies alone")
+    if count == "all":
+        return forces
+    drawn = np.random.default_rng(seed).permutation(len(forces))[: int(count)]
+    return [forces[k] for k in drawn]
+
+
+def _require_room(command: Sequence[str], folder: str, log: Path) -> None:
+    """Refuse a fit for which this machine has too little memory, by gap_fit's own estimate."""
+    _run([*command, "dryrun=T"], folder, log, 1, dry=True)
+    told = log.read_text(encoding="utf-8")
+    needed, there = (_size(name, told, log) for name in ("PEAK", "Total system memory"))
+    if needed > there:
+        raise GapError(
+            f"gap_fit would need {needed / 1e3:.0f} GB to learn these forces, and there are "
+            f"{there / 1e3:.0f}; learn those of fewer frames, or lower n_max or l_max"
+        )
+
+
+def _size(name: str, told: str, log: Path) -> float:
+    """A size in gap_fit's estimate of its memory, in MB."""
+    found = re.search(rf"{name}\s+(\d+) ([KMG])B", told)
+    if found is None:
+        raise GapError(f"{log}: gap_fit does not tell its {name}; {INSTALL}")
+    return int(found[1]) * {"K": 1e-3, "M": 1.0, "G": 1e3}[found[2]]
+
+
+def _descriptors(frames: Sequence[Atoms], settings: Mapping[str, Any]) -> str:
     """One SOAP descriptor for each species as the centre, all species as neighbours."""
     counts = Counter(z for atoms in frames for z in atoms.numbers.tolist())
     neighbours = " ".join(map(str, sorted(counts)))
-    shared = {key: value for key, value in settings.items() if key != "default_sigma"}
+    shared = {key: value for key, value in settings.items() if key not in OWN}
     descriptors = []
     for species, count in sorted(counts.items()):
         options = shared | {
@@ -302,7 +353,10 @@ def _in_a_cell(atoms: Atoms, cutoff: float) -> Atoms:
     return copy
 
 
-def _run(command: Sequence[str], folder: str, log: Path, threads: int) -> None:
+def _run(
+    command: Sequence[str], folder: str, log: Path, threads: int, *, dry: bool = False
+) -> None:
+    """Run gap_fit; in a ``dry`` run it writes no potential."""
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     with open(log, "w", encoding="utf-8", errors="replace") as stream:
@@ -323,7 +377,7 @@ def _run(command: Sequence[str], folder: str, log: Path, threads: int) -> None:
             f"gap_fit was ended by signal {-done.returncode}, as if memory ran out; see {log}, "
             "and lower n_sparse or n_max"
         )
-    if done.returncode or not (Path(folder) / POTENTIAL).is_file():
+    if done.returncode or not (dry or (Path(folder) / POTENTIAL).is_file()):
         raise GapError(f"gap_fit failed: {_last_message(done.stderr, log)}; see {log}")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mekrr.study.config import StudyConfig
-from mekrr.study.methods import PUBLISHED, methods_of
+from mekrr.study.methods import GAPS, PUBLISHED, methods_of
 from mekrr.study.tables.printing.escapes import for_label
 from mekrr.study.targets import Targets, archived
 
@@ -158,6 +158,13 @@ class Entries:
         published = self.config.networks[wildcards.network].published_transfer
         return self.training(wildcards) | (published.given() if published else {})
 
+    def gap(self, wildcards: Any) -> dict[str, Any]:
+        """Return settings of a GAP, those of forces where it learns them."""
+        settings = self.config.gap.given()
+        if not GAPS[wildcards.gap].forces:
+            settings.pop("forces", None)
+        return settings
+
     def dynamics(self, wildcards: Any) -> dict[str, Any]:
         """Return how molecular dynamics of a surrogate run, but for the limits."""
         config = self.config.molecular_dynamics
@@ -177,6 +184,11 @@ class Entries:
         """Return the networks of the study by their names in tables."""
         registry = self.config.networks
         return {registry[name].method: name for name in self.config.study.networks}
+
+    def names(self) -> dict[str, str]:
+        """Return the names in files of networks and GAPs of the study by those in tables."""
+        gaps = {GAPS[name].name: name for name in Targets(self.config).gaps}
+        return self.networks() | gaps
 
     def effort(self) -> dict[str, Any]:
         """Return what a table of errors says of data and training."""

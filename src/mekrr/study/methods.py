@@ -62,10 +62,38 @@ _TABLE = (
         name="untouched GNN", colour="#cc78bc", kind="constant", baseline="network", learning=True
     ),
     Method(name="SchNet", colour="#d55e00", kind="network"),
+    Method(
+        name="SchNet-forces",
+        colour="#a84b00",
+        kind="network",
+        label="SchNet + forces",
+        forces=True,
+    ),
     Method(name="GAP-SOAP", colour="#9a9200", kind="potential"),
+    Method(
+        name="GAP-SOAP-forces",
+        colour="#5c5700",
+        kind="potential",
+        label="GAP-SOAP + forces",
+        forces=True,
+    ),
     Method(name="SchNet-FT", colour="#8c2d04", kind="network", baseline="delta"),
-    Method(name="SevenNet-FT", colour="#ca9161", kind="network", baseline="delta"),
-    Method(name="CHGNet-FT", colour="#5e3c1c", kind="network", baseline="delta"),
+    *(
+        Method(
+            name=f"{name}{'-forces' if forces else ''}",
+            colour=colour,
+            kind="network",
+            label=f"{name} + forces" if forces else "",
+            baseline="delta",
+            forces=forces,
+        )
+        for name, forces, colour in (
+            ("SevenNet-FT", False, "#ca9161"),
+            ("SevenNet-FT", True, "#99653a"),
+            ("CHGNet-FT", False, "#5e3c1c"),
+            ("CHGNet-FT", True, "#36210d"),
+        )
+    ),
     Method(name="franken", colour="#b03a6f", kind="franken"),
     Method(name="linear ridge", colour="#de8f05", kind="kernel", kernel="linear", learning=True),
     Method(name="species ridge", colour="#7a4f03", kind="kernel", kernel="linear", alpha=1.0),
@@ -147,6 +175,7 @@ _TABLE = (
 METHODS = {method.name: method for method in _TABLE}
 ORDER = tuple(METHODS)
 REFERENCES = tuple(m.name for m in _TABLE if m.kind == "constant")  # learn nothing but a constant
+GAPS = {m.name.lower(): m for m in _TABLE if m.kind == "potential"}  # by their names in files
 NETWORKS = tuple(m.name for m in _TABLE if m.kind == "network")
 TRAINED = tuple(m.name for m in _TABLE if m.kind in ("network", "potential"))  # no kernels of ours
 STRATEGY_LABELS = {name: strategy.label for name, strategy in STRATEGIES.items()}
@@ -158,8 +187,10 @@ def methods_of(job: str) -> list[Method]:
     "constants": to energies alone; of frozen features "baselines": ridge regression, and the
     untouched network; "mekrr": what needs kernels between atoms; "learning": those of learning
     curves; "frozen": all of these; "ablation": those that are taken apart. "sparse": sparse models;
-    "ablation_sparse": those of them that are taken apart.
+    "ablation_sparse": those of them that are taken apart. One of `GAPS`: that one.
     """
+    if job in GAPS:
+        return [GAPS[job]]
     if job == "constants":
         return [m for m in _TABLE if m.kind == "constant" and m.baseline == "references"]
     if job == "sparse":

@@ -28,7 +28,7 @@ class Recipe:
     by_species : whether each species has its own α.
     form : "intensive", as published, or "extensive", energies that add up over atoms; see
         `mekrr.models.mekrr.MEKRR`.
-    forces : whether forces are learnt beside energies, of kind "sparse" alone.
+    forces : whether forces are learnt beside energies, of kinds "sparse", "network", "potential".
     model : class of `mekrr.models` that is fitted, of kind "constant" alone: the others have one.
     """
 

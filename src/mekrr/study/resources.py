@@ -6,16 +6,18 @@ safety that its method states. A profile that sends failed jobs again makes ``at
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from mekrr.models.sparse.select import LENGTHSCALES, numbers_to_try
-from mekrr.study.methods import methods_of
+from mekrr.study.methods import GAPS, methods_of
 from mekrr.study.targets import Targets
 
 USUAL_ATOMS = 100  # of a frame, where the registry is silent
 REACTIVE_ATOMS = 10  # of a frame, where all components of their forces are learnt
 WIDTH = 1024  # of all features side by side
+DENSE = 0.085  # atoms per Å³ around an atom, as in copper: in a slab there are fewer
 
 
 @dataclass(frozen=True)
@@ -182,16 +184,26 @@ class JobResources:
         )
 
     def training_memory(self, wildcards: Any, attempt: int) -> int:
-        """All frames, beside network and optimiser: 0.8 GB measured on a CPU; CUDA takes 3 GB."""
-        return self.frames_memory(wildcards, attempt) + attempt * 4000
+        """All frames, beside network and optimiser: 0.8 GB measured on a CPU; CUDA takes 3 GB.
+
+        Where forces are learnt, all layers of a batch: 9 MB an atom measured with CHGNet.
+        """
+        training = self.targets.config.training_of(wildcards.network)
+        n_atoms = training.batch_size * self.data_size(wildcards)[1] if training.force_weight else 0
+        return self.frames_memory(wildcards, attempt) + attempt * (4000 + 10 * n_atoms)
 
     def training_minutes(self, wildcards: Any, attempt: int) -> int:
-        """Steps of 0.1 s for frames of 50 atoms measured on one core; four times that."""
+        """Steps of 0.1 s for eight frames of 50 atoms measured on one core; four times that.
+
+        Where forces are learnt 2.8 s, with SevenNet-0 and CHGNet.
+        """
         _, n_atoms = self.data_size(wildcards)
         training = self.targets.config.training_of(wildcards.network)
         epoch = self._train_frames(wildcards) / training.batch_size
         steps = max(training.epochs * epoch, training.least_steps)
-        per_step = 4 * 0.1 * training.batch_size / 8 * n_atoms / 50
+        per_step = (
+            4 * (2.8 if training.force_weight else 0.1) * training.batch_size / 8 * n_atoms / 50
+        )
         return attempt * (30 + round(steps * per_step / 60))
 
     def learning_minutes(self, wildcards: Any, attempt: int) -> int:
@@ -243,6 +255,27 @@ class JobResources:
         share = self.targets.config.split.fractions
         seconds = 75 * (n_atoms / 52) ** 2 * n_frames * (share.train + share.val)
         return attempt * (30 + round(seconds / 60))
+
+    def _gap_slopes(self, wildcards: Any) -> float:
+        """Numbers in all slopes of SOAP vectors: of each atom with three for each neighbour."""
+        gap = self.targets.config.gap
+        if gap.forces is None or not GAPS[wildcards.gap].forces:
+            return 0.0
+        n_frames, n_atoms = self._train_frames(wildcards), self.data_size(wildcards)[1]
+        if gap.forces.frames != "all":
+            n_frames = min(n_frames, gap.forces.frames)
+        neighbours = DENSE * 4.0 / 3.0 * math.pi * gap.cutoff**3
+        return n_frames * n_atoms * 3.0 * neighbours * self._soap_width()
+
+    def gap_fit_memory(self, wildcards: Any, attempt: int) -> int:
+        """With forces, their slopes in float64 once, as gap_fit's own estimate has them."""
+        slopes = round(8e-6 * self._gap_slopes(wildcards))
+        return self.gap_memory(wildcards, attempt) + attempt * slopes
+
+    def gap_fit_minutes(self, wildcards: Any, attempt: int) -> int:
+        """1.1 ns for each slope and representative atom, twice that."""
+        seconds = 2.2e-9 * self._gap_slopes(wildcards) * self.targets.config.gap.n_sparse
+        return self.gap_minutes(wildcards, attempt) + attempt * round(seconds / 60)
 
     def forces_minutes(self, wildcards: Any, attempt: int) -> int:
         """3 ms an atom with SevenNet-0 for each method; five times that, and a fit."""

@@ -13,7 +13,7 @@ from mekrr.data.strategies import STRATEGIES
 from mekrr.study.config import StudyConfig
 from mekrr.study.config.franken import Franken
 from mekrr.study.config.study import Forces
-from mekrr.study.methods import METHODS, methods_of
+from mekrr.study.methods import GAPS, METHODS, methods_of
 
 KINDS_OF_HEATMAP = ("heatmap", "layers", "contributions")
 TRUTH = "truth"  # stands for a model in the names of files: the potential that made the data
@@ -78,6 +78,15 @@ class Targets:
         """Those with ablations of sparse models."""
         wanted = self.config.ablation.sparse if self.config.ablation.seeds else []
         return [d for d in self.sparse if d in wanted]
+
+    @property
+    def gaps(self) -> list[str]:
+        """GAPs that are fitted, as names of files."""
+        config = self.config
+        with_forces = config.gap.forces is not None
+        return [
+            n for n, gap in GAPS.items() if config.study.gap and (with_forces or not gap.forces)
+        ]
 
     @property
     def sparse(self) -> list[str]:
@@ -242,8 +251,7 @@ class Targets:
     @property
     def fitted(self) -> list[str]:
         """What is fitted beside backbones: names of files and folders."""
-        study = self.config.study
-        return ["training-mean", *(["gap-soap"] if study.gap else []), *study.networks]
+        return ["training-mean", *self.gaps, *self.config.study.networks]
 
     def fits(self, table: str) -> list[str]:
         """Return one table of every fit on a data set; ``table`` is predictions or choices."""
@@ -354,7 +362,7 @@ class Targets:
             "training-mean",
             *study.backbones,
             *study.networks,
-            *(["gap-soap"] if study.gap else []),
+            *self.gaps,
         ]
         return [
             path.replace("{model}", model)
@@ -395,17 +403,23 @@ class Targets:
 
     def costs(self) -> list[str]:
         """Return what a prediction costs with every fit whose job measures that."""
-        gap = self.splits("results/fits/{dataset}/{strategy}-{seed}/gap-soap/costs.csv")
-        patterns = [*self.network_tables("costs"), *(gap if self.config.study.gap else [])]
+        gaps = [
+            f"results/fits/{{dataset}}/{{strategy}}-{{seed}}/{name}/costs.csv" for name in self.gaps
+        ]
+        patterns = [*self.network_tables("costs"), *(p for gap in gaps for p in self.splits(gap))]
         costs = self._filled_in(patterns, self.sparse_fits("costs"), self.datasets)
         return [*costs, *self.franken_fits("costs")]
 
     def forces_file(self, wildcards: Any) -> list[str]:
-        """Return the frames of the data set that is fitted, where a network learns forces."""
+        """Return the frames of the data set that is fitted, where a network learns forces.
+
+        Then those of the data set for which it is trained, whose forces choose the epoch.
+        """
         if self.config.training_of(wildcards.network).force_weight == 0:
             return []
-        name = getattr(wildcards, "source", None) or wildcards.dataset
-        return [f"results/data/{name}/frames.extxyz"]
+        keys = ("dataset", "source", "target")
+        names = [getattr(wildcards, key) for key in keys if hasattr(wildcards, key)]
+        return [f"results/data/{name}/frames.extxyz" for name in names]
 
     def transferred_model(self, wildcards: Any) -> str:
         """Return a network trained on the source, as published anew for each target or once."""
@@ -417,12 +431,13 @@ class Targets:
 
     def transfer_kind(self, wildcards: Any) -> str:
         """Return the kind of a model that is transferred, but for networks."""
-        kinds = {"training-mean": "constant", "gap-soap": "potential"}
+        kinds = {"training-mean": "constant", **dict.fromkeys(GAPS, "potential")}
         return kinds.get(wildcards.model, "kernel")
 
     def transferred(self, wildcards: Any) -> str:
         """Return which methods are transferred, see `mekrr.study.methods.methods_of`."""
-        return "constants" if self.transfer_kind(wildcards) == "constant" else "frozen"
+        of_kind = {"constant": "constants", "potential": wildcards.model}
+        return of_kind.get(self.transfer_kind(wildcards), "frozen")
 
     def transfer_files(self, wildcards: Any) -> dict[str, Any]:
         """Return what is transferred, and what it needs of the target's frames, by name."""
@@ -447,12 +462,11 @@ class Targets:
         config, study = self.config.molecular_dynamics, self.config.study
         methods = [METHODS[name] for name in config.methods]
         frozen = any(method in methods_of("frozen") for method in methods)
-        potential = any(method.kind == "potential" for method in methods)
         return [
             TRUTH,
             *(name for name in study.backbones if frozen and name in config.backbones),
             *(n for n in study.networks if self.config.networks[n].method in config.methods),
-            *(["gap-soap"] if study.gap and potential else []),
+            *(name for name in self.gaps if GAPS[name] in methods),
         ]
 
     @property
@@ -554,7 +568,7 @@ class Targets:
         study = self.config.study
         splits = self.splits("{strategy}-{seed}")
         made = [_benchmark("fit_mean", dataset, split) for split in splits]
-        made += [_benchmark("fit_gap", dataset, split) for split in splits if study.gap]
+        made += [_benchmark("fit_gap", dataset, s, name) for s in splits for name in self.gaps]
         for backbone in study.backbones:
             n_shards = self.feature_parts(dataset)
             made += [

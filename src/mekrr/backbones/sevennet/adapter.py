@@ -105,14 +105,14 @@ class SevenNet(Backbone):
             found.append((vectors.square().sum(dim=2) + SOFT**2).sqrt() - SOFT)
         return torch.cat(found, dim=1) if len(found) > 1 else found[0]
 
-    def _data(self, graph: AtomGraph) -> dict[str, Any]:
-        """Return SevenNet's input."""
+    def _data(self, graph: AtomGraph, vectors: torch.Tensor | None = None) -> dict[str, Any]:
+        """Return SevenNet's input; ``vectors`` (n_edges, 3) stand for those of the edges."""
         dtype = next(self._model.parameters()).dtype
         return {
             KEY.ATOMIC_NUMBERS: graph.species,
             KEY.NODE_FEATURE: self._index_of[graph.species],
             KEY.EDGE_IDX: torch.stack([graph.centre, graph.neighbour]),
-            KEY.EDGE_VEC: graph.edge_vectors().to(dtype),
+            KEY.EDGE_VEC: (graph.edge_vectors() if vectors is None else vectors).to(dtype),
             KEY.BATCH: graph.frame,
             KEY.NUM_ATOMS: graph.n_atoms,
             EDGES: edges_of(graph),

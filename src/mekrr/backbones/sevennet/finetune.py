@@ -12,6 +12,7 @@ import sevenn._keys as KEY
 import torch
 from sevenn.nn.convolution import IrrepsConvolution
 
+from mekrr.backbones.frozen import frozen_features
 from mekrr.backbones.graph import AtomGraph
 from mekrr.backbones.network import Network, check_frozen
 from mekrr.backbones.radial import Radial
@@ -46,8 +47,10 @@ class FineTunedSevenNet(SevenNet, Network):
         super().__init__(name, checkpoint)
         check_frozen(name, frozen, self.layers)
         self.start = start
-        first = [module for module, _ in self._modules].index(f"{frozen}_self_connection_intro")
+        names = [module for module, _ in self._modules]
+        first, inputs = (names.index(f"{t}_self_connection_intro") for t in (frozen, 0))
         self._frozen = [module for _, module in self._modules[:first]]
+        self._inputs, self._convolves = self._frozen[:inputs], frozen > 0
         self._trunk = [step for _, step in self._steps[:first]]
         self._trained = torch.nn.ModuleList(m for _, m in self._modules[first:])
         self._trained.requires_grad_(True)
@@ -62,9 +65,7 @@ class FineTunedSevenNet(SevenNet, Network):
         }
 
     def trunk(self, graph: AtomGraph) -> State:
-        data = self._data(graph)
-        for step in self._trunk:
-            data = step(data)
+        data = self._through_trunk(graph)
         n_edges, n_atoms = len(graph.centre), len(graph.species)
         every = torch.arange(n_edges, device=graph.centre.device)
         return {
@@ -94,6 +95,30 @@ class FineTunedSevenNet(SevenNet, Network):
         for module in [*self._frozen, *self._trained]:
             data = module(data)
         return data[KEY.PRED_TOTAL_ENERGY].reshape(-1)
+
+    def energy_to_learn(self, graph: AtomGraph) -> torch.Tensor:
+        if not self._convolves:
+            return self.energy(graph)
+
+        def features(vectors: torch.Tensor) -> torch.Tensor:
+            return self._through_trunk(graph, vectors)[KEY.NODE_FEATURE]
+
+        vectors = graph.edge_vectors()
+        data = self._data(graph, vectors)
+        for module in self._inputs:
+            data = module(data)
+        data[KEY.NODE_FEATURE] = frozen_features(vectors, features)
+        for module in self._trained:
+            data = module(data)
+        return data[KEY.PRED_TOTAL_ENERGY].reshape(-1)
+
+    def _through_trunk(
+        self, graph: AtomGraph, vectors: torch.Tensor | None = None
+    ) -> dict[str, Any]:
+        data = self._data(graph, vectors)
+        for step in self._trunk:
+            data = step(data)
+        return data
 
     def module(self) -> torch.nn.Module:
         return self._trained

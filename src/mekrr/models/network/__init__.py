@@ -1,1 +1,1 @@
-"""Networks trained on energies: from scratch, or fine-tuned from a backbone."""
+"""Networks trained on energies, and on forces where asked: from scratch, or fine-tuned."""

@@ -79,7 +79,7 @@ class NetworkModel:
         self.training_ = train(
             self.network,
             Sample.of(inputs, problem, "train", self.frames),
-            self.validation or Sample.of(inputs, problem, "val"),
+            self.validation or Sample.of(inputs, problem, "val", self.frames),
             self.settings,
             seed=self.seed,
             device=choose_device(),

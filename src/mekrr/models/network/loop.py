@@ -4,6 +4,9 @@ A constant per atom is not left to the weights: all frames push it the same way,
 they ask of anything else, and steps that follow it are noise to the rest. The loss is the
 variance of the errors within a batch, blind to a constant, which after each epoch is the mean
 error on the training frames.
+
+The epoch that is kept is the best on validation frames: by the RMSE of their energies, or, where
+forces are learnt, by the loss of these frames.
 """
 
 from __future__ import annotations
@@ -63,10 +66,12 @@ class Training:
     Attributes
     ----------
     history : per validated epoch the errors (meV/atom) on training and validation frames after
-        it, and the learning rate at its end.
+        it, and the learning rate at its end. Where forces are learnt, also val_force_rmse (meV/Å),
+        of all components of validation frames that have them, and val_loss, the mean square
+        errors of energies and forces in the units of the loss, added up by its weight.
     epochs : all epochs.
     scale : of the best epoch.
-    best : epoch with the least validation RMSE.
+    best : epoch with the least val_rmse or, where forces are learnt, val_loss.
     seconds : processor time spent, interruptions not counted.
     """
 
@@ -101,7 +106,8 @@ def train(
     TrainingError
         If the loss or a gradient is not finite; the state before that epoch is kept.
     DataError
-        If the checkpoint is damaged or of other data, or no frame has forces to be learnt.
+        If the checkpoint is damaged or of other data, or no frame has forces to be learnt, or
+        none to choose the epoch by.
     """
     keep_freed_memory()
     run = _Run(network, sample, validation, settings, seed, device)
@@ -168,7 +174,9 @@ class _Run:
         ]
         self._optimiser = AdamW(self._trained, settings)
         self._average = [p.detach().clone() for p in self._trained]
-        self._force_scale = _force_scale(sample) if settings.force_weight else 1.0
+        if settings.force_weight:
+            self._force_scale = rmse(_known_forces(sample, "training", "to be learnt"))
+            _known_forces(validation, "validation", "to choose the epoch by")
         self.epoch, self._steps, self.seconds = 0, 0, 0.0
         self.history: list[dict[str, float]] = []
         self.best: dict = {}
@@ -240,17 +248,31 @@ class _Run:
             shift = -float(np.mean(errors))
             validation = self._errors(self._validation) + shift
             self._require_finite(shift + validation.sum(), "an energy")
-            row = (
+            values = (
                 self.epoch,
                 1000.0 * rmse(errors + shift),
                 1000.0 * rmse(validation),
                 1000.0 * mae(validation),
                 self._optimiser.lr,
             )
-            self.history.append(dict(zip(HISTORY, row, strict=True)))
-            if not self.best or row[2] < self.best["val_rmse"]:
+            row = dict(zip(HISTORY, values, strict=True))
+            if self._settings.force_weight:
+                row |= self._force_validation(rmse(validation))
+            self.history.append(row)
+            if not self.best or _criterion(row) < _criterion(self.best):
                 weights = copy.deepcopy(self._module.state_dict())
-                self.best = self.history[-1] | {"shift": shift, "weights": weights}
+                self.best = row | {"shift": shift, "weights": weights}
+
+    def _force_validation(self, energy_rmse: float) -> dict[str, float]:
+        """Force error of the validation frames, and their loss with that of the energies."""
+        parts = [
+            self._with_forces(self._validation, members, training=False)[1].cpu()
+            for members in self._validation.batches(AT_ONCE)
+        ]
+        force_rmse = rmse(torch.cat(parts).numpy())
+        self._require_finite(force_rmse, "a force")
+        loss = (energy_rmse / self._spread) ** 2 + self._settings.force_weight * force_rmse**2
+        return {"val_force_rmse": 1000.0 * force_rmse * self._force_scale, "val_loss": loss}
 
     def _errors(self, sample: Sample) -> np.ndarray:
         """Errors of the energies without any shift, eV/atom."""
@@ -264,7 +286,7 @@ class _Run:
         self._optimiser.zero_grad()
         loss = self._loss(members)
         self._require_finite(loss.item(), "loss")
-        loss.backward()
+        loss.backward(inputs=self._trained)  # and not in positions
         norm = torch.nn.utils.clip_grad_norm_(self._trained, self._settings.clip)
         self._require_finite(norm.item(), "gradient")
         self._optimiser.step()
@@ -277,7 +299,8 @@ class _Run:
         sample, weight = self._sample, self._settings.force_weight
         misfit: torch.Tensor | float = 0.0
         if weight:
-            output, misfit = self._with_forces(members)
+            output, force_errors = self._with_forces(sample, members, training=True)
+            misfit = force_errors.square().sum() / max(force_errors.numel(), 1)
         else:
             output = sample.output(self._network, members, self._device)
         target, n_atoms = (
@@ -288,22 +311,23 @@ class _Run:
         variance = (errors - errors.mean()).square().sum() / max(len(members) - 1, 1)
         return variance + weight * misfit
 
-    def _with_forces(self, members: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `Sample.output`, and the mean square error of the forces in units of their own.
+    def _with_forces(
+        self, sample: Sample, members: np.ndarray, *, training: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `Sample.output`, and the errors of the force components in units of their RMS.
 
-        Frames that have none are left out of it.
+        Frames that have none are left out of it. In ``training`` both can be differentiated.
         """
-        frames = [self._sample.frames[k] for k in members]
+        frames = [sample.frames[k] for k in members]
         graph = self._network.graph(frames).to(self._device)
         positions = graph.positions.requires_grad_()
-        energy = self._network.energy(graph).double()
-        (slope,) = torch.autograd.grad(energy.sum(), positions, create_graph=True)
+        energy = self._network.energy_to_learn(graph).double()
+        (slope,) = torch.autograd.grad(energy.sum(), positions, create_graph=training)
         expected = torch.from_numpy(np.concatenate([_forces(f) for f in frames]))
         known = ~expected.isnan().any(dim=1).to(slope.device)
         errors = (-slope * self.factor - expected.to(slope))[known]
-        start = self._sample.start(self._network, members).to(energy)
-        squared = (errors / self._force_scale).square()
-        return energy - start, squared.sum() / max(squared.numel(), 1)
+        start = sample.start(self._network, members).to(energy)
+        return energy - start, errors / self._force_scale
 
     def _require_finite(self, value: float, what: str) -> None:
         if not np.isfinite(value):
@@ -331,9 +355,14 @@ def _forces(atoms: Atoms) -> np.ndarray:
     return np.full((len(atoms), 3), np.nan) if forces is None else forces
 
 
-def _force_scale(sample: Sample) -> float:
-    """Root mean square of the force components, eV/Å."""
+def _known_forces(sample: Sample, part: str, purpose: str) -> np.ndarray:
+    """Return forces (n_atoms, 3) in eV/Å of all atoms of the frames that have them."""
     forces = [found for atoms in sample.frames if (found := forces_of(atoms)) is not None]
     if not forces:
-        raise DataError("no training frame has forces to be learnt; set force_weight to 0")
-    return rmse(np.concatenate(forces))
+        raise DataError(f"no {part} frame has forces {purpose}; set force_weight to 0")
+    return np.concatenate(forces)
+
+
+def _criterion(row: Mapping[str, float]) -> float:
+    """Return what chooses the epoch, of its row of the history."""
+    return row.get("val_loss", row["val_rmse"])

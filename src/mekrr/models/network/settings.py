@@ -17,7 +17,7 @@ class Settings:
     epochs : passes over the training frames; more where ``least_steps`` asks for them.
     least_steps : steps of the optimiser at least, so that few frames are learnt as well.
     validate_every : epochs from one validation to the next; the last epoch is always validated.
-    patience : epochs without a better validation error after which training ends.
+    patience : epochs without a better validation error, see `Training`, after which training ends.
     batch_size : frames per step.
     lr : learning rate after warming up.
     schedule : "cosine", down to 0 at the last step, or "constant".

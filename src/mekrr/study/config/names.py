@@ -7,8 +7,9 @@ from itertools import permutations
 
 from mekrr.errors import ConfigError
 from mekrr.study.config.study import StudyConfig
+from mekrr.study.methods import GAPS
 
-OWN = ("training-mean", "gap-soap")  # fits of the study that have no entry
+OWN = ("training-mean", *GAPS)  # fits of the study that have no entry
 # What pandas, which reads the tables, takes for a missing value or a truth value; "none" is
 # besides what tables write where there is no backbone.
 NO_TEXT = ("na", "nan", "none", "null", "true", "false")

@@ -26,8 +26,10 @@ class Training(Closed):
         "epoch"
     )
     patience: PositiveInt = Field(
-        description="epochs without a better validation RMSE after which training ends; the best "
-        "epoch's weights are kept in any case"
+        description="epochs without a better validation error after which training ends; the best "
+        "epoch's weights are kept in any case: that of the least RMSE of energies or, where forces "
+        "are learnt, of the least loss on validation frames, energies and forces weighed as in "
+        "training"
     )
     batch_size: PositiveInt = Field(description="frames per step of AdamW")
     lr: Positive = Field(

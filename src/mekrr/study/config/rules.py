@@ -11,6 +11,7 @@ from mekrr.data.strategies import STRATEGIES
 from mekrr.errors import ConfigError
 from mekrr.study.config.networks import SCRATCH
 from mekrr.study.config.study import StudyConfig
+from mekrr.study.methods import METHODS
 
 
 def check_rules(config: StudyConfig) -> None:
@@ -80,6 +81,11 @@ def _check_network(name: str, config: StudyConfig) -> None:
             )
     if getattr(entry, needed) is None or getattr(entry, other) is not None:
         raise ConfigError(f"{key}: with start {entry.start!r} give `{needed}`, not `{other}`")
+    if METHODS[entry.method].forces and config.training_of(name).force_weight == 0:
+        raise ConfigError(
+            f"{key}.method: {entry.method!r} learns forces, but their weight is 0; give "
+            "`training.force_weight`"
+        )
 
 
 def _check_downloads(config: StudyConfig) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from mekrr.backbones.entry import BackboneEntry, Download, Weights
 from mekrr.choices import MEDIANS
-from mekrr.closed import Chosen, Closed, OneOf, Several, Unique, fault
+from mekrr.closed import Chosen, Closed, Maybe, OneOf, Several, Unique, fault
 from mekrr.features.rule import AtomRule
 from mekrr.kernels.atom import RADIAL
 from mekrr.study.config.datasets import Dataset
@@ -23,6 +23,11 @@ REGISTRIES = ("datasets", "backbones", "surrogates", "networks")
 Share = Annotated[float, Field(gt=0, lt=1)]
 Batch = Annotated[
     Literal["auto"] | PositiveInt, Chosen(lambda value: None, "auto, or an integer of at least 1")
+]
+
+
+Some = Annotated[
+    Literal["all"] | PositiveInt, Chosen(lambda value: None, "all, or an integer of at least 1")
 ]
 
 
@@ -158,6 +163,20 @@ class Grid(Closed):
     regularisation: RegularisationGrid
 
 
+class GapForces(Closed):
+    """How GAP-SOAP learns forces."""
+
+    sigma: Positive = Field(
+        description="where given, a GAP is fitted to energies and forces too, as GAP-SOAP-forces; "
+        "the error that components of forces are taken to have, eV/Å"
+    )
+    frames: Some = Field(
+        description="training frames, drawn at random by the seed of the split, whose forces are "
+        "learnt; `all`: each of them. All slopes of their SOAP vectors are in memory at once: of "
+        "52 atoms and four species 70 MB a frame with `n_max` 6 and `l_max` 3, 150 MB with 8 and 4"
+    )
+
+
 class Gap(Closed):
     """Settings of GAP-SOAP."""
 
@@ -181,6 +200,7 @@ class Gap(Closed):
         description="how representative atoms are chosen"
     )
     default_sigma: Positive = Field(description="error that energies are taken to have, eV/atom")
+    forces: Maybe[GapForces] = None
 
 
 class Tables(Closed):

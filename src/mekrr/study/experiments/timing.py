@@ -68,7 +68,7 @@ def read_benchmark(path: str) -> dict[str, float]:
 def costs(
     steps: pd.DataFrame,
     errors: pd.DataFrame,
-    networks: Mapping[str, str],
+    names: Mapping[str, str],
     predictions: pd.DataFrame,
 ) -> pd.DataFrame:
     """Cost of every fit whose jobs are known, beside its test error.
@@ -77,7 +77,7 @@ def costs(
     ----------
     steps : as from `read_steps`.
     errors : the table of errors of all fits and parts.
-    networks : from the method of each trained network to its name in jobs.
+    names : from the method of each trained network and of each GAP to its name in jobs.
     predictions : prediction_seconds of a frame beyond its features, for each fit whose job
         predicts at a cost that counts: of a network, see `mekrr.models.network.fit`, and of GAP.
 
@@ -97,7 +97,7 @@ def costs(
         n = parts["n_frames"]
         shared, job = METHODS[fit["method"]].steps
         split = f"{fit['strategy']}-{fit['seed']}"
-        name = networks.get(fit["method"], fit["backbone"])
+        name = names.get(fit["method"], fit["backbone"])
         place = {
             "features": ("features", fit["dataset"], "", name),
             "directions": ("directions", fit["dataset"], "", name),
@@ -111,8 +111,8 @@ def costs(
             "directions": (n["train"] + n["val"], n.sum()),
             "kernels": (n["train"] / 2 + n["val"], n["train"] / 2 + n["val"] + n["test"]),
         }
-        names = [*shared, *([job] if job else [])]
-        found = {name: of_step[place[name]] for name in names}
+        done = [*shared, *([job] if job else [])]
+        found = {step: of_step[place[step]] for step in done}
         own = of_frame.get(key, 0.0)
         training = sum(found[name]["seconds"] * work[name][0] / work[name][1] for name in shared)
         if job:  # which predicts all frames once it is done

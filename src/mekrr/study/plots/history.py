@@ -37,9 +37,12 @@ def draw(history: pd.DataFrame, dataset: str, datasets: Mapping[str, Mapping]) -
     Parameters
     ----------
     history : strategy, seed, method, backbone, epoch, and the RMSE (meV/atom) on training and
-        validation frames, train_rmse and val_rmse.
+        validation frames, train_rmse and val_rmse; val_loss, which chooses the epoch, where forces
+        are learnt.
     """
     use_house_style()
+    by_energy = history["val_rmse"]
+    history = history.assign(criterion=history.get("val_loss", by_energy).fillna(by_energy))
     strategies = list(dict.fromkeys(history["strategy"]))
     networks = sorted(
         dict.fromkeys(zip(history["method"], history["backbone"], strict=True)),
@@ -78,7 +81,7 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, colour: tuple) -> None:
         epoch = run["epoch"] + 1
         axis.plot(epoch, run["train_rmse"], ":", color=colour, lw=0.8)
         axis.plot(epoch, run["val_rmse"], color=colour, lw=0.8)
-        best = run["val_rmse"].idxmin()
+        best = run["criterion"].idxmin()
         axis.plot(epoch[best], run["val_rmse"][best], "*", color=colour, mec="0.2", mew=0.4, ms=7)
     axis.set_yscale("log")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -43,8 +43,8 @@ def same_dataset_notes(
     )
     forces = (
         f"Errors of forces are those of all components on {which}; by species, and as the mean "
-        "over the species, they are in the CSV file. Where neither a weight of forces nor their "
-        "directions are stated, a method has learnt energies alone."
+        "over the species, they are in the CSV file. Where nothing is said of forces, a method has "
+        "learnt energies alone."
     )
     return [
         f"{_READING} The paper divides frames at random.",
@@ -95,12 +95,19 @@ def effort(settings: Mapping) -> list[str]:
         )
         if method in PUBLISHED_EPOCHS:
             note += f"; the paper's: {PUBLISHED_EPOCHS[method]} epochs, 16 frames a step"
+        if training["force_weight"]:
+            note += f"; forces learnt with weight {training['force_weight']:g}"
         notes.append(f"{note}.")
     if settings["gap"]:
         notes.append(
             "GAP-SOAP: n_max {n_max}, l_max {l_max}, {n_sparse} representative atoms of each "
             "species; the paper's had 12, 6 and 1,000.".format(**settings["gap"])
         )
+        if "forces" in settings["gap"]:
+            notes.append(
+                "GAP-SOAP + forces: those of {frames} training frames, taken to have an error of "
+                "{sigma:g} eV/Å a component.".format(**settings["gap"]["forces"])
+            )
     if settings["sparse"]:
         sparse, directions = settings["sparse"], settings["sparse"]["directions"]
         and_all = (

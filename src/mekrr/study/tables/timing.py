@@ -33,7 +33,7 @@ def write(step: Step) -> None:
     table = costs(
         read_steps(step.input.benchmarks, params.jobs),
         read_tables([step.input.metrics]),
-        params.networks,
+        params.names,
         read_tables(predictions)
         if predictions
         else pd.DataFrame(columns=[*FIT, "prediction_seconds"]),

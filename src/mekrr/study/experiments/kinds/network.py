@@ -87,12 +87,13 @@ class Models(Kind):
         kind = cls(step, step.input.states[0], next(iter(step.input.frames), None))
         problem, states = cls._destination(step, transfer, network_of(step), "val")
         source, rule = transfer.names[0], transfer.rule
+        own = load_frames(step.input.frames[1]) if step.input.frames else None
         kind.train(
             transfer.origin.with_references(rule, source),
             step.params.checkpoint,
             rule,
             source,
-            Sample.of(states, problem),
+            Sample.of(states, problem, frames=own),
         )
         return kind
 
@@ -124,7 +125,8 @@ class Models(Kind):
         seconds = (time.process_time() - begin) / len(residual)
         names = {"method": method, "backbone": start}
         history = model.training_.history
-        choice = {"layer": None, "validation_rmse": history["val_rmse"].min(), "chosen": True}
+        best = history.set_index("epoch").loc[model.training_.best, "val_rmse"]
+        choice = {"layer": None, "validation_rmse": best, "chosen": True}
         weights = [p for p in model.network.module().parameters() if p.requires_grad]
         costs = {
             "trained_weights": sum(w.numel() for w in weights),

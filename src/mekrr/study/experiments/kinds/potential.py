@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import ClassVar
 
 import pandas as pd
 from ase import Atoms
@@ -15,32 +14,31 @@ from mekrr.models.problem import Problem
 from mekrr.study.experiments.fits import Fit, predictions, unchosen
 from mekrr.study.experiments.kinds import Kind
 from mekrr.study.experiments.transfer import Transfer, on_destination
+from mekrr.study.recipes import recipes_from
 
 
 class Models(Kind):
-    """GAP-SOAP, fitted to the frames themselves."""
+    """GAP-SOAP, fitted to the frames themselves, as one method."""
 
-    METHOD: ClassVar = "GAP-SOAP"
-
-    def __init__(self, frames: Sequence[Atoms], model: Gap):
-        self._frames, self.model = frames, model
+    def __init__(self, frames: Sequence[Atoms], model: Gap, method: str):
+        self._frames, self.model, self._method = frames, model, method
 
     @classmethod
     def open(cls, step) -> Models:
         settings, seed = step.params.settings, int(step.wildcards.seed)
         model = Gap(settings, seed, step.log.gap_fit, step.threads)
-        return cls(load_frames(step.input.frames), model)
+        return cls(load_frames(step.input.frames), model, method_of(step))
 
     def fit(self, problem: Problem) -> Fit:
         try:
             self.model.fit(problem, self._frames)
         except GapMissing as error:
-            raise GapMissing(f"{error}; or leave {self.METHOD} out (study.gap: false)") from error
+            raise GapMissing(f"{error}; or leave {self._method} out (study.gap: false)") from error
         begin = time.process_time()
         residual, _ = self.model.predict(problem, self._frames)
         seconds = (time.process_time() - begin) / len(self._frames)
-        fit = unchosen(problem, self.METHOD, "none", residual)
-        cost = {"method": self.METHOD, "backbone": "none", "prediction_seconds": seconds}
+        fit = unchosen(problem, self._method, "none", residual)
+        cost = {"method": self._method, "backbone": "none", "prediction_seconds": seconds}
         return Fit(fit.predictions, fit.choices, costs=pd.DataFrame([cost]))
 
     @classmethod
@@ -48,4 +46,10 @@ class Models(Kind):
         frames, problem = load_frames(step.input.frames), transfer.problem().part("test")
         own = [frames[index] for index in problem.frames["index"]]
         residual, _ = Gap.load(step.input.model).predict(problem, own)
-        return on_destination(predictions(problem, cls.METHOD, "none", None, residual))
+        return on_destination(predictions(problem, method_of(step), "none", None, residual))
+
+
+def method_of(step) -> str:
+    """Return the name of the one method of a step."""
+    (recipe,) = recipes_from(step.params.methods)
+    return recipe.name

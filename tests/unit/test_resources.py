@@ -55,8 +55,8 @@ def test_more_is_asked_for_more_data_and_at_each_attempt(name):
         ("features_minutes", 10 + 3),  # 160 s
         ("directions_minutes", 2 * 2 * (10 + 3)),  # two directions
         ("sparse_memory", 2000 + 92),  # 82 MB of derivatives; matrices of 200 inducing atoms
-        ("franken_memory", 2000 + 14_826),  # (100/52)² of 4 GB; matrices of 1,024²
-        ("franken_minutes", 30 + 370),  # 80 frames of 277 s
+        ("franken_memory", 2000 + 59_205),  # (100/52)² of 16 GB; matrices of 1,024²
+        ("franken_minutes", 30 + 740),  # 80 frames of 555 s
         ("gap_memory", 1000 + 173),  # 1,201 numbers of each of 6,000 atoms, thrice
         ("baselines_memory", 2000 + 1 + 164),  # 10,000 vectors of 16 kB beside the kernels
         ("training_memory", 5000 + 40),

@@ -238,22 +238,22 @@ class JobResources:
         return attempt * (30 + round(seconds * n_frames * n_atoms / 60))
 
     def franken_memory(self, wildcards: Any, attempt: int) -> int:
-        """Derivatives of messages, all of a frame at once: 2 GB measured with 52 atoms, twice that.
+        """Derivatives of messages, all of a frame at once: 8 GB measured with 52 atoms, twice that.
 
         They grow as the square of the atoms. And four matrices between random features.
         """
         _, n_atoms = self.data_size(wildcards)
         matrices = 4 * 8e-6 * self.targets.config.franken.random_features**2
-        return attempt * (2000 + round(4000 * (n_atoms / 52) ** 2 + matrices))
+        return attempt * (2000 + round(16_000 * (n_atoms / 52) ** 2 + matrices))
 
     def franken_minutes(self, wildcards: Any, attempt: int) -> int:
-        """A training frame of 52 atoms 25 s, which grow as the square of these; three times that.
+        """A training frame of 52 atoms 50 s, which grow as the square of these; three times that.
 
         A validation frame, on which 60 models are differentiated, as much.
         """
         n_frames, n_atoms = self.data_size(wildcards)
         share = self.targets.config.split.fractions
-        seconds = 75 * (n_atoms / 52) ** 2 * n_frames * (share.train + share.val)
+        seconds = 150 * (n_atoms / 52) ** 2 * n_frames * (share.train + share.val)
         return attempt * (30 + round(seconds / 60))
 
     def _gap_slopes(self, wildcards: Any) -> float:

@@ -201,7 +201,7 @@ def test_forces_along_directions_are_those_of_the_potential(
     step.params["methods"] = step.params.methods[-2:]  # the first of each pair is not Δ
     kind = kind_of(step.params.kind).open(step)
     found = [(m, p) for m, p in of_fit(step, kind, problem, kind.fit(problem)) if p.has_std]
-    slopes = slopes_of(found, problem, frames, (tmp_path / "features", tmp_path / "directions"))
+    slopes = slopes_of(found, problem, frames, tmp_path / "features", tmp_path / "directions")
     assert set(slopes["index"]) == {first, *others[1:]}
     assert len(slopes) == len(found) * 4 * (len(others))
     for method, potential in found:

@@ -17,10 +17,8 @@ with job(snakemake):
     members = drawn_frames(problem, frames, params.n_frames, int(wildcards.seed))
     made = list(potentials(params.kind, snakemake, problem)) if members else []
     choices = pd.concat([pd.read_csv(path) for path in given.choices], ignore_index=True)
-    labels = dict(wildcards.items())
-    sums = force_sums(made, problem, frames, members)
+    sums, labels = force_sums(made, problem, frames, members), dict(wildcards.items())
     write_csv(snakemake.output.forces, with_labels(sums, choices, labels))
     if "slopes" in snakemake.output.keys():  # noqa: SIM118, as Snakemake's outputs are no dict
-        stating = [(name, one) for name, one in made if one.has_std and given.directions]
-        slopes = slopes_of(stating, problem, frames, (given.features, given.directions))
+        slopes = slopes_of(made, problem, frames, given.features, given.directions)
         write_csv(snakemake.output.slopes, with_labels(slopes, choices, labels))

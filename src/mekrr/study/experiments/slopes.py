@@ -36,15 +36,17 @@ def slopes_of(
     potentials: Iterable[tuple[str, OnFeatures]],
     problem: Problem,
     frames: Sequence[Atoms],
-    files: tuple[str | os.PathLike, str | os.PathLike],
+    features: str | os.PathLike,
+    directions: str | os.PathLike | Sequence[str],
 ) -> pd.DataFrame:
     """Return the derivatives of test frames' energies, with what potentials say of them.
 
     Parameters
     ----------
-    potentials : with their methods, on one backbone.
+    potentials : with their methods, on one backbone; those without uncertainties are left out.
     frames : those of the data set, which the problem's table numbers as ``index``.
-    files : of features and of directions of all frames of the problem.
+    features, directions : files of all frames of the problem; of directions an empty list if none
+        are stored.
 
     Returns
     -------
@@ -52,16 +54,18 @@ def slopes_of(
     """
     tables = []
     for method, potential in potentials:
-        vectors = read_vectors(files[1])
-        features = [read_layer(files[0], layer) for layer in potential.layers]
-        derivatives = [read_directions(files[1], layer) for layer in potential.layers]
+        if not (directions and potential.has_std):
+            continue
+        vectors = read_vectors(directions)
+        layers = [read_layer(features, layer) for layer in potential.layers]
+        derivatives = [read_directions(directions, layer) for layer in potential.layers]
         for t in problem.members("test").tolist():
             frame = problem.frames.iloc[t]
             atoms = frames[frame["index"]]
             reference = slopes_along([vectors[t]], [forces_of(atoms)])
             if not len(reference):
                 continue
-            ours = [layer.select([t]) for layer in features]
+            ours = [layer.select([t]) for layer in layers]
             along = [layer.select([t]) for layer in derivatives]
             h, u = (
                 np.concatenate(parts, axis=-1)

@@ -211,7 +211,11 @@ def everything(project):
         },
         "networks": {
             "tiny": tiny_network()["tiny"]
-            | {"training": {"epochs": 2}, "published_transfer": {"epochs": 2}},
+            | {
+                "method": "SchNet-forces",
+                "training": {"epochs": 2},
+                "published_transfer": {"epochs": 2},
+            },
         },
     }
     return project
@@ -226,7 +230,7 @@ def test_every_key_has_a_value_in_a_study_that_is_run(project):
     result = project.run(*TARGETS)
     assert result.returncode == 0, result.stdout + result.stderr
     table = pd.read_csv(project.folder / "results/tables/metrics.csv")
-    rows = {"SchNet", "GAP-SOAP", "GAP-SOAP-forces", "MEKRR", "MEKRR-sparse-forces"}
+    rows = {"SchNet-forces", "GAP-SOAP", "GAP-SOAP-forces", "MEKRR", "MEKRR-sparse-forces"}
     assert rows <= set(table["method"])
     transfers = pd.read_csv(project.folder / "results/tables/transfer.csv")
-    assert {"SchNet", "MEKRR-sparse"} <= set(transfers["method"])
+    assert {"SchNet-forces", "GAP-SOAP-forces", "MEKRR-sparse"} <= set(transfers["method"])

@@ -42,6 +42,7 @@ def test_fits_and_transfers(project):
     # Same seed, same number of frames: the same split; and twice the cell has twice the energy.
     small = table.set_index("index").loc[moved["index"], "energy_pred"]
     assert moved["energy_pred"].to_numpy() == pytest.approx(2 * small.to_numpy(), abs=1e-5)
+    project.config["gap"]["forces"] = {"sigma": 0.1, "frames": "all"}  # in a fit of its own
     assert project.planned(FIT, TRANSFER) == {}
     project.config["gap"]["delta"] = 0.3
     assert project.planned(FIT, TRANSFER) == {"fit_gap": 1, "transfer": 1}

@@ -12,7 +12,13 @@ from matplotlib.lines import Line2D
 from mekrr.study.job import Step
 from mekrr.study.methods import ORDER, TRAINED, label
 from mekrr.study.plots.grids import columns_of, nothing, panel_grid
-from mekrr.study.plots.style import METHOD_COLOURS, plain_log, use_house_style
+from mekrr.study.plots.style import (
+    COLUMN,
+    METHOD_COLOURS,
+    legend_below,
+    plain_log,
+    use_house_style,
+)
 from mekrr.study.tables.tidy import read_tables
 
 LEGEND_COLUMNS = 5
@@ -73,11 +79,8 @@ def draw(
     for axis in axes[-1]:
         axis.set_xlabel("Training frames")
     plain_log(axes[0, 0].xaxis)
-    figure.legend(
-        handles=[_line(method, label=label(method)) for method in methods],
-        loc="outside lower center",
-        ncols=min(len(methods), LEGEND_COLUMNS),
-    )
+    handles = [_line(method, label=label(method)) for method in methods]
+    legend_below(figure, handles, min(len(methods), LEGEND_COLUMNS))
     return figure
 
 

@@ -13,7 +13,6 @@ from mekrr.study.job import Step
 from mekrr.study.methods import ORDER, TRAINED, label
 from mekrr.study.plots.grids import columns_of, nothing, panel_grid
 from mekrr.study.plots.style import (
-    COLUMN,
     METHOD_COLOURS,
     legend_below,
     plain_log,

@@ -316,11 +316,8 @@ class SparseMEKRR(OnBackbone):
             energy = energy + self.model_.energies(features)
             if not return_std:
                 return energy
-            each = (features[t] for t in range(len(frames)))
-            variances = [
-                self.model_.energy_variance(one.features, one.species, len(atoms))
-                for one, atoms in zip(each, frames, strict=True)
-            ]
+            sizes = np.array([len(atoms) for atoms in frames])
+            variances = self.model_.energy_variances(features, sizes)
         return energy, np.hypot(np.sqrt(variances), undetermined)
 
     def potential(self, dtype: str = "float32") -> SparsePotential:

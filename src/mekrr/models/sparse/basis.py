@@ -24,7 +24,7 @@ import numpy as np
 from mekrr.features.directions_store import FrameDirections
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Radial
-from mekrr.models.sparse.distances import exponents, kernel_between
+from mekrr.models.sparse.distances import exponents, halves, kernel_between
 from mekrr.models.sparse.metric import Scale
 
 HELD = 2**19  # products that are held at once, or those of one frame: a core's cache
@@ -47,6 +47,14 @@ class Part:
     scale: Scale
     inducing: np.ndarray
     columns: np.ndarray
+
+    def exponents(self, kernel: Radial, g: np.ndarray) -> np.ndarray:
+        """Return those of coordinates (n, d) with the inducing atoms (n, m)."""
+        return exponents(kernel, g, self.inducing, self._halves)
+
+    @cached_property
+    def _halves(self) -> np.ndarray:
+        return halves(self.inducing)
 
     def rows_of(self, species: np.ndarray) -> np.ndarray:
         """Return the places of the atoms among those of species (n,)."""
@@ -120,7 +128,7 @@ class Basis:
             atoms = part.rows_of(frames.species)
             ends = np.searchsorted(atoms, frames.pointer)
             g = part.scale.apply(frames.features[atoms], self.dtype)
-            values, slope = self.kernel.with_slope(exponents(self.kernel, g, part.inducing), np)
+            values, slope = self.kernel.with_slope(part.exponents(self.kernel, g), np)
             sums = [values[a:b].sum(axis=0, dtype=np.float64) for a, b in pairwise(ends)]
             energies[:, part.columns] += part.weight * np.array(sums)
             if len(slopes):
@@ -173,7 +181,7 @@ class Basis:
                 continue
             weights = (part.weight * coefficients[part.columns]).astype(self.dtype)
             g = part.scale.apply(features[rows], self.dtype)
-            values, slope = self.kernel.with_slope(exponents(self.kernel, g, part.inducing), np)
+            values, slope = self.kernel.with_slope(part.exponents(self.kernel, g), np)
             # A sum of large terms that all but cancel, in float64 as `rows` has it.
             atoms[rows] += values.astype(np.float64) @ (part.weight * coefficients[part.columns])
             pull = slope * weights

@@ -7,17 +7,31 @@ import numpy as np
 from mekrr.kernels.atom import Radial
 
 
-def exponents(kernel: Radial, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return -|g - g'|²/2σ² (n, m), ≤ 0, of coordinates (n, d) and (m, d)."""
+def halves(rows: np.ndarray) -> np.ndarray:
+    """Return |g|²/2 (n,) of coordinates (n, d)."""
+    return 0.5 * np.einsum("nd,nd->n", rows, rows)
+
+
+def exponents(
+    kernel: Radial, left: np.ndarray, right: np.ndarray, of_right: np.ndarray | None = None
+) -> np.ndarray:
+    """Return -|g - g'|²/2σ² (n, m), ≤ 0, of coordinates (n, d) and (m, d).
+
+    Parameters
+    ----------
+    of_right : (m,), `halves` of those on the right, if known.
+    """
     found = left @ right.T
-    found -= 0.5 * np.einsum("nd,nd->n", left, left)[:, None]
-    found -= 0.5 * np.einsum("md,md->m", right, right)
+    found -= halves(left)[:, None]
+    found -= halves(right) if of_right is None else of_right
     found *= 1.0 / kernel.lengthscale**2
     return np.minimum(found, 0.0, out=found)
 
 
-def kernel_between(kernel: Radial, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return k(g, g') (n, m)."""
-    values = exponents(kernel, left, right)
+def kernel_between(
+    kernel: Radial, left: np.ndarray, right: np.ndarray, of_right: np.ndarray | None = None
+) -> np.ndarray:
+    """Return k(g, g') (n, m), of what `exponents` takes."""
+    values = exponents(kernel, left, right, of_right)
     kernel.apply(values, np)
     return values

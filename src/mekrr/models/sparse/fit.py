@@ -17,12 +17,10 @@ from mekrr.models.sparse.basis import Basis
 from mekrr.models.sparse.factor import Factor
 from mekrr.models.sparse.inducing import choose_inducing
 from mekrr.models.sparse.metric import Scale, scales_of
-from mekrr.models.sparse.model import SparseModel
+from mekrr.models.sparse.model import SparseModel, batches
 from mekrr.models.sparse.select import SIGMA_FORCE, Choice, Held, choose, folds
 from mekrr.models.sparse.solve import Rows, coefficients_of, penalised, prior_root
 from mekrr.progress import progress_bar
-
-BATCH = 32  # frames whose rows are held at once
 
 
 @dataclass(frozen=True)
@@ -242,7 +240,7 @@ def _scores(
     And the standard deviations of the energies in eV/atom.
     """
     energies, slopes, stds = [], [], []
-    for some in _batches(frames):
+    for some in batches(frames):
         features, directions = data.features_of(layers, some), data.directions_of(layers, some)
         of_energies, of_slopes = map(
             np.sqrt, model.variances(features, directions, data.n_atoms[some])
@@ -253,11 +251,6 @@ def _scores(
         energies.append((off / of_energies)[np.isfinite(data.energy[some])])
         slopes.append((along @ model.coefficients - data.slopes_of(some)) / of_slopes)
     return np.concatenate(energies), np.concatenate(slopes), np.concatenate(stds)
-
-
-def _batches(frames: np.ndarray) -> list[np.ndarray]:
-    """Return the frames, few at a time."""
-    return np.array_split(frames, -(-len(frames) // BATCH))
 
 
 def _basis(
@@ -285,7 +278,7 @@ def rows_of(basis: Basis, layers: tuple[int, ...], data: Data, constant: float) 
     found = []
     for part in data.parts:
         rows = Rows(Factor(len(basis)), Factor(len(basis)))
-        for some in _batches(part):
+        for some in batches(part):
             features = data.features_of(layers, some)
             energies, slopes = basis.rows(features, data.directions_of(layers, some))
             size = data.n_atoms[some]

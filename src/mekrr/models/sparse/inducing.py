@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.cluster import MiniBatchKMeans
 
 from mekrr.kernels.atom import Radial
-from mekrr.models.sparse.distances import kernel_between
+from mekrr.models.sparse.distances import halves, kernel_between
 
 WAYS = ("cholesky", "k-means", "farthest")
 CANDIDATES = 4096  # atoms of a species among which its inducing atoms are sought, evenly spread
@@ -70,6 +70,7 @@ class Pivots:
 
     def __init__(self, rows: np.ndarray, kernel: Radial):
         self._rows, self._kernel = rows, kernel
+        self._halves = halves(rows)
         self._left = np.ones(len(rows))
         self._factor = np.zeros((0, len(rows)), dtype=np.float32)
         self._n = 0
@@ -86,7 +87,8 @@ class Pivots:
         if n == len(self._factor):  # twice as many rows, so that most are never copied
             more = np.empty((max(n, 64), len(self._rows)), dtype=np.float32)
             self._factor = np.concatenate([self._factor, more])
-        column = kernel_between(self._kernel, self._rows[pivot : pivot + 1], self._rows)[0]
+        one = self._rows[pivot : pivot + 1]
+        column = kernel_between(self._kernel, one, self._rows, self._halves)[0]
         column -= self._factor[:n, pivot] @ self._factor[:n]
         self._factor[n] = column / np.sqrt(self._left[pivot])
         self._left -= self._factor[n].astype(np.float64) ** 2

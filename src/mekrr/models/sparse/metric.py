@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,16 +39,24 @@ class Scale:
     def apply(self, features: np.ndarray, dtype: Any) -> np.ndarray:
         """Return coordinates (n, d) of features (n, d)."""
         shifted = np.subtract(features, self.origin, dtype=np.result_type(dtype, np.float32))
-        return shifted @ self.along.astype(dtype)
+        return shifted @ self._matrix(dtype)
 
     def turn(self, derivatives: np.ndarray, dtype: Any) -> np.ndarray:
         """Return derivatives (…, d) of coordinates from those of features."""
         rows = derivatives.reshape(-1, derivatives.shape[-1]).astype(dtype, copy=False)
-        return (rows @ self.along.astype(dtype)).reshape(derivatives.shape)
+        return (rows @ self._matrix(dtype)).reshape(derivatives.shape)
 
     def back(self, gradient: np.ndarray) -> np.ndarray:
         """Return gradients (n, d) by features from those by coordinates."""
-        return gradient @ self.along.T.astype(gradient.dtype)
+        return gradient @ self._matrix(gradient.dtype).T
+
+    def _matrix(self, dtype: Any) -> np.ndarray:
+        return self._single if dtype == np.float32 else self.along
+
+    @cached_property
+    def _single(self) -> np.ndarray:
+        """Cast once, not for every frame."""
+        return self.along.astype(np.float32)
 
 
 def scales_of(

@@ -18,6 +18,13 @@ from mekrr.models.sparse.basis import Basis
 from mekrr.models.sparse.metric import Scale
 from mekrr.models.sparse.solve import prior_root
 
+BATCH = 32  # frames whose rows are held at once
+
+
+def batches(frames: np.ndarray) -> list[np.ndarray]:
+    """Return the frames, few at a time."""
+    return np.array_split(frames, -(-len(frames) // BATCH)) if len(frames) else []
+
 
 @dataclass(frozen=True)
 class SparseModel:
@@ -110,8 +117,20 @@ class SparseModel:
 
     def energies(self, frames: FrameFeatures) -> np.ndarray:
         """Return residual energies (n_frames,) in eV."""
-        rows, _ = self.basis.rows(frames, None)
-        return rows @ self.coefficients + self.constant * frames.n_atoms
+        parts = [
+            self.basis.rows(frames.select(some), None)[0] @ self.coefficients
+            for some in batches(np.arange(len(frames)))
+        ]
+        return np.concatenate(parts) + self.constant * frames.n_atoms
+
+    def energy_variances(self, frames: FrameFeatures, n_atoms: np.ndarray) -> np.ndarray:
+        """Return variances (n_frames,) of the energies in eV², see `variances`."""
+        return np.concatenate(
+            [
+                self.variances(frames.select(some), None, n_atoms[some])[0]
+                for some in batches(np.arange(len(frames)))
+            ]
+        )
 
     def variances(
         self, frames: FrameFeatures, directions: FrameDirections | None, n_atoms: np.ndarray
@@ -119,7 +138,7 @@ class SparseModel:
         """Return variances of frames' energies (n_frames,) in eV² and of derivatives (Σ q,).
 
         The latter, in (eV/Å)², are of the energies along ``directions`` of the same frames.
-        Expected errors are included. Of many frames this takes memory: ask for a few at a time.
+        Expected errors are included. Of many frames this takes memory, see `batches`.
 
         Parameters
         ----------

@@ -29,6 +29,7 @@ from mekrr.features.directions_store import FrameDirections, read_directions, re
 from mekrr.features.store import FrameFeatures, read_gnn_energy, read_layer
 from mekrr.models.problem import Problem
 from mekrr.models.sparse.fit import Data, Fitted, Open, fit_sparse, side_by_side
+from mekrr.models.sparse.model import batches
 from mekrr.models.sparse.select import (
     LENGTHSCALES,
     REGULARISATIONS,
@@ -42,7 +43,6 @@ from mekrr.study.experiments.transfer import Transfer, on_destination
 from mekrr.study.recipes import Recipe, recipes_from
 
 METRIC, WAY = "whitened", "cholesky"  # as `mekrr.SparseMEKRR` has them
-BLOCK = 32  # frames that are predicted at once
 SWEEP = {"n": "inducing", "energy": "rmse", "force": "force_rmse"}  # names in the table
 MILLI = ("sigma_energy", "rmse", "force_rmse")  # in meV there
 
@@ -203,17 +203,18 @@ def _energies(
     fitted: Fitted, features: Mapping[int, FrameFeatures], frames: np.ndarray
 ) -> np.ndarray:
     """Return residual energies (n,) in eV of some frames, a few of which are in memory at once."""
-    blocks = np.array_split(frames, -(-len(frames) // BLOCK))
-    return np.concatenate([fitted.model.energies(_view(fitted, features, b)) for b in blocks])
+    return np.concatenate(
+        [fitted.model.energies(_view(fitted, features, block)) for block in batches(frames)]
+    )
 
 
 def _stds(fitted: Fitted, features: Mapping[int, FrameFeatures], n_atoms: np.ndarray) -> np.ndarray:
     """Return standard deviations (n_frames,) of the energies in eV."""
-    variances = []
-    for t, size in enumerate(n_atoms.tolist()):
-        one = _view(fitted, features, [t])
-        variances.append(fitted.model.energy_variance(one.features, one.species, size))
-    return np.sqrt(variances)
+    variances = [
+        fitted.model.energy_variances(_view(fitted, features, block), n_atoms[block])
+        for block in batches(np.arange(len(n_atoms)))
+    ]
+    return np.sqrt(np.concatenate(variances))
 
 
 def _view(

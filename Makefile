@@ -24,8 +24,8 @@ GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell
 # On all cores, one thread each: more would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8
 
-.PHONY: help setup smoke figures report verify test coverage lint style types spelling fuzz test-slurm \
-	test-mace franken test-franken backbones bench config-docs surrogates pins clean
+.PHONY: help setup smoke figures report verify test coverage lint style types spelling fuzz test-faults \
+	test-slurm test-mace franken test-franken backbones bench config-docs surrogates pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -78,6 +78,9 @@ spelling: setup
 fuzz: setup ## fuzz tests and properties with ten times as many cases, or MEKRR_FUZZ=100
 	MEKRR_FUZZ=$(or $(MEKRR_FUZZ),10) $(PYTEST) \
 		tests/unit/test_fuzz.py tests/unit/test_properties.py $(ARGS)
+
+test-faults: setup ## runs that are killed, full disks, no memory: the tests that `make test` leaves out
+	$(PYTEST) -m faults $(ARGS)
 
 test-slurm: setup ## run a tiny study on a Slurm of one node, set up for it (Debian, root)
 	$(BIN)/pytest tests/slurm $(ARGS)

@@ -12,6 +12,7 @@ from mekrr.backbones.entry import Download, member_file
 from mekrr.data.strategies import STRATEGIES
 from mekrr.study.config import StudyConfig
 from mekrr.study.config.franken import Franken
+from mekrr.study.config.sparse import Sparse
 from mekrr.study.config.study import Forces
 from mekrr.study.methods import GAPS, METHODS, methods_of
 
@@ -91,22 +92,30 @@ class Targets:
     @property
     def sparse(self) -> list[str]:
         """Those with sparse models."""
-        return self._without(self.config.sparse.skip) if self.sparse_backbones else []
+        return self._with_backbones(self.config.sparse)
 
     @property
     def sparse_backbones(self) -> list[str]:
         """Backbones on which these are fitted."""
-        return [b for b in self.config.study.backbones if b in self.config.sparse.backbones]
+        return self._backbones_of(self.config.sparse)
 
     @property
     def with_franken(self) -> list[str]:
         """Those on which franken is fitted."""
-        return self._without(self.config.franken.skip) if self.franken_backbones else []
+        return self._with_backbones(self.config.franken)
 
     @property
     def franken_backbones(self) -> list[str]:
         """Its backbones."""
-        return [b for b in self.config.study.backbones if b in self.config.franken.backbones]
+        return self._backbones_of(self.config.franken)
+
+    def _with_backbones(self, section: Sparse | Franken) -> list[str]:
+        """Return the data sets on which what a section is about is fitted."""
+        return self._without(section.skip) if self._backbones_of(section) else []
+
+    def _backbones_of(self, section: Sparse | Franken) -> list[str]:
+        """Return the backbones that it names, of those in the study."""
+        return [b for b in self.config.study.backbones if b in section.backbones]
 
     @property
     def surrogates(self) -> list[str]:

@@ -32,8 +32,6 @@ NOTES = (
     "share in K₁ by the numbers of its atoms. Where all frames have as many atoms this changes "
     "nothing in K₀, and MEKRR is the same by construction.",
 )
-
-
 BY = ["dataset", "backbone", "method", "factor", "setting"]
 
 
@@ -54,19 +52,31 @@ class Layout:
 
 def write(step: Step) -> None:
     """Write the ablations of all data sets and backbones."""
-    params, errors = step.params, [*ERRORS, "test_mae"]
-    table = over_seeds(read_tables(step.input.errors), errors, BY)
-    titles = {name: entry.get("title", name) for name, entry in params.datasets.items()}
+    table = over_seeds(read_tables(step.input.errors), [*ERRORS, "test_mae"], BY)
     labels = {method: label(method) for method in ("MEKRR", "MEKRR-alpha")}
+    title = f"Ablations, {STRATEGY_LABELS[step.params.split]}, RMSE in meV/atom"
+    write_ablations(step, table, LAYOUT, labels, title, NOTES)
+
+
+def write_ablations(
+    step: Step,
+    table: pd.DataFrame,
+    layout: Layout,
+    labels: Mapping[str, str],
+    title: str,
+    notes: Sequence[str],
+) -> None:
+    """Write a table as from `over_seeds`, as it is and as it is printed.
+
+    Parameters
+    ----------
+    labels : titles of methods, in order. title, notes : of all.
+    """
+    params = step.params
+    titles = {name: entry.get("title", name) for name, entry in params.datasets.items()}
+    printed = grids(table, layout, titles, params.backbones, labels)
     write_csv(step.output.csv, table)
-    write_printed(
-        step.output,
-        "",
-        f"Ablations, {STRATEGY_LABELS[params.split]}, RMSE in meV/atom",
-        grids(table, LAYOUT, titles, params.backbones, labels),
-        [],
-        NOTES,
-    )
+    write_printed(step.output, "", title, printed, [], notes)
 
 
 def over_seeds(table: pd.DataFrame, errors: Sequence[str], by: Sequence[str]) -> pd.DataFrame:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mekrr.files import write_csv
 from mekrr.study.experiments.ablation_sparse import TEST, VALIDATION
 from mekrr.study.job import Step
 from mekrr.study.methods import STRATEGY_LABELS, label, methods_of
-from mekrr.study.tables.ablation import BY, Layout, grids, over_seeds
+from mekrr.study.tables.ablation import BY, Layout, over_seeds, write_ablations
 from mekrr.study.tables.printing.grid import FEWER
-from mekrr.study.tables.printing.write import write_printed
 from mekrr.study.tables.tidy import read_tables
 
 HEADINGS = dict(zip(TEST, ("energies", "forces", "of reactive atoms"), strict=True))
@@ -27,23 +25,15 @@ NOTES = (
 
 def write(step: Step) -> None:
     """Write the ablations of all data sets and backbones."""
-    params, by, errors = step.params, [*BY, "unchanged"], [*VALIDATION, *TEST]
+    by, errors = [*BY, "unchanged"], [*VALIDATION, *TEST]
     rows = read_tables(step.input.errors).reindex(columns=[*by, *errors])
     table = over_seeds(rows, errors, by)
-    titles = {name: entry.get("title", name) for name, entry in params.datasets.items()}
     labels = {method.name: label(method.name) for method in methods_of("ablation_sparse")}
     shown = {error: name for error, name in HEADINGS.items() if table[error].notna().any()}
-    factors = list(dict.fromkeys(table["factor"]))
-    layout = Layout(factors, shown, _remark)
-    write_csv(step.output.csv, table)
-    write_printed(
-        step.output,
-        "",
-        f"Ablations of sparse models, {STRATEGY_LABELS[params.split]}, RMSE in meV/atom and meV/Å",
-        grids(table, layout, titles, params.backbones, labels),
-        [],
-        NOTES,
-    )
+    layout = Layout(list(dict.fromkeys(table["factor"])), shown, _remark)
+    split = STRATEGY_LABELS[step.params.split]
+    title = f"Ablations of sparse models, {split}, RMSE in meV/atom and meV/Å"
+    write_ablations(step, table, layout, labels, title, NOTES)
 
 
 def _remark(block: pd.DataFrame, setting: str) -> str:

@@ -28,7 +28,8 @@ from mekrr.backbones.registry import open_backbone
 from mekrr.data.labels import forces_of, slopes_along
 from mekrr.features.directions import directions_of, gather_directions
 from mekrr.features.extract import gather
-from mekrr.models.sparse.fit import Data, rows_of
+from mekrr.models.sparse.data import Data
+from mekrr.models.sparse.fit import rows_of
 from mekrr.study.franken.environment import needed_interpreter
 from mekrr.study.franken.fit import Program
 

@@ -19,7 +19,8 @@ import pandas as pd
 from mekrr import environment
 from mekrr.features.directions import FrameDirections
 from mekrr.features.store import FrameFeatures
-from mekrr.models.sparse.fit import Data, Open, fit_sparse
+from mekrr.models.sparse.data import Data
+from mekrr.models.sparse.fit import Open, fit_sparse
 from mekrr.models.sparse.select import REGULARISATIONS, SIGMAS_ENERGY
 
 NUMBERS = np.repeat([6, 8, 1, 29], [1, 2, 1, 48])  # formate on 48 copper atoms

@@ -11,7 +11,8 @@ from mekrr.features.directions_store import FrameDirections
 from mekrr.features.store import FrameFeatures
 from mekrr.files import write_csv
 from mekrr.models.problem import Problem
-from mekrr.models.sparse.fit import Data, Open, fit_sparse
+from mekrr.models.sparse.data import Data
+from mekrr.models.sparse.fit import Open, fit_sparse
 from mekrr.models.sparse.select import LENGTHSCALES, REGULARISATIONS, SIGMAS_ENERGY
 from mekrr.study.experiments.ablation_sparse import TEST, ablation_sparse, changes
 from mekrr.study.experiments.kinds.sparse import Models

@@ -12,8 +12,9 @@ from mekrr.errors import JitterWarning, SolveError
 from mekrr.features.directions_store import FrameDirections
 from mekrr.kernels.atom import KERNELS, RADIAL, Gaussian
 from mekrr.models.sparse.basis import Basis
+from mekrr.models.sparse.data import Data
 from mekrr.models.sparse.factor import Factor
-from mekrr.models.sparse.fit import Data, Open, fit_sparse
+from mekrr.models.sparse.fit import Open, fit_sparse
 from mekrr.models.sparse.inducing import choose_inducing
 from mekrr.models.sparse.metric import scales_of
 from mekrr.models.sparse.model import SparseModel

@@ -33,7 +33,8 @@ from mekrr.models.inputs import (
 from mekrr.models.on_backbone import DTYPES, OnBackbone, warn_of_unit
 from mekrr.models.parameters import OF_SPARSE, check_layers
 from mekrr.models.problem import Problem
-from mekrr.models.sparse.fit import Data, Open, fit_sparse, side_by_side
+from mekrr.models.sparse.data import Data, side_by_side
+from mekrr.models.sparse.fit import Open, fit_sparse
 from mekrr.models.sparse.model import SparseModel
 from mekrr.models.sparse.record import SparseRecord
 from mekrr.models.sparse.select import (

@@ -17,30 +17,48 @@ PENDING = 512  # rows that are decomposed at once: fewer cost more each, more ta
 
 
 class Factor:
-    """The triangle of rows [Φ | y], y beside Φ.
+    """The triangle of rows [Φ | y], y beside Φ; of several targets, [Φ | Y].
 
     Attributes
     ----------
+    width : M, columns of Φ. n_targets : t, columns of Y.
     n_rows : how many rows there are.
     """
 
-    def __init__(self, width: int):
-        self.width, self.n_rows = width, 0
-        self._triangle = np.zeros((width + 1,) * 2, order="F")
+    def __init__(self, width: int, n_targets: int = 1):
+        self.width, self.n_targets, self.n_rows = width, n_targets, 0
+        self._triangle = np.zeros((width + n_targets,) * 2, order="F")
         self._pending: list[np.ndarray] = []
 
+    @classmethod
+    def recalled(cls, triangle: np.ndarray, width: int, n_rows: int) -> Factor:
+        """Return what a triangle (M + t, M + t) is of."""
+        found = cls(width, len(triangle) - width)
+        found._triangle, found.n_rows = np.asfortranarray(triangle), n_rows
+        return found
+
     def add(self, rows: np.ndarray, targets: np.ndarray) -> None:
-        """Add rows (n, M) and their targets (n,)."""
-        self._pending.append(np.hstack([rows, targets[:, None]]))
+        """Add rows (n, M) and their targets (n,), or (n, t)."""
+        self._pending.append(np.hstack([rows, targets.reshape(len(rows), self.n_targets)]))
         self.n_rows += len(rows)
         if sum(map(len, self._pending)) >= PENDING:
             self._reduce()
 
     @property
     def triangle(self) -> np.ndarray:
-        """R (M + 1, M + 1), float64."""
+        """R (M + t, M + t), float64."""
         self._reduce()
         return self._triangle
+
+    def of(self, target: int) -> Factor:
+        """Return the triangle of the same rows with one of the targets."""
+        if self.n_targets == 1:
+            return self
+        n, column = self.width, self.triangle[:, self.width + target]
+        one = np.zeros((n + 1, n + 1), order="F")
+        one[:n, :n], one[:n, n] = self.triangle[:n, :n], column[:n]
+        one[n, n] = np.linalg.norm(column[n:])
+        return Factor.recalled(one, n, self.n_rows)
 
     def squares(self, coefficients: np.ndarray) -> np.ndarray:
         """Return |Φ a - y|² (m,) for ``coefficients`` (m, n) a of the first n columns."""
@@ -52,7 +70,7 @@ class Factor:
     def joined(cls, parts: Iterable[Factor]) -> Factor:
         """Return the triangle of the rows of all parts, which have some columns in common."""
         parts = list(parts)
-        whole = cls(parts[0].width)
+        whole = cls(parts[0].width, parts[0].n_targets)
         for part in parts:
             whole._triangle = below(whole._triangle, part.triangle, upper=True)
             whole.n_rows += part.n_rows

@@ -10,61 +10,17 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from mekrr.features.directions_store import FrameDirections
-from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import KERNELS, AtomKernel, Radial
+from mekrr.kernels.atom import KERNELS, Radial
 from mekrr.models.sparse.basis import Basis
+from mekrr.models.sparse.data import Data
 from mekrr.models.sparse.factor import Factor
 from mekrr.models.sparse.inducing import choose_inducing
 from mekrr.models.sparse.metric import Scale, scales_of
 from mekrr.models.sparse.model import SparseModel, batches
+from mekrr.models.sparse.sample import Sample
 from mekrr.models.sparse.select import SIGMA_FORCE, Choice, Held, choose, folds
 from mekrr.models.sparse.solve import Rows, coefficients_of, penalised, prior_root
 from mekrr.progress import progress_bar
-
-
-@dataclass(frozen=True)
-class Data:
-    """What is learnt from.
-
-    Attributes
-    ----------
-    features : by layer, of all frames.
-    directions : by layer, of all frames.
-    energy : (n_frames,) residual energies in eV; NaN where a frame has none.
-    slope : (n_directions,) residual derivatives in eV/Å along all directions.
-    n_atoms : (n_frames,) all atoms of each frame.
-    parts : frames of each fold, or of training and validation frames.
-    validated : whether the latter.
-    """
-
-    features: Mapping[int, FrameFeatures]
-    directions: Mapping[int, FrameDirections]
-    energy: np.ndarray
-    slope: np.ndarray
-    n_atoms: np.ndarray
-    parts: Sequence[np.ndarray]
-    validated: bool
-
-    @property
-    def train(self) -> np.ndarray:
-        """Frames that are fitted."""
-        return self.parts[0] if self.validated else np.sort(np.concatenate(self.parts))
-
-    def features_of(self, layers: Sequence[int], frames: np.ndarray) -> FrameFeatures:
-        """Return features of some frames, those of layers side by side."""
-        return side_by_side([self.features[layer].select(frames) for layer in layers])
-
-    def directions_of(self, layers: Sequence[int], frames: np.ndarray) -> FrameDirections:
-        """Return their derivatives. Of many frames these are large: ask for a few at a time."""
-        parts = [self.directions[layer].select(frames) for layer in layers]
-        if len(layers) == 1:
-            return parts[0]
-        return replace(parts[0], derivatives=np.hstack([part.derivatives for part in parts]))
-
-    def slopes_of(self, frames: np.ndarray) -> np.ndarray:
-        """Return their residual derivatives (Σ q,) in eV/Å."""
-        return self.slope[next(iter(self.directions.values())).places(frames)]
 
 
 @dataclass(frozen=True)
@@ -83,6 +39,11 @@ class Open:
     numbers: Sequence[int]
     sigmas: Sequence[float]
     regularisations: Sequence[float]
+
+    @property
+    def n_settings(self) -> int:
+        """How many `settings_of` yields."""
+        return len(self.views) * len(self.lengthscales) * len(self.alphas)
 
 
 @dataclass(frozen=True)
@@ -103,13 +64,6 @@ class Fitted:
     expected_std: float
 
 
-def side_by_side(layers: Sequence[FrameFeatures]) -> FrameFeatures:
-    """Return features of several layers side by side, in the order given."""
-    if len(layers) == 1:
-        return layers[0]
-    return replace(layers[0], features=np.hstack([each.features for each in layers]))
-
-
 def fit_sparse(
     data: Data,
     kernel: str,
@@ -127,34 +81,91 @@ def fit_sparse(
     dtype : of products.
     """
     selected = next(iter(data.features.values())).n_atoms
-    of_atoms = (data.energy / selected)[data.train]
-    constant = float(np.nanmean(of_atoms)) if np.isfinite(of_atoms).any() else 0.0
-    tables: list[pd.DataFrame] = []
-    trials = _trials(data, kernel, metric, method, options, dtype, constant, tables)
-    best = min(trials, key=lambda trial: trial.choice.criterion)
+    constant = constant_of(data.energy[data.train], selected[data.train])
+    sample = Sample.of([data.features], [data.train])
+    search = Search(options, constant, data.validated)
+    with progress_bar(options.n_settings, "fit", "settings") as bar:
+        for setting in settings_of(sample, kernel, metric, method, options, dtype):
+            search.consider(setting, rows_of(setting.basis, setting.layers, data, constant))
+            bar.update()
     against = data.parts[1:] if data.validated else data.parts
+    best = search.best
     scores = [
-        _scores(best.fitted(one.fitted, constant), best.layers, data, part)
+        scores_of(best.fitted(one.fitted, constant), best.setting.layers, data, part)
         for one, part in zip(best.held, against, strict=True)
     ]
     energies, slopes, stds = (np.concatenate(each) for each in zip(*scores, strict=True))
-    calibration = _factor_of(energies), _factor_of(slopes)
-    model = replace(best.fitted(best.rows(data.validated), constant), calibration=calibration)
+    calibration = factor_of(energies), factor_of(slopes)
+    model = replace(search.model, calibration=calibration)
     expected = calibration[0] * float(stds.max())
-    return Fitted(best.layers, model, best.choice, pd.concat(tables, ignore_index=True), expected)
+    return Fitted(best.setting.layers, model, best.choice, search.table, expected)
+
+
+def constant_of(energy: np.ndarray, n_atoms: np.ndarray) -> float:
+    """Return the mean of residual energies (n,) over selected atoms (n,), of those known, in eV."""
+    of_atoms = energy / n_atoms
+    return float(np.nanmean(of_atoms)) if np.isfinite(of_atoms).any() else 0.0
 
 
 @dataclass(frozen=True)
-class _Trial:
-    """One setting, and the best of what its triangles leave to choose.
+class Setting:
+    """What the rows of a fit depend on.
 
     Attributes
     ----------
-    layers : side by side. basis : with all inducing atoms. held : what chose.
+    layers : side by side. basis : with all inducing atoms.
     """
 
     layers: tuple[int, ...]
     basis: Basis
+
+
+def settings_of(
+    sample: Sample,
+    kernel: str,
+    metric: str,
+    method: str,
+    options: Open,
+    dtype: type = np.float32,
+) -> Iterator[Setting]:
+    """Yield all settings, with inducing atoms and coordinates of some training atoms."""
+    for layers in options.views:
+        features = sample.of_layers(layers)
+        own, shared = scales_of(features, sample.species, sample.widths(layers), metric)
+        for lengthscale, alpha in product(options.lengthscales, options.alphas):
+            of_kernel = KERNELS[kernel](lengthscale)
+            assert isinstance(of_kernel, Radial)
+            species, rows = _inducing(features, sample, own, of_kernel, method, options)
+            chosen = np.asarray(features[rows], dtype=np.float32)
+            yield Setting(layers, Basis(of_kernel, alpha, own, shared, species, chosen, dtype))
+
+
+def _inducing(
+    features: np.ndarray,
+    sample: Sample,
+    own: Mapping[int, Scale],
+    kernel: Radial,
+    method: str,
+    options: Open,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return species and rows of inducing atoms, as many as may be wanted."""
+    rows = dict(sample.rows())
+    coordinates = {s: own[s].apply(features[atoms], np.float32) for s, atoms in rows.items()}
+    many = {s for s, atoms in rows.items() if sample.counts[s] > len(atoms)}
+    species, chosen = choose_inducing(coordinates, kernel, max(options.numbers), method, many)
+    return species, np.array([rows[s][k] for s, k in zip(species.tolist(), chosen, strict=True)])
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting, and the best of what its triangles leave to choose.
+
+    Attributes
+    ----------
+    setting : with all inducing atoms. held : what chose.
+    """
+
+    setting: Setting
     held: list[Held]
     choice: Choice
 
@@ -182,54 +193,57 @@ class _Trial:
     @cached_property
     def _chosen(self) -> tuple[Basis, np.ndarray]:
         """The inducing atoms chosen, and Lᵀ, to the last bit as a loaded model has it."""
-        n, basis = self.choice.n, self.basis
+        n, basis = self.choice.n, self.setting.basis
         basis = replace(basis, species=basis.species[:n], features=basis.features[:n])
         return basis, prior_root(basis.gram())
 
 
-def _trials(
-    data: Data,
-    kernel: str,
-    metric: str,
-    method: str,
-    options: Open,
-    dtype: type,
-    constant: float,
-    tables: list[pd.DataFrame],
-) -> Iterator[_Trial]:
-    """Yield settings one after the other, only one of which is held; all tried is in ``tables``."""
-    settings = len(options.views) * len(options.lengthscales) * len(options.alphas)
-    with progress_bar(settings, "fit", "settings") as bar:
-        for layers in options.views:
-            train = data.features_of(layers, data.train)
-            widths = tuple(data.features[layer].features.shape[1] for layer in layers)
-            own, shared = scales_of(train.features, train.species, widths, metric)
-            for lengthscale, alpha in product(options.lengthscales, options.alphas):
-                basis = _basis(
-                    train, own, shared, KERNELS[kernel](lengthscale), alpha, method, options, dtype
-                )
-                parts = rows_of(basis, layers, data, constant)
-                held = [Held(*parts)] if data.validated else folds(parts)
-                numbers = sorted({min(n, len(basis)) for n in options.numbers})
-                choice, table = choose(
-                    held,
-                    prior_root(basis.gram()),
-                    numbers,
-                    options.sigmas,
-                    options.regularisations,
-                )
-                shown = "+".join(map(str, layers))
-                tables.append(table.assign(layers=shown, lengthscale=lengthscale, alpha=alpha))
-                yield _Trial(layers, basis, held, choice)
-                bar.update()
+class Search:
+    """The best of the settings that were considered, only one of which is held.
+
+    Parameters
+    ----------
+    options : what there is to choose from.
+    constant : eV, that each selected atom has beside.
+    validated : whether rows are of training and validation frames; else of folds.
+    """
+
+    best: Trial
+
+    def __init__(self, options: Open, constant: float, validated: bool):
+        self._options, self._constant, self._validated = options, constant, validated
+        self._tables: list[pd.DataFrame] = []
+
+    def consider(self, setting: Setting, parts: list[Rows]) -> None:
+        """Choose what the triangles of each part of the frames leave open of a setting."""
+        options, basis = self._options, setting.basis
+        held = [Held(*parts)] if self._validated else folds(parts)
+        numbers = sorted({min(n, len(basis)) for n in options.numbers})
+        grid = numbers, options.sigmas, options.regularisations
+        choice, table = choose(held, prior_root(basis.gram()), *grid)
+        names: dict[str, object] = {"layers": "+".join(map(str, setting.layers))}
+        names |= {"lengthscale": basis.kernel.lengthscale, "alpha": basis.alpha}
+        self._tables.append(table.assign(**names))
+        if len(self._tables) == 1 or choice.criterion < self.best.choice.criterion:
+            self.best = Trial(setting, held, choice)
+
+    @property
+    def model(self) -> SparseModel:
+        """The fit to all rows that are to be fitted, its standard deviations as they come out."""
+        return self.best.fitted(self.best.rows(self._validated), self._constant)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """All that was tried."""
+        return pd.concat(self._tables, ignore_index=True)
 
 
-def _factor_of(scores: np.ndarray) -> float:
+def factor_of(scores: np.ndarray) -> float:
     """Return the factor of standard deviations that errors over these, (n,), ask for."""
     return float(np.sqrt(np.mean(scores**2))) if scores.any() else 1.0
 
 
-def _scores(
+def scores_of(
     model: SparseModel,
     layers: tuple[int, ...],
     data: Data,
@@ -253,37 +267,24 @@ def _scores(
     return np.concatenate(energies), np.concatenate(slopes), np.concatenate(stds)
 
 
-def _basis(
-    train: FrameFeatures,
-    own: dict[int, Scale],
-    shared: Scale,
-    kernel: AtomKernel,
-    alpha: float,
-    method: str,
-    options: Open,
-    dtype: type,
-) -> Basis:
-    """Return kernels with inducing atoms of the training frames, as many as may be wanted."""
-    assert isinstance(kernel, Radial)
-    rows = {s: np.flatnonzero(train.species == s) for s in own}
-    coordinates = {s: own[s].apply(train.features[atoms], np.float32) for s, atoms in rows.items()}
-    species, chosen = choose_inducing(coordinates, kernel, max(options.numbers), method)
-    places = np.array([rows[s][row] for s, row in zip(species.tolist(), chosen, strict=True)])
-    features = np.asarray(train.features[places], dtype=np.float32)
-    return Basis(kernel, alpha, own, shared, species, features, dtype)
+def rows_of(
+    basis: Basis, layers: Sequence[int], data: Data, constant: float | np.ndarray
+) -> list[Rows]:
+    """Return the triangles of each part of the frames.
 
-
-def rows_of(basis: Basis, layers: tuple[int, ...], data: Data, constant: float) -> list[Rows]:
-    """Return the triangles of each part of the frames."""
+    ``constant``, in eV, is that of each selected atom; (t,) of t things that are learnt.
+    """
     found = []
+    several = data.energy.shape[1:]
     for part in data.parts:
-        rows = Rows(Factor(len(basis)), Factor(len(basis)))
+        rows = Rows(*(Factor(len(basis), *several) for _ in range(2)))
         for some in batches(part):
             features = data.features_of(layers, some)
             energies, slopes = basis.rows(features, data.directions_of(layers, some))
             size = data.n_atoms[some]
-            known = np.isfinite(data.energy[some])
-            target = (data.energy[some] - constant * features.n_atoms) / size
+            known = np.isfinite(data.energy[some].reshape(len(some), -1)).all(axis=1)
+            of_atoms = np.multiply.outer(features.n_atoms, constant)
+            target = ((data.energy[some] - of_atoms).T / size).T
             rows.energies.add((energies / size[:, None])[known], target[known])
             rows.directions.add(slopes, data.slopes_of(some))
         found.append(rows)

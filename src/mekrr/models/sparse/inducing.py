@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
+from scipy.linalg import solve_triangular
 from sklearn.cluster import MiniBatchKMeans
 
 from mekrr.kernels.atom import Radial
 from mekrr.models.sparse.distances import halves, kernel_between
+from mekrr.models.sparse.sample import evenly
 
 WAYS = ("cholesky", "k-means", "farthest")
 CANDIDATES = 4096  # atoms of a species among which its inducing atoms are sought, evenly spread
@@ -17,7 +19,11 @@ TOLERANCE = 1e-5
 
 
 def choose_inducing(
-    coordinates: Mapping[int, np.ndarray], kernel: Radial, n: int, method: str = "cholesky"
+    coordinates: Mapping[int, np.ndarray],
+    kernel: Radial,
+    n: int,
+    method: str = "cholesky",
+    refined: Collection[int] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose up to ``n`` inducing atoms among training atoms, the most telling first.
 
@@ -30,15 +36,40 @@ def choose_inducing(
     ----------
     coordinates : by species, (n_s, d) of its training atoms.
     kernel : in these coordinates.
+    refined : species that are chosen of twice: the second time those atoms are candidates too of
+        which the first choice told the least, so that what is rare is not passed over.
 
     Returns
     -------
     Species (M,) of those chosen, and the row of each in the coordinates of its species.
     """
-    candidates = {
-        s: np.linspace(0, len(atoms) - 1, min(len(atoms), CANDIDATES)).round().astype(int)
-        for s, atoms in coordinates.items()
-    }
+    most = max(CANDIDATES, 2 * n)
+    candidates = {s: evenly(len(atoms), most) for s, atoms in coordinates.items()}
+    found, left = _pivots(coordinates, candidates, kernel, n)
+    for s in refined:
+        worst = np.argsort(-_left(coordinates[s], left[s], kernel), kind="stable")[:most]
+        candidates[s] = np.union1d(candidates[s], worst)
+    if refined:
+        found, _ = _pivots(coordinates, candidates, kernel, n)
+    species, rows = found
+    if method == "cholesky":
+        return species, rows
+    other = _clusters if method == "k-means" else _farthest
+    counts = zip(*np.unique(species, return_counts=True), strict=True)
+    by_species = {int(s): other(coordinates[int(s)], int(count)) for s, count in counts}
+    return (
+        np.concatenate([np.full(len(atoms), s) for s, atoms in by_species.items()]),
+        np.concatenate(list(by_species.values())),
+    )
+
+
+def _pivots(
+    coordinates: Mapping[int, np.ndarray],
+    candidates: Mapping[int, np.ndarray],
+    kernel: Radial,
+    n: int,
+) -> tuple[tuple[np.ndarray, np.ndarray], dict[int, Pivots]]:
+    """Return species and rows of up to n pivots among candidates, and the decompositions."""
     left = {s: Pivots(coordinates[s][some], kernel) for s, some in candidates.items()}
     species: list[int] = []
     rows: list[int] = []
@@ -48,16 +79,20 @@ def choose_inducing(
             break
         species.append(s)
         rows.append(int(candidates[s][left[s].take()]))
-    chosen = np.array(species)
-    if method == "cholesky":
-        return chosen, np.array(rows)
-    other = _clusters if method == "k-means" else _farthest
-    counts = zip(*np.unique(chosen, return_counts=True), strict=True)
-    by_species = {int(s): other(coordinates[int(s)], int(count)) for s, count in counts}
-    return (
-        np.concatenate([np.full(len(atoms), s) for s, atoms in by_species.items()]),
-        np.concatenate(list(by_species.values())),
-    )
+    return (np.array(species), np.array(rows)), left
+
+
+def _left(atoms: np.ndarray, pivots: Pivots, kernel: Radial) -> np.ndarray:
+    """Return what pivots leave of the variance of atoms (n, d), (n,)."""
+    chosen, triangle = pivots.chosen, pivots.triangle
+    if not len(chosen):
+        return np.ones(len(atoms))
+    parts = []
+    for some in np.array_split(atoms, -(-len(atoms) // CANDIDATES)):
+        of_chosen = kernel_between(kernel, chosen, some)
+        told = solve_triangular(triangle, of_chosen, trans="T", check_finite=False)
+        parts.append(1.0 - np.einsum("mn,mn->n", told, told))
+    return np.concatenate(parts)
 
 
 class Pivots:
@@ -74,6 +109,17 @@ class Pivots:
         self._left = np.ones(len(rows))
         self._factor = np.zeros((0, len(rows)), dtype=np.float32)
         self._n = 0
+        self._taken: list[int] = []
+
+    @property
+    def chosen(self) -> np.ndarray:
+        """(m, d) coordinates of the pivots so far."""
+        return self._rows[self._taken]
+
+    @property
+    def triangle(self) -> np.ndarray:
+        """L (m, m), upper as Lᵀ, of the kernels between these: float32."""
+        return self._factor[: self._n, self._taken]
 
     @property
     def variance(self) -> float:
@@ -94,6 +140,7 @@ class Pivots:
         self._left -= self._factor[n].astype(np.float64) ** 2
         self._left[pivot] = 0.0  # rounding may leave a chosen one some
         self._n += 1
+        self._taken.append(pivot)
         return pivot
 
 

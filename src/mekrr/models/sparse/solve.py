@@ -45,6 +45,11 @@ class Rows:
             Factor.joined(part.directions for part in parts),
         )
 
+    def of(self, target: int, *, forces: bool) -> Rows:
+        """Return the same of one of several targets; of energies alone, not for ``forces``."""
+        directions = self.directions.of(target) if forces else Factor(self.directions.width)
+        return Rows(self.energies.of(target), directions)
+
     def stacked(self, sigma_energy: float, sigma_force: float) -> np.ndarray:
         """Return the triangle (M + 1, M + 1) of all rows, each over its σ (eV/atom, eV/Å)."""
         # The larger rows on top, as Householder's reflections lose least then.

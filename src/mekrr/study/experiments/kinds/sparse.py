@@ -28,7 +28,8 @@ from mekrr.data.references import Rule
 from mekrr.features.directions_store import FrameDirections, read_directions, read_vectors
 from mekrr.features.store import FrameFeatures, read_gnn_energy, read_layer
 from mekrr.models.problem import Problem
-from mekrr.models.sparse.fit import Data, Fitted, Open, fit_sparse, side_by_side
+from mekrr.models.sparse.data import Data, side_by_side
+from mekrr.models.sparse.fit import Fitted, Open, fit_sparse
 from mekrr.models.sparse.model import batches
 from mekrr.models.sparse.select import (
     LENGTHSCALES,

@@ -44,6 +44,7 @@ include: "workflow/rules/ablation.smk"
 include: "workflow/rules/molecular_dynamics.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/large.smk"
 include: "workflow/rules/surrogates.smk"
 include: "workflow/rules/targets.smk"
 

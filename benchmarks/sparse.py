@@ -20,8 +20,9 @@ from mekrr import environment
 from mekrr.features.directions import FrameDirections
 from mekrr.features.store import FrameFeatures
 from mekrr.models.sparse.data import Data
-from mekrr.models.sparse.fit import Open, fit_sparse
+from mekrr.models.sparse.fit import fit_sparse
 from mekrr.models.sparse.select import REGULARISATIONS, SIGMAS_ENERGY
+from mekrr.models.sparse.settings import Open
 
 NUMBERS = np.repeat([6, 8, 1, 29], [1, 2, 1, 48])  # formate on 48 copper atoms
 DECAY = 1.0  # of the spread of features with their rank

@@ -12,8 +12,9 @@ from mekrr.features.store import FrameFeatures
 from mekrr.files import write_csv
 from mekrr.models.problem import Problem
 from mekrr.models.sparse.data import Data
-from mekrr.models.sparse.fit import Open, fit_sparse
+from mekrr.models.sparse.fit import fit_sparse
 from mekrr.models.sparse.select import LENGTHSCALES, REGULARISATIONS, SIGMAS_ENERGY
+from mekrr.models.sparse.settings import Open
 from mekrr.study.experiments.ablation_sparse import TEST, ablation_sparse, changes
 from mekrr.study.experiments.kinds.sparse import Models
 from mekrr.study.methods import methods_of

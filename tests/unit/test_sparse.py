@@ -14,11 +14,12 @@ from mekrr.kernels.atom import KERNELS, RADIAL, Gaussian
 from mekrr.models.sparse.basis import Basis
 from mekrr.models.sparse.data import Data
 from mekrr.models.sparse.factor import Factor
-from mekrr.models.sparse.fit import Open, fit_sparse
+from mekrr.models.sparse.fit import fit_sparse
 from mekrr.models.sparse.inducing import choose_inducing
 from mekrr.models.sparse.metric import scales_of
 from mekrr.models.sparse.model import SparseModel
 from mekrr.models.sparse.select import Held, choose, folds
+from mekrr.models.sparse.settings import Open
 from mekrr.models.sparse.solve import Rows, coefficients_of, path, penalised, prior_root
 
 STEP = 1e-5

@@ -21,6 +21,7 @@ rule extract_directions:
     benchmark:
         "results/benchmarks/extract_directions/{dataset}/{backbone}/{shard}-of-{n_shards}.tsv"
     wildcard_constraints:
+        dataset=one_of(targets.datasets),
         shard=r"\d+",
         n_shards=r"\d+",
     conda:

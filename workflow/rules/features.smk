@@ -19,6 +19,7 @@ rule extract_features:
     benchmark:
         "results/benchmarks/extract_features/{dataset}/{backbone}/{shard}-of-{n_shards}.tsv"
     wildcard_constraints:
+        dataset=one_of(targets.datasets),
         shard=r"\d+",
         n_shards=r"\d+",
     conda:
@@ -64,6 +65,6 @@ rule features:
     input:
         collect(
             "results/features/{dataset}/{backbone}.safetensors",
-            dataset=STUDY.datasets,
+            dataset=targets.datasets,
             backbone=STUDY.backbones,
         ),

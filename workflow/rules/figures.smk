@@ -52,7 +52,7 @@ use rule fig_errors as fig_method with:
 use rule fig_errors as fig_alpha_sweep with:
     """Figure 2: validation error against α."""
     input:
-        sweeps=collect(targets.sweeps(), dataset=STUDY.datasets, backbone=STUDY.backbones),
+        sweeps=collect(targets.sweeps(), dataset=targets.datasets, backbone=STUDY.backbones),
         code=plot_code("alpha_sweep"),
     output:
         figure=figure("alpha_sweep", "Figure 2: validation error against α"),
@@ -116,12 +116,12 @@ use rule fig_errors as fig_spectrum with:
     input:
         eigenvalues=collect(
             "results/spectra/{dataset}/{backbone}.eigenvalues.csv",
-            dataset=STUDY.datasets,
+            dataset=targets.datasets,
             backbone=STUDY.backbones,
         ),
         noise=collect(
             "results/spectra/{dataset}/{backbone}.noise.csv",
-            dataset=STUDY.datasets,
+            dataset=targets.datasets,
             backbone=STUDY.backbones,
         ),
         code=plot_code("spectrum"),

@@ -318,7 +318,7 @@ use rule learning_table as provenance_table with:
         metrics="results/tables/metrics.csv",
         features=collect(
             "results/features/{dataset}/{backbone}.safetensors",
-            dataset=STUDY.datasets,
+            dataset=targets.datasets,
             backbone=STUDY.backbones,
         ),
         frames=collect("results/data/{dataset}/frames.extxyz", dataset=STUDY.datasets),

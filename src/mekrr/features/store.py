@@ -59,7 +59,8 @@ class FrameFeatures:
 
     def atoms_of(self, frames: Sequence[int] | np.ndarray) -> np.ndarray:
         """Rows of the given frames' atoms, in the given order."""
-        return np.concatenate([np.arange(self.pointer[t], self.pointer[t + 1]) for t in frames])
+        rows = [np.arange(self.pointer[t], self.pointer[t + 1]) for t in frames]
+        return np.concatenate([np.zeros(0, dtype=int), *rows])
 
     def select(self, frames: Sequence[int] | np.ndarray) -> FrameFeatures:
         """The given frames, in the given order."""
@@ -112,14 +113,20 @@ def feature_writer(
         yield FeatureWriter(writer)
 
 
+def shard_frames(n_frames: int, shard: int, n_shards: int) -> range:
+    """Return the frames of a shard."""
+    bounds = np.linspace(0, n_frames, n_shards + 1).round().astype(int)
+    return range(int(bounds[shard]), int(bounds[shard + 1]))
+
+
 def shard_bytes(offsets: Sequence[int], shard: int, n_shards: int) -> tuple[int, int | None]:
     """First byte and end of a shard's frames, from the bytes at which all frames begin.
 
     The end of the last shard is None, the end of the file.
     """
-    bounds = np.linspace(0, len(offsets), n_shards + 1).round().astype(int)
-    begin, end = bounds[shard], bounds[shard + 1]
-    return int(offsets[begin]), int(offsets[end]) if end < len(offsets) else None
+    frames = shard_frames(len(offsets), shard, n_shards)
+    end = int(offsets[frames.stop]) if frames.stop < len(offsets) else None
+    return int(offsets[frames.start]), end
 
 
 def merge_shards(path: str | os.PathLike, shards: Sequence[str | os.PathLike]) -> None:

@@ -34,7 +34,7 @@ from mekrr.models.on_backbone import DTYPES, OnBackbone, warn_of_unit
 from mekrr.models.parameters import OF_SPARSE, check_layers
 from mekrr.models.problem import Problem
 from mekrr.models.sparse.data import Data, side_by_side
-from mekrr.models.sparse.fit import Open, fit_sparse
+from mekrr.models.sparse.fit import fit_sparse
 from mekrr.models.sparse.model import SparseModel
 from mekrr.models.sparse.record import SparseRecord
 from mekrr.models.sparse.select import (
@@ -44,6 +44,7 @@ from mekrr.models.sparse.select import (
     SIGMAS_ENERGY,
     numbers_to_try,
 )
+from mekrr.models.sparse.settings import Open
 
 if TYPE_CHECKING:
     from mekrr.features.directions_store import FrameDirections

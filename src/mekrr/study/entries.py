@@ -78,6 +78,11 @@ class Entries:
         """Return what decides a backbone's features, beside its weights."""
         return self.config.backbones[wildcards.backbone].model
 
+    def identity(self, wildcards: Any) -> dict[str, Any]:
+        """Return what tells a backbone from others in a model file, beside its weights."""
+        entry = self.config.backbones[wildcards.backbone]
+        return {"name": wildcards.backbone, "family": entry.family, "options": entry.options}
+
     def layers(self, wildcards: Any) -> list[int]:
         """Return the layers of a backbone that are fitted."""
         return self.config.backbones[wildcards.backbone].layers

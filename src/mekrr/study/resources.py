@@ -104,6 +104,46 @@ class JobResources:
         each = self.sparse_forces_minutes(wildcards, attempt)
         return max(1, len(self.targets.config.learning.n_train)) * each
 
+    def _large(self, wildcards: Any) -> tuple[int, int, int, int]:
+        """Return frames of a shard, atoms of a frame, inducing atoms, and settings."""
+        _, n_atoms = self.data_size(wildcards)
+        n = max(numbers_to_try(self.targets.config.sparse.inducing))
+        views = (
+            1 if self.targets.config.sparse.layers == "together" else 1 + self._n_layers(wildcards)
+        )
+        return self.targets.config.features.shard_frames, n_atoms, n, views * len(LENGTHSCALES)
+
+    def large_memory(self, wildcards: Any, attempt: int) -> int:
+        """Ten matrices between inducing atoms, and the table of the frames."""
+        _, _, n, _ = self._large(wildcards)
+        return attempt * (1000 + round(10 * 8e-6 * n**2))
+
+    def large_settings_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Pivots among candidates for each setting, 1e9 operations a second, and all shards."""
+        _, _, n, settings = self._large(wildcards)
+        return attempt * (10 + round(settings * 2 * n**2 * max(4096, 2 * n) / 1e9 / 60))
+
+    def large_rows_minutes(self, wildcards: Any, attempt: int) -> int:
+        """As `sparse_minutes`, of a shard."""
+        n_frames, n_atoms, n, settings = self._large(wildcards)
+        rows = n_frames * (1 + self._directions())
+        return attempt * (
+            10 + round(settings * rows * (2 * n_atoms * n * WIDTH + 2 * n**2) / 3e9 / 60)
+        )
+
+    def large_merge_minutes(self, wildcards: Any, attempt: int) -> int:
+        """A minute, five times that."""
+        return attempt * 5
+
+    def large_fit_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Some 10 n³ operations for each setting and weight of energies, 3e9 a second."""
+        _, _, n, settings = self._large(wildcards)
+        return attempt * (10 + round(settings * 30 * n**3 / 3e9 / 60))
+
+    def large_test_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Rows in float64, for each method, and their variances: as rows, thrice that."""
+        return 3 * self.large_rows_minutes(wildcards, attempt)
+
     def trunk_minutes(self, wildcards: Any, attempt: int) -> int:
         """As features, but of all frames."""
         n_frames, n_atoms = self.data_size(wildcards)

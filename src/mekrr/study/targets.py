@@ -17,6 +17,7 @@ from mekrr.study.config.study import Forces
 from mekrr.study.methods import GAPS, METHODS, methods_of
 
 KINDS_OF_HEATMAP = ("heatmap", "layers", "contributions")
+ALL = "all"  # training frames of a large data set
 TRUTH = "truth"  # stands for a model in the names of files: the potential that made the data
 
 
@@ -46,8 +47,14 @@ class Targets:
 
     @property
     def datasets(self) -> list[str]:
-        """All of them."""
-        return self.config.study.datasets
+        """All of them but the large ones."""
+        return [name for name in self.config.study.datasets if name not in self.large]
+
+    @cached_property
+    def large(self) -> list[str]:
+        """Those too large for anything but sparse models."""
+        most = self.config.large.above
+        return [name for name in self.config.study.datasets if self.frames_used(name) > most]
 
     @property
     def with_variable(self) -> list[str]:
@@ -142,7 +149,7 @@ class Targets:
     @property
     def of_method(self) -> str:
         """The one that stands for all in Figure 1: the first in which something happens."""
-        return (self.eventful or self.datasets)[0]
+        return (self.eventful or self.datasets or self.large)[0]
 
     @cached_property
     def transfers(self) -> list[list[str]]:
@@ -311,7 +318,8 @@ class Targets:
         """Return predictions of every fit on the first split of the first data set."""
         study = self.config.study
         split = f"{study.splits[0]}-{study.seeds[0]}"
-        paths = self._fits_on(study.datasets[:1], "predictions")
+        paths = self._fits_on(self.datasets[:1], "predictions")
+        paths += self.large_fits("errors.csv")
         return [path for path in paths if split in path.split("/")]
 
     def forces(self) -> list[str]:
@@ -514,11 +522,35 @@ class Targets:
         )
         return self._filled_in(everywhere, sparse, datasets)
 
+    # Large data sets, on whose shards sparse models are fitted.
+
+    def sizes(self, dataset: str) -> list[str]:
+        """Return numbers of training frames of a large data set, and all."""
+        n_train = self.frames_used(dataset) * self.config.split.fractions.train
+        return [*(str(n) for n in self.config.large.n_train if n < n_train), ALL]
+
+    def large_fits(self, file: str) -> list[str]:
+        """Return one file of every fit on a large data set."""
+        return [
+            f"results/large/{dataset}/{split}/{size}/{backbone}/{file}"
+            for dataset in self.large
+            for split in self.splits("{strategy}-{seed}")
+            for size in self.sizes(dataset)
+            for backbone in self.sparse_backbones
+        ]
+
     # Tables and figures.
 
     def tables(self) -> list[str]:
         """Return a file of each table."""
-        names = [
+        everywhere = ["data_checks.md", "provenance.csv"]
+        names = [*(self._tables() if self.datasets else everywhere)]
+        names += ["large.csv"] if self.large_fits("") else []
+        return [f"results/tables/{name}" for name in names]
+
+    def _tables(self) -> list[str]:
+        """Return the names of those of data sets that are not large."""
+        return [
             "metrics.csv",
             "same_dataset.csv",
             *(["transfer.csv"] if self.transfers else []),
@@ -533,13 +565,18 @@ class Targets:
             *(["dynamics.csv"] if self.surrogates else []),
             *(["molecular_dynamics.csv"] if self.all_molecular_dynamics("log") else []),
         ]
-        return [f"results/tables/{name}" for name in names]
 
     def figures(self) -> list[str]:
         """Return a file of each figure."""
+        names = self._figures() if self.datasets else ["leaks"]
+        names += ["large"] if self.large_fits("") else []
+        return [f"results/figures/{name}.svg" for name in names]
+
+    def _figures(self) -> list[str]:
+        """Return the names of those of data sets that are not large."""
         networks = self.config.study.networks
         ensembles = self.config.molecular_dynamics.ensembles
-        names = [
+        return [
             "method",
             "alpha_sweep",
             *(name for kind in KINDS_OF_HEATMAP for name in self._heatmaps(kind)),
@@ -557,7 +594,6 @@ class Targets:
             *(["learning", "learning_forces"] if self.learning else []),
             "cost",
         ]
-        return [f"results/figures/{name}.svg" for name in names]
 
     def heatmaps(self, kind: str) -> list[str]:
         """Return figures of kernels along stretches, of one of `KINDS_OF_HEATMAP`."""

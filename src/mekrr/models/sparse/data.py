@@ -10,6 +10,11 @@ import numpy as np
 from mekrr.features.directions_store import FrameDirections
 from mekrr.features.store import FrameFeatures
 
+# Beyond these a residual energy or derivative is expected to be off in proportion to its size, so
+# that a frame far off, or one on which the network fails, does not decide the fit of all others.
+FAR_ENERGY = 1.0  # eV/atom
+FAR_SLOPE = 5.0  # eV/Å, along a unit vector
+
 
 @dataclass(frozen=True)
 class Data:
@@ -35,6 +40,10 @@ class Data:
     parts: Sequence[np.ndarray]
     validated: bool
 
+    def of(self, target: int) -> Data:
+        """Return what is learnt of one of several things."""
+        return replace(self, energy=self.energy[:, target], slope=self.slope[:, target])
+
     @property
     def train(self) -> np.ndarray:
         """Frames that are fitted."""
@@ -54,6 +63,18 @@ class Data:
     def slopes_of(self, frames: np.ndarray) -> np.ndarray:
         """Return their residual derivatives (Σ q,), or (Σ q, t), in eV/Å."""
         return self.slope[next(iter(self.directions.values())).places(frames)]
+
+
+def times_expected(targets: np.ndarray, far: float) -> np.ndarray:
+    """Return how many times the usual each of some rows (n,) is expected to be off, 1 or more.
+
+    Parameters
+    ----------
+    targets : (n,) or (n, t), what is learnt: what is farthest off counts.
+    """
+    columns = targets[:, None] if targets.ndim == 1 else targets
+    largest = np.abs(columns).max(axis=1, initial=0.0)
+    return np.maximum(1.0, largest / far)
 
 
 def side_by_side(layers: Sequence[FrameFeatures]) -> FrameFeatures:

@@ -27,7 +27,7 @@ class Factor:
 
     def __init__(self, width: int, n_targets: int = 1):
         self.width, self.n_targets, self.n_rows = width, n_targets, 0
-        self._triangle = np.zeros((width + n_targets,) * 2, order="F")
+        self._triangle = np.zeros((self.size,) * 2, order="F")
         self._pending: list[np.ndarray] = []
 
     @classmethod
@@ -43,6 +43,11 @@ class Factor:
         self.n_rows += len(rows)
         if sum(map(len, self._pending)) >= PENDING:
             self._reduce()
+
+    @property
+    def size(self) -> int:
+        """M + t."""
+        return self.width + self.n_targets
 
     @property
     def triangle(self) -> np.ndarray:
@@ -72,7 +77,10 @@ class Factor:
         parts = list(parts)
         whole = cls(parts[0].width, parts[0].n_targets)
         for part in parts:
-            whole._triangle = below(whole._triangle, part.triangle, upper=True)
+            if whole.n_rows:
+                whole._triangle = below(whole._triangle, part.triangle, upper=True)
+            else:
+                whole._triangle = part.triangle.copy(order="F")
             whole.n_rows += part.n_rows
         return whole
 

@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from mekrr.kernels.atom import KERNELS, Radial
 from mekrr.models.sparse.basis import Basis
-from mekrr.models.sparse.data import Data
+from mekrr.models.sparse.data import FAR_ENERGY, FAR_SLOPE, Data, times_expected
+from mekrr.models.sparse.errors import Errors, errors_of
 from mekrr.models.sparse.factor import Factor
-from mekrr.models.sparse.inducing import choose_inducing
-from mekrr.models.sparse.metric import Scale, scales_of
 from mekrr.models.sparse.model import SparseModel, batches
 from mekrr.models.sparse.sample import Sample
 from mekrr.models.sparse.select import SIGMA_FORCE, Choice, Held, choose, folds
+from mekrr.models.sparse.settings import Open, Setting, settings_of
 from mekrr.models.sparse.solve import Rows, coefficients_of, penalised, prior_root
 from mekrr.progress import progress_bar
-
-
-@dataclass(frozen=True)
-class Open:
-    """What there is to choose from.
-
-    Attributes
-    ----------
-    views : layers side by side. lengthscales : in units of the coordinates. alphas : α.
-    numbers : of inducing atoms, the largest last. sigmas : eV/atom. regularisations : λ.
-    """
-
-    views: Sequence[tuple[int, ...]]
-    lengthscales: Sequence[float]
-    alphas: Sequence[float]
-    numbers: Sequence[int]
-    sigmas: Sequence[float]
-    regularisations: Sequence[float]
-
-    @property
-    def n_settings(self) -> int:
-        """How many `settings_of` yields."""
-        return len(self.views) * len(self.lengthscales) * len(self.alphas)
 
 
 @dataclass(frozen=True)
@@ -90,14 +65,13 @@ def fit_sparse(
             bar.update()
     against = data.parts[1:] if data.validated else data.parts
     best = search.best
-    scores = [
-        scores_of(best.fitted(one.fitted, constant), best.setting.layers, data, part)
+    errors = Errors.joined(
+        errors_of(best.fitted(one.fitted, constant), best.setting.layers, data, part)
         for one, part in zip(best.held, against, strict=True)
-    ]
-    energies, slopes, stds = (np.concatenate(each) for each in zip(*scores, strict=True))
-    calibration = factor_of(energies), factor_of(slopes)
+    )
+    calibration = errors.calibration
     model = replace(search.model, calibration=calibration)
-    expected = calibration[0] * float(stds.max())
+    expected = calibration[0] * errors.largest_std
     return Fitted(best.setting.layers, model, best.choice, search.table, expected)
 
 
@@ -105,55 +79,6 @@ def constant_of(energy: np.ndarray, n_atoms: np.ndarray) -> float:
     """Return the mean of residual energies (n,) over selected atoms (n,), of those known, in eV."""
     of_atoms = energy / n_atoms
     return float(np.nanmean(of_atoms)) if np.isfinite(of_atoms).any() else 0.0
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What the rows of a fit depend on.
-
-    Attributes
-    ----------
-    layers : side by side. basis : with all inducing atoms.
-    """
-
-    layers: tuple[int, ...]
-    basis: Basis
-
-
-def settings_of(
-    sample: Sample,
-    kernel: str,
-    metric: str,
-    method: str,
-    options: Open,
-    dtype: type = np.float32,
-) -> Iterator[Setting]:
-    """Yield all settings, with inducing atoms and coordinates of some training atoms."""
-    for layers in options.views:
-        features = sample.of_layers(layers)
-        own, shared = scales_of(features, sample.species, sample.widths(layers), metric)
-        for lengthscale, alpha in product(options.lengthscales, options.alphas):
-            of_kernel = KERNELS[kernel](lengthscale)
-            assert isinstance(of_kernel, Radial)
-            species, rows = _inducing(features, sample, own, of_kernel, method, options)
-            chosen = np.asarray(features[rows], dtype=np.float32)
-            yield Setting(layers, Basis(of_kernel, alpha, own, shared, species, chosen, dtype))
-
-
-def _inducing(
-    features: np.ndarray,
-    sample: Sample,
-    own: Mapping[int, Scale],
-    kernel: Radial,
-    method: str,
-    options: Open,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return species and rows of inducing atoms, as many as may be wanted."""
-    rows = dict(sample.rows())
-    coordinates = {s: own[s].apply(features[atoms], np.float32) for s, atoms in rows.items()}
-    many = {s for s, atoms in rows.items() if sample.counts[s] > len(atoms)}
-    species, chosen = choose_inducing(coordinates, kernel, max(options.numbers), method, many)
-    return species, np.array([rows[s][k] for s, k in zip(species.tolist(), chosen, strict=True)])
 
 
 @dataclass(frozen=True)
@@ -238,42 +163,22 @@ class Search:
         return pd.concat(self._tables, ignore_index=True)
 
 
-def factor_of(scores: np.ndarray) -> float:
-    """Return the factor of standard deviations that errors over these, (n,), ask for."""
-    return float(np.sqrt(np.mean(scores**2))) if scores.any() else 1.0
-
-
-def scores_of(
-    model: SparseModel,
-    layers: tuple[int, ...],
-    data: Data,
-    frames: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return errors over their standard deviations, of energies and of derivatives of frames.
-
-    And the standard deviations of the energies in eV/atom.
-    """
-    energies, slopes, stds = [], [], []
-    for some in batches(frames):
-        features, directions = data.features_of(layers, some), data.directions_of(layers, some)
-        of_energies, of_slopes = map(
-            np.sqrt, model.variances(features, directions, data.n_atoms[some])
-        )
-        rows, along = model.basis.rows(features, directions)
-        off = rows @ model.coefficients + model.constant * features.n_atoms - data.energy[some]
-        stds.append(of_energies / data.n_atoms[some])
-        energies.append((off / of_energies)[np.isfinite(data.energy[some])])
-        slopes.append((along @ model.coefficients - data.slopes_of(some)) / of_slopes)
-    return np.concatenate(energies), np.concatenate(slopes), np.concatenate(stds)
-
-
 def rows_of(
-    basis: Basis, layers: Sequence[int], data: Data, constant: float | np.ndarray
+    basis: Basis,
+    layers: Sequence[int],
+    data: Data,
+    constant: float | np.ndarray,
+    *,
+    weighted: bool = True,
 ) -> list[Rows]:
     """Return the triangles of each part of the frames.
 
-    ``constant``, in eV, is that of each selected atom; (t,) of t things that are learnt.
+    Parameters
+    ----------
+    constant : eV, that of each selected atom; (t,) of t things that are learnt.
+    weighted : whether what is far off has less weight, see `times_expected`.
     """
+    far = (FAR_ENERGY, FAR_SLOPE) if weighted else (np.inf, np.inf)
     found = []
     several = data.energy.shape[1:]
     for part in data.parts:
@@ -284,8 +189,14 @@ def rows_of(
             size = data.n_atoms[some]
             known = np.isfinite(data.energy[some].reshape(len(some), -1)).all(axis=1)
             of_atoms = np.multiply.outer(features.n_atoms, constant)
-            target = ((data.energy[some] - of_atoms).T / size).T
-            rows.energies.add((energies / size[:, None])[known], target[known])
-            rows.directions.add(slopes, data.slopes_of(some))
+            target = ((data.energy[some] - of_atoms).T / size).T[known]
+            _add(rows.energies, (energies / size[:, None])[known], target, far[0])
+            _add(rows.directions, slopes, data.slopes_of(some), far[1])
         found.append(rows)
     return found
+
+
+def _add(factor: Factor, rows: np.ndarray, targets: np.ndarray, far: float) -> None:
+    """Add rows, those far off with less weight."""
+    times = times_expected(targets, far)
+    factor.add(rows / times[:, None], (targets.T / times).T)

@@ -41,28 +41,28 @@ class Sample:
 
         Parameters
         ----------
-        shards : features by layer, one after the other; memory maps will do.
+        shards : features by layer, one after the other; memory maps, opened when asked for, will
+            do: none is held.
         frames : of each shard, those whose atoms count.
         most : atoms of a species.
         """
-        first = [next(iter(shard.values())) for shard in shards]
-        rows = [one.atoms_of(some) for one, some in zip(first, frames, strict=True)]
-        pairs = zip(first, rows, strict=True)
-        species = np.concatenate([one.species[own].astype(np.int16) for one, own in pairs])
+        species = np.concatenate(
+            [_species(shard, some) for shard, some in zip(shards, frames, strict=True)]
+        )
         kept = np.zeros(len(species), dtype=bool)
         counts = {}
         for s in np.unique(species).tolist():
             places = np.flatnonzero(species == s)
             counts[s] = len(places)
             kept[places[evenly(len(places), most)]] = True
-        ends = np.cumsum([len(own) for own in rows])[:-1]
-        of_shard = [own[k] for own, k in zip(rows, np.split(kept, ends), strict=True)]
-        features = {
-            layer: np.concatenate(
-                [shard[layer].features[own] for shard, own in zip(shards, of_shard, strict=True)]
-            )
-            for layer in shards[0]
-        }
+        parts: dict[int, list[np.ndarray]] = {}
+        end = 0
+        for shard, some in zip(shards, frames, strict=True):
+            rows = next(iter(shard.values())).atoms_of(some)
+            own = rows[kept[end : (end := end + len(rows))]]
+            for layer, each in shard.items():
+                parts.setdefault(layer, []).append(np.asarray(each.features[own]))
+        features = {layer: np.concatenate(rows) for layer, rows in parts.items()}
         return cls(features, species[kept].astype(int), counts)
 
     def of_layers(self, layers: Sequence[int]) -> np.ndarray:
@@ -78,6 +78,12 @@ class Sample:
         """Yield each species with the rows of its atoms."""
         for s in self.counts:
             yield s, np.flatnonzero(self.species == s)
+
+
+def _species(shard: Mapping[int, FrameFeatures], frames: np.ndarray) -> np.ndarray:
+    """Return those (n,) of the atoms of some frames, in a narrow type: there may be 10⁸."""
+    one = next(iter(shard.values()))
+    return one.species[one.atoms_of(frames)].astype(np.int16)
 
 
 def evenly(n: int, most: int) -> np.ndarray:

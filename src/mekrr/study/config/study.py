@@ -13,6 +13,7 @@ from mekrr.features.rule import AtomRule
 from mekrr.kernels.atom import RADIAL
 from mekrr.study.config.datasets import Dataset
 from mekrr.study.config.franken import Franken
+from mekrr.study.config.large import Large
 from mekrr.study.config.molecular_dynamics import MolecularDynamics
 from mekrr.study.config.networks import Network, Training
 from mekrr.study.config.sparse import Sparse
@@ -295,6 +296,7 @@ class StudyConfig(Closed):
     tables: Tables
     forces: Forces
     learning: Learning
+    large: Large
     ablation: Ablation
     heatmap: Heatmap
     molecular_dynamics: MolecularDynamics

@@ -64,7 +64,8 @@ def _errors(kind: Models, problem: Problem, tested: list[Models]) -> pd.DataFram
         errors = []
         for one in tested:
             data = one.data(own, recipes[method], [own.members("test")])
-            (found,) = rows_of(model.basis, fitted.layers, data, model.constant)
+            given = model.basis, fitted.layers, data, model.constant
+            (found,) = rows_of(*given, weighted=False)
             errors.append(found.errors(model.coefficients[None])[0])
         (energy, random), (_, reactive) = errors
         in_milli = (choice.sigma_energy, choice.energy, choice.force, energy, random, reactive)

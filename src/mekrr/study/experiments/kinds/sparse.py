@@ -28,15 +28,18 @@ from mekrr.data.references import Rule
 from mekrr.features.directions_store import FrameDirections, read_directions, read_vectors
 from mekrr.features.store import FrameFeatures, read_gnn_energy, read_layer
 from mekrr.models.problem import Problem
+from mekrr.models.sparse.basis import Basis
 from mekrr.models.sparse.data import Data, side_by_side
-from mekrr.models.sparse.fit import Fitted, Open, fit_sparse
+from mekrr.models.sparse.fit import Fitted, fit_sparse
 from mekrr.models.sparse.model import batches
 from mekrr.models.sparse.select import (
     LENGTHSCALES,
     REGULARISATIONS,
     SIGMAS_ENERGY,
+    Choice,
     numbers_to_try,
 )
+from mekrr.models.sparse.settings import Open
 from mekrr.study.experiments.baselines import by_baseline
 from mekrr.study.experiments.fits import Fit, join, predictions
 from mekrr.study.experiments.kinds import Kind
@@ -171,7 +174,9 @@ class Models(Kind):
         opening = [*names, "layers", "lengthscale", "alpha", "inducing", "sigma_energy"]
         return Fit(
             predictions(problem, method, self._backbone, None, residual, std),
-            pd.DataFrame([names | _choice_columns(fitted)]),
+            pd.DataFrame(
+                [names | choice_columns(fitted.layers, fitted.model.basis, fitted.choice)]
+            ),
             sweep[[*opening, "regularisation", "rmse", "force_rmse", "criterion"]],
             costs=pd.DataFrame([names | {"prediction_seconds": seconds}]),
         )
@@ -224,11 +229,10 @@ def _view(
     return side_by_side([features[layer].select(frames) for layer in fitted.layers])
 
 
-def _choice_columns(fitted: Fitted) -> dict[str, object]:
+def choice_columns(layers: Sequence[int], basis: Basis, choice: Choice) -> dict[str, object]:
     """Return the cells of the table of choices; `_chosen` reads them."""
-    basis, choice = fitted.model.basis, fitted.choice
     return {
-        "layers": "+".join(map(str, fitted.layers)),
+        "layers": "+".join(map(str, layers)),
         "alpha": basis.alpha,
         "regularisation": choice.regularisation,
         "lengthscale": basis.kernel.lengthscale,

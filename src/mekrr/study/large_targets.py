@@ -1,0 +1,94 @@
+"""Which files the shards of large data sets become on the way to fits: a map and a reduction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mekrr.models.sparse.sample import evenly
+from mekrr.models.sparse.select import LENGTHSCALES, numbers_to_try
+from mekrr.study.methods import methods_of
+from mekrr.study.targets import Targets
+
+LARGE = "results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}"
+SCORED = 16  # shards whose validation frames calibrate
+MOST_MERGED = 16  # triangles that a job merges, and with how many inducing atoms
+AT_ONCE = (8, 3000)  # a job merges as many of as many inducing atoms in less than a minute
+
+
+@dataclass(frozen=True)
+class LargeTargets:
+    """The files between shards and fits. Methods that take wildcards are input functions."""
+
+    targets: Targets
+
+    def shards(self, folder: str, suffix: str) -> Callable[[Any], list[str]]:
+        """Return what lists the file of each shard in a folder, which may have wildcards."""
+
+        def files(wildcards: Any) -> list[str]:
+            n = self.targets.feature_parts(wildcards.dataset)
+            place = folder.format(**wildcards)
+            return [f"{place}/{k}-of-{n}.{suffix}" for k in range(n)]
+
+        return files
+
+    def first_shard(self, wildcards: Any) -> str:
+        """Return the features of the first shard."""
+        n = self.targets.feature_parts(wildcards.dataset)
+        return f"results/features/{wildcards.dataset}/{wildcards.backbone}/0-of-{n}.safetensors"
+
+    def scored(self, wildcards: Any) -> list[str]:
+        """Return the scores of some shards, evenly spread, which calibrate."""
+        files = self.shards(f"{LARGE}/scores", "csv")(wildcards)
+        return [files[k] for k in evenly(len(files), SCORED)]
+
+    def merged(self, wildcards: Any) -> list[str]:
+        """Return the triangles that one is made of: those of shards, or of the level below."""
+        w = wildcards
+        level, number = int(w.level), int(w.number)
+        if level == 1:
+            below = self.shards(f"{LARGE}/rows", "safetensors")(w)
+        else:
+            folder = f"{LARGE}/merged".format(**w)
+            n = self._n_merged(w.dataset, level - 1)
+            below = [f"{folder}/{w.setting}/{level - 1}-{k}.safetensors" for k in range(n)]
+        return below[number * self.fan_in : (number + 1) * self.fan_in]
+
+    def all_rows(self, wildcards: Any) -> list[str]:
+        """Return the triangles of all rows, of each setting."""
+        level = 1
+        while self._n_merged(wildcards.dataset, level) > 1:
+            level += 1
+        folder = f"{LARGE}/merged".format(**wildcards)
+        n = len(LENGTHSCALES) * self.n_views(wildcards.backbone)
+        return [f"{folder}/{k}/{level}-0.safetensors" for k in range(n)]
+
+    def n_views(self, backbone: str) -> int:
+        """Return how many sets of layers there are to choose from."""
+        n_layers = len(self.targets.config.backbones[backbone].layers)
+        choose = self.targets.config.sparse.layers == "choose" and n_layers > 1
+        return 1 + n_layers if choose else 1
+
+    def models(self, folder: str) -> Callable[[Any], list[str]]:
+        """Return what lists the model of each method, in the folder of fits or of models."""
+
+        def files(wildcards: Any) -> list[str]:
+            place = f"{LARGE}/{folder}".format(**wildcards)
+            return [f"{place}/{method.name}.safetensors" for method in methods_of("sparse")]
+
+        return files
+
+    @property
+    def fan_in(self) -> int:
+        """How many triangles a job merges; each takes the cube of the inducing atoms."""
+        several, n_inducing = AT_ONCE
+        n = max(numbers_to_try(self.targets.config.sparse.inducing))
+        return max(2, min(MOST_MERGED, int(several * (n_inducing / n) ** 3)))
+
+    def _n_merged(self, dataset: str, level: int) -> int:
+        """Return the number of triangles of a level above the shards."""
+        n = self.targets.feature_parts(dataset)
+        for _ in range(level):
+            n = -(-n // self.fan_in)
+        return n

@@ -1,4 +1,4 @@
-"""Triangles of rows in files: the rows that are not empty, from the diagonal on."""
+"""Triangles of rows in files: each row from the diagonal on, one after the other."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def write_rows(path: str | os.PathLike, settings: Iterable[tuple[int, Sequence[R
         for part, of_part in enumerate(rows):
             for kind in KINDS:
                 factor: Factor = getattr(of_part, kind)
-                name, places = f"{setting}/{part}/{kind}", _places(factor.size, factor.n_rows)
-                tensors[name] = factor.triangle[places]
+                name = f"{setting}/{part}/{kind}"
+                tensors[name] = factor.triangle[np.triu_indices(factor.size)]
                 record[name] = [factor.width, factor.n_targets, factor.n_rows]
     write_tensors(path, tensors, {"record": json.dumps(record)})
 
@@ -47,11 +47,5 @@ def read_rows(path: str | os.PathLike, setting: int) -> list[Rows]:
 def _read(file: TensorFile, record: Mapping[str, list[int]], name: str) -> Factor:
     width, n_targets, n_rows = record[name]
     triangle = np.zeros((width + n_targets,) * 2, order="F")
-    triangle[_places(len(triangle), n_rows)] = file.read(name)
+    triangle[np.triu_indices(len(triangle))] = file.read(name)
     return Factor.recalled(triangle, width, n_rows)
-
-
-def _places(size: int, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the numbers of a triangle of so many rows are."""
-    rows, columns = np.triu_indices(min(n_rows, size), m=size)
-    return rows, columns

@@ -1,7 +1,7 @@
 """Every job that a study may have, as Snakemake sees it: python jobs.py CONFIGFILE TARGET…
 
-One line of JSON for each: its rule, script, wildcards, inputs, and the kind of
-models that it is about.
+One line of JSON for each: its rule, script, wildcards, inputs, the kind of
+models that it is about, and the step of a fit in shards.
 """
 
 import json
@@ -34,5 +34,6 @@ with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
             "wildcards": job.wildcards_dict,
             "input": list(job.input),
             "kind": job.params.get("kind"),
+            "step": job.params.get("step"),
         }
         print(json.dumps(facts))

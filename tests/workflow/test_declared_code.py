@@ -54,13 +54,16 @@ def everything(project):
     address = {"url": "https://example.org/a.tgz", "file": "a.tgz"}
     project.config = {
         "study": {
-            "datasets": ["d2-surrogate", "d3-surrogate", "theirs"],
+            "datasets": ["d2-surrogate", "d3-surrogate", "theirs", "vast"],
             "networks": ["schnet", "sevennet-ft", "chgnet-ft"],
             "splits": ["random"],
             "seeds": [0],
             "transfer": [["d2-surrogate", "d3-surrogate"]],
         },
-        "datasets": {"theirs": {"download": address | {"member": "in/a.xyz"}}},
+        "datasets": {
+            "theirs": {"download": address | {"member": "in/a.xyz"}},
+            "vast": {"path": project.data.name, "frames": 60_000},
+        },
         "networks": {"schnet": {"published_transfer": {"epochs": 4}}},
         "kernels": {"block_frames": 100},
         "learning": {"skip": ["d3-surrogate", "theirs"]},
@@ -84,7 +87,9 @@ def named_modules(job, config):
         return [f"mekrr.study.plots.{job['rule'].removeprefix('fig_')}"]
     if job["script"] == "table":
         return [f"mekrr.study.tables.{job['rule'].removesuffix('_table')}"]
-    if job["rule"] in ("extract_features", "extract_directions"):
+    if job["script"] == "large":
+        return [f"mekrr.study.experiments.large.{job['step'].partition('.')[0]}"]
+    if job["script"] in ("extract_features", "extract_directions"):
         family = config["backbones"][job["wildcards"]["backbone"]]["family"]
         return [module_of(families()[family].adapter)]
     room = POTENTIALS if job["script"] in RUNNING else KINDS

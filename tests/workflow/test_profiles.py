@@ -111,6 +111,7 @@ def test_thousand_shards_are_planned_within_a_minute(project):
     project.config["datasets"]["mine"]["frames"] = 100_000
     project.config["features"] = {"shard_frames": 100}
     project.config["ablation"] = {"seeds": []}
+    project.config["large"] = {"above": 100_000}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     jobs = project.planned()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

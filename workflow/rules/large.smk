@@ -29,6 +29,10 @@ use rule extract_features as extract_large_features with:
         dataset=one_of(targets.large),
         shard=r"\d+",
         n_shards=r"\d+",
+    resources:
+        mem_mb=resources.features_memory,
+        runtime=resources.features_minutes,
+        gpu=1,
 
 
 use rule extract_directions as extract_large_directions with:
@@ -39,6 +43,10 @@ use rule extract_directions as extract_large_directions with:
         dataset=one_of(targets.large),
         shard=r"\d+",
         n_shards=r"\d+",
+    resources:
+        mem_mb=resources.features_memory,
+        runtime=resources.directions_minutes,
+        gpu=1,
 
 
 rule large_settings:

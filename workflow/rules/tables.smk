@@ -315,7 +315,7 @@ use rule learning_table as molecular_dynamics_table with:
 use rule learning_table as provenance_table with:
     """What the numbers were made with: written anew whenever they are."""
     input:
-        metrics="results/tables/metrics.csv",
+        metrics=["results/tables/metrics.csv"] if targets.datasets else [],
         features=collect(
             "results/features/{dataset}/{backbone}.safetensors",
             dataset=targets.datasets,

@@ -37,6 +37,7 @@ class Family:
     extra : extra of this package that installs the family's library; None if it needs no more
         than this package itself, or cannot be installed beside it.
     environment : name of the environment that it runs in.
+    energy : whether its backbones have an energy of their own.
     """
 
     adapter: str
@@ -45,6 +46,7 @@ class Family:
     options: type[Closed] = NoOptions
     extra: str | None = None
     environment: str = "mekrr"
+    energy: bool = True
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mekrr.backbones.families import families
 from mekrr.models.sparse.sample import evenly
 from mekrr.models.sparse.select import LENGTHSCALES, numbers_to_try
 from mekrr.study.methods import methods_of
@@ -71,11 +72,13 @@ class LargeTargets:
         return 1 + n_layers if choose else 1
 
     def models(self, folder: str) -> Callable[[Any], list[str]]:
-        """Return what lists the model of each method, in the folder of fits or of models."""
+        """Return what lists the model of each method that a backbone serves, in a folder."""
 
         def files(wildcards: Any) -> list[str]:
             place = f"{LARGE}/{folder}".format(**wildcards)
-            return [f"{place}/{method.name}.safetensors" for method in methods_of("sparse")]
+            family = families()[self.targets.config.backbones[wildcards.backbone].family]
+            methods = [m for m in methods_of("sparse") if family.energy or m.baseline != "delta"]
+            return [f"{place}/{method.name}.safetensors" for method in methods]
 
         return files
 

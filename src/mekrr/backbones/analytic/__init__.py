@@ -4,4 +4,5 @@ from mekrr.backbones.families import Family
 
 FAMILY = Family(
     adapter="mekrr.backbones.analytic.adapter:AnalyticBackbone",
+    energy=False,
 )

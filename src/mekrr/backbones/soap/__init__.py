@@ -33,4 +33,5 @@ FAMILY = Family(
     adapter="mekrr.backbones.soap.adapter:SOAP",
     extra="soap",
     options=Options,
+    energy=False,
 )

@@ -76,9 +76,13 @@ def fit_sparse(
 
 
 def constant_of(energy: np.ndarray, n_atoms: np.ndarray) -> float:
-    """Return the mean of residual energies (n,) over selected atoms (n,), of those known, in eV."""
-    of_atoms = energy / n_atoms
-    return float(np.nanmean(of_atoms)) if np.isfinite(of_atoms).any() else 0.0
+    """Return the mean of residual energies (n,) over selected atoms (n,) in eV.
+
+    Of those that are known, and not far from their median.
+    """
+    of_atoms = (energy / n_atoms)[np.isfinite(energy)]
+    near = np.abs(of_atoms - np.median(of_atoms)) <= FAR_ENERGY if len(of_atoms) else []
+    return float(np.mean(of_atoms[near])) if np.any(near) else 0.0
 
 
 @dataclass(frozen=True)

@@ -271,22 +271,21 @@ def test_triangles_stand_for_rows_however_they_come(rng):
         assert whole.squares(a[None, :4])[0] == pytest.approx(fewer, rel=tol.SHARDS)
 
 
-@pytest.mark.parametrize("way", ["whole", "few", "torch"])
-@pytest.mark.parametrize("n_rows", [1, 40, 700])
+@pytest.mark.parametrize("way", ["lapack", "torch"])
+@pytest.mark.parametrize("n_rows", [1, 40, 400])
 def test_triangles_are_those_of_dense_decompositions(rng, computed_by, n_rows, way):
-    n = 300  # columns: several panels, and a part of one
-    if way != "whole":
-        computed_by(Arithmetic(pending=90) if way == "few" else by_torch(torch.device("cpu")))
+    if way == "torch":
+        computed_by(by_torch(torch.device("cpu")))
+    n = 100
     rows = rng.normal(size=(n_rows, n))
-    rows[:, [0, 5, 200]] = 0.0
+    rows[:, [0, 5, 70]] = 0.0
     above = np.triu(rng.normal(size=(n, n)))
     above[5] = 0.0  # a column of none at all
-    expected = np.vstack([above, rows])
     found = below(above.copy(), rows)
     np.testing.assert_array_equal(found, np.triu(found))
-    gram = expected.T @ expected
+    gram = above.T @ above + rows.T @ rows
     np.testing.assert_allclose(found.T @ found, gram, rtol=0, atol=1e-12 * np.abs(gram).max())
-    for part in (n, 250):  # a triangle below, and the first rows of one
+    for part in (n, 60):  # a triangle below, and the first rows of one
         twice = below(above.copy(), found[:part], upper=True)
         gram = above.T @ above + found[:part].T @ found[:part]
         np.testing.assert_allclose(twice.T @ twice, gram, rtol=0, atol=1e-12 * np.abs(gram).max())

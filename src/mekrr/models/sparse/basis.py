@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -141,7 +141,7 @@ class Basis:
             for some in _blocks((1 + shapes[:, 0]) * shapes[:, 1] * len(right), on.held):
                 own = slice(ends[some.start], ends[some.stop])
                 along = [
-                    directions.of(t)[:, places[ends[t] : ends[t + 1]]]
+                    directions.of(t).take(places[ends[t] : ends[t + 1]], axis=1)
                     for t in range(some.start, some.stop)
                 ]
                 sums, found = _sums(
@@ -152,8 +152,11 @@ class Basis:
                     shapes[some].tolist(),
                 )
                 energies[some, part.columns] += part.weight * sums
-                begin = directions.begins[some.start]
-                slopes[begin : begin + len(found), part.columns] += found
+                first = directions.begins[some.start]
+                here = slice(first, first + len(found))
+                if 0.0 < self.alpha < 1.0:  # else no other part has these columns
+                    found = found + slopes[here, part.columns]
+                slopes[here, part.columns] = found
         return energies, slopes
 
     def at(
@@ -236,13 +239,14 @@ def _sums(
     shapes : q and n of each frame.
     """
     xp = on.xp
+    ends = list(accumulate((n for _, n in shapes), initial=0))
+    of_frames = [slice(*pair) for pair in pairwise(ends)]
     values, slope = kernel.with_slope(kernels[0] @ kernels[1].T, xp)
+    sums = [xp.sum(values[atoms], 0, dtype=xp.float64) for atoms in of_frames]
     apart = slopes[0] @ slopes[1].T
-    sums, found, atom, row = [], [], 0, 0
-    for q, n in shapes:
-        atoms, rows = slice(atom, atom := atom + n), slice(row, row := row + q * n)
-        sums.append(xp.sum(values[atoms], 0, dtype=xp.float64))
-        of_frame = apart[rows].reshape(q, n, apart.shape[1])
+    found, end = [], 0
+    for (q, n), atoms in zip(shapes, of_frames, strict=True):
+        of_frame = apart[end : (end := end + q * n)].reshape(q, n, apart.shape[1])
         found.append(xp.einsum("qnm,nm->qm", of_frame, slope[atoms]))
     return on.give(xp.stack(sums)), on.give(xp.concatenate(found))
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.linalg.blas import dgemm, dtrsm
 from scipy.linalg.lapack import dtpqrt
 
 from mekrr.models.sparse.arithmetic import Arithmetic, arithmetic
 
-PANEL = 128  # columns whose reflections meet the others by one product
-STRIP = 16  # of a panel, reflected one by one
+BLOCK = 64  # columns that LAPACK reduces at once
 
 
 class Factor:
@@ -72,61 +70,26 @@ def below(triangle: np.ndarray, rows: np.ndarray, *, upper: bool = False) -> np.
 
     Parameters
     ----------
-    triangle : (n, n), overwritten.
+    triangle : (n, n), overwritten where its elements are in Fortran's order.
     upper : whether rows are a triangle too, or the first of one, which saves two thirds.
     """
-    on = arithmetic()
+    n, on = len(triangle), arithmetic()
+    if not len(rows):
+        return triangle
     if on.device is not None:
         return _below_on(on, triangle, rows)
-    for begin in range(0, len(rows), on.pending):
-        first = begin if upper else 0
-        some = np.array(rows[begin : begin + on.pending, first:], order="F")
-        _reflect(triangle[first:, first:], some)
-    return triangle
+    found, *_, fault = dtpqrt(
+        len(rows) if upper else 0,
+        min(BLOCK, n),
+        triangle,
+        np.array(rows, order="F"),
+        overwrite_a=True,
+        overwrite_b=True,
+    )
+    assert fault == 0
+    return found
 
 
 def _below_on(on: Arithmetic, triangle: np.ndarray, rows: np.ndarray) -> np.ndarray:
     stacked = on.xp.vstack([on.take(triangle), on.take(rows)])
     return on.give(on.xp.linalg.qr(stacked, mode="r")[1])
-
-
-def _reflect(triangle: np.ndarray, rows: np.ndarray) -> None:
-    """Reflect rows (m, n), in Fortran's order and overwritten, into a triangle (n, n)."""
-    n = len(triangle)
-    for begin in range(0, n, PANEL):
-        end = min(begin + PANEL, n)
-        scales = np.empty(end - begin)
-        for first in range(begin, end, STRIP):
-            own = slice(first, min(first + STRIP, end))
-            width = own.stop - first
-            triangle[own, own], _, t, fault = dtpqrt(
-                0, width, triangle[own, own], rows[:, own], overwrite_b=True
-            )
-            assert fault == 0
-            scales[first - begin :][:width] = t.diagonal()
-            _apply(triangle, rows, own, slice(own.stop, end), t.diagonal())
-        _apply(triangle, rows, slice(begin, end), slice(end, n), scales)
-
-
-def _apply(
-    triangle: np.ndarray, rows: np.ndarray, own: slice, others: slice, scales: np.ndarray
-) -> None:
-    """Apply the reflections of some columns to others.
-
-    Reflection j is 1 - τ_j v_j v_jᵀ with v_j = (e_j, b_j), one below the other. All k of them are
-    1 - V T Vᵀ, the inverse of T being the part of VᵀV above the diagonal, and 1/τ on it.
-
-    Parameters
-    ----------
-    rows : (m, n), with b_j in column j. scales : (k,) τ, 0 of a reflection that is none.
-    """
-    if others.start == others.stop:
-        return
-    below, rest = rows[:, own], rows[:, others]
-    inverse = dgemm(1.0, below, below, trans_a=True)
-    with np.errstate(divide="ignore"):
-        inverse[np.diag_indices_from(inverse)] = 1.0 / scales
-    onto = dgemm(1.0, below, rest, beta=1.0, c=triangle[own, others], trans_a=True)
-    onto = dtrsm(1.0, inverse, onto, trans_a=True, overwrite_b=True)
-    triangle[own, others] -= onto
-    dgemm(-1.0, below, onto, beta=1.0, c=rest, overwrite_c=True)

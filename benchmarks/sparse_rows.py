@@ -1,16 +1,20 @@
 """Rates of a sparse model's rows and of their QR decomposition, against BLAS's own in the same run.
 
-Counted are the operations of the products that rows are made of, and those of Householder's
-reflections; against large products in float32 and in float64. Frames are synthetic, a third of
-their atoms of one species, the rest of another, as are the inducing atoms. And whether two jobs of
-one thread do more than one of two. `python -m benchmarks.sparse_rows --help`.
+Counted are the operations of the products with inducing atoms, and those of Householder's
+reflections; against products of the same inner dimension in float32, and large ones in float64.
+Frames are synthetic, a third of their atoms of one species, the rest of another, as are the
+inducing atoms. And how much more two jobs of one thread do than one of two.
+`python -m benchmarks.sparse_rows --help`.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
+import time
+from collections.abc import Callable
 from itertools import product
+from multiprocessing.synchronize import Barrier
 from typing import Any
 
 import numpy as np
@@ -31,6 +35,7 @@ WIDTH = 128  # of features
 SPECIES = 4, 74
 SHARE = 1 / 3  # of the first species
 REPEATS = 5
+TRIALS = 30  # of jobs: the least is taken
 
 
 class Shard:
@@ -96,69 +101,96 @@ def _species(n: int) -> np.ndarray:
     return np.repeat(SPECIES, [first, n - first])
 
 
-def peak_seconds(dtype: type) -> float:
-    """Return seconds of 1e9 floating-point operations in a large product."""
-    a, b = np.random.default_rng(0).random((2, 3000, 1024)).astype(dtype)
-    return seconds(lambda: a @ b.T) * 1e9 / (2 * 3000 * 3000 * 1024)
+def own_seconds(action: Callable[[], object]) -> float:
+    """Return the processor's time of a call; others may be at work on this machine."""
+    start = time.process_time()
+    action()
+    return time.process_time() - start
 
 
-def measured(threads: int, *shape: Any) -> dict[str, float]:
-    """Return seconds of rows and of the decomposition, and their shares of BLAS's rates."""
+def rate(dtype: type, inner: int) -> float:
+    """Return 1e9 floating-point operations per second in products (1024, inner) by its like."""
+    a, b = np.random.default_rng(0).random((2, 1024, inner)).astype(dtype)
+    n_products = 2**14 // inner
+    needed = own_seconds(lambda: [a @ b.T for _ in range(n_products)])
+    return 2 * 1024 * 1024 * inner * n_products / needed / 1e9
+
+
+def shares(*shape: Any) -> dict[str, float]:
+    """Return seconds of rows and of the decomposition, and their shares of BLAS's rates.
+
+    These are medians, each taken beside a rate of its own.
+    """
+    with threadpool_limits(1):
+        shard = Shard(*shape)
+        rows = shard.rows()
+        taken = []
+        for _ in range(REPEATS):
+            single = rate(np.float32, WIDTH)
+            of_rows = own_seconds(shard.rows)
+            double = rate(np.float64, 1024)
+            of_factor = own_seconds(lambda: shard.factor(rows))
+            in_rows = shard.products / of_rows / 1e9
+            in_factor = shard.reflections / of_factor / 1e9
+            taken.append((of_rows, in_rows / single, single, of_factor, in_factor / double, double))
+    names = "rows_s", "rows/sgemm", "sgemm_GF/s", "qr_s", "qr/dgemm", "dgemm_GF/s"
+    return dict(zip(names, np.median(taken, axis=0).tolist(), strict=True))
+
+
+def job(threads: int, shape: tuple, together: Barrier, results: multiprocessing.Queue) -> None:
+    """Put the least wall times of rows and of the decomposition, of jobs that start together."""
     with threadpool_limits(threads):
         shard = Shard(*shape)
         rows = shard.rows()
         times = []
-        for _ in range(REPEATS):  # in turn, as others may be at work on this machine
-            times.append(
-                (
-                    peak_seconds(np.float32),
-                    seconds(shard.rows),
-                    peak_seconds(np.float64),
-                    seconds(lambda: shard.factor(rows)),
-                )
-            )
-    single, of_rows, double, of_factor = np.min(times, axis=0)
-    return {
-        "rows_s": of_rows,
-        "rows_share": shard.products * single / 1e9 / of_rows,
-        "qr_s": of_factor,
-        "qr_share": shard.reflections * double / 1e9 / of_factor,
-        "sgemm_GF/s": 1.0 / single,
-        "dgemm_GF/s": 1.0 / double,
-    }
+        for _ in range(TRIALS):
+            pair = []
+            for action in (shard.rows, lambda: shard.factor(rows)):
+                together.wait()
+                pair.append(seconds(action))
+            times.append(pair)
+    results.put(np.min(times, axis=0))
 
 
-def jobs_against_threads(*shape: Any) -> tuple[float, float]:
-    """Return how many times as long one job of two threads takes as two of one, rows and QR."""
+def jobs_against_threads(*shape: Any) -> dict[str, float]:
+    """Return how much more two jobs of one thread do than one of two, in rows and in QR."""
     spawn = multiprocessing.get_context("spawn")
-    with spawn.Pool(2) as pool:
-        both = pool.starmap(measured, [(1, *shape)] * 2, chunksize=1)
-    with spawn.Pool(1) as pool:
-        (wide,) = pool.starmap(measured, [(2, *shape)])
-    rows, qr = (
-        2.0 * wide[name] / np.mean([one[name] for one in both]) for name in ("rows_s", "qr_s")
-    )
-    return float(rows), float(qr)
+    times = {}
+    for n_jobs in (1, 2):
+        together, results = spawn.Barrier(n_jobs), spawn.Queue()
+        jobs = [
+            spawn.Process(target=job, args=(2 // n_jobs, shape, together, results))
+            for _ in range(n_jobs)
+        ]
+        for each in jobs:
+            each.start()
+        times[n_jobs] = np.mean([results.get() for _ in jobs], axis=0) / n_jobs
+        for each in jobs:
+            each.join()
+    rows, qr = times[1] / times[2]
+    return {"rows_2_jobs": float(rows), "qr_2_jobs": float(qr)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--frames", type=int, default=64)
+    parser.add_argument("--frames", type=int, default=32)
     parser.add_argument("--atoms", type=int, nargs="+", default=[21, 52])
     parser.add_argument("--directions", type=int, nargs="+", default=[4, 16])
     parser.add_argument("--inducing", type=int, nargs="+", default=[1000, 3000])
     parser.add_argument("--kernel", choices=RADIAL, default="gaussian")
-    parser.add_argument("--jobs", action="store_true", help="two jobs against two threads, too")
+    parser.add_argument(
+        "--jobs",
+        action="store_true",
+        help="two jobs against two threads, too: asks for an idle machine",
+    )
     given = parser.parse_args()
     print(environment.collect())
     table = []
     for shape in product(given.atoms, given.directions, given.inducing):
         row = dict(zip(("atoms", "directions", "inducing"), shape, strict=True))
-        row |= measured(1, given.frames, *shape, given.kernel)
+        row |= shares(given.frames, *shape, given.kernel)
         if given.jobs:
-            row["rows_2_threads"], row["qr_2_threads"] = jobs_against_threads(
-                given.frames, *shape, given.kernel
-            )
+            row |= jobs_against_threads(given.frames, *shape, given.kernel)
         table.append(row)
     print(pd.DataFrame(table).round(3).to_string(index=False))
 

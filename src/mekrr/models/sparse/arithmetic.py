@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
@@ -30,8 +31,16 @@ class Arithmetic:
 
     xp: ModuleType = np
     device: Any = None
-    held: int = 2**19  # with what they are made of, a core's share of the cache
-    pending: int = 1024  # fewer cost more each, more take memory
+    held: int = 2**20  # 4 MB: fewer cost more each, more leave the cache
+    pending: int = 1024  # likewise, and more take memory
+
+    def settings(self) -> AbstractContextManager[None]:
+        """Keep what the caller has set of torch from changing numbers."""
+        if self.device is None:
+            return nullcontext()
+        from mekrr.torch_settings import own_torch_settings
+
+        return own_torch_settings()
 
     def take(self, values: np.ndarray) -> Any:
         """Put an array where it is computed with."""

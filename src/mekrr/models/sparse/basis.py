@@ -131,7 +131,7 @@ class Basis:
         slopes = np.zeros((int(directions.counts.sum()), len(self)))
         on = arithmetic()
         for part in self.parts:
-            right, pull = on.take(part.right), on.take(part.pull)
+            right, pull = on.take(part.right), on.take(part.pull)  # once, not for every block
             atoms = part.rows_of(frames.species)
             ends = np.searchsorted(atoms, frames.pointer)
             shapes = np.stack([directions.counts, np.diff(ends)], axis=1)
@@ -144,13 +144,10 @@ class Basis:
                     directions.of(t).take(places[ends[t] : ends[t + 1]], axis=1)
                     for t in range(some.start, some.stop)
                 ]
-                sums, found = _sums(
-                    on,
-                    self.kernel,
-                    (on.take(left[own]), right),
-                    (on.take(_along(along, back[own])), pull),
-                    shapes[some].tolist(),
-                )
+                kernels = on.take(left[own]), right
+                products = on.take(_along(along, back[own])), pull
+                with on.settings():
+                    sums, found = _sums(on, self.kernel, kernels, products, shapes[some].tolist())
                 energies[some, part.columns] += part.weight * sums
                 first = directions.begins[some.start]
                 here = slice(first, first + len(found))
@@ -227,7 +224,7 @@ def _sums(
     on: Arithmetic,
     kernel: Radial,
     kernels: tuple[Any, Any],
-    slopes: tuple[Any, Any],
+    products: tuple[Any, Any],
     shapes: list[tuple[int, int]],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return sums (t, m) over atoms of t frames, float64, and their derivatives (Σ q, m).
@@ -235,7 +232,7 @@ def _sums(
     Parameters
     ----------
     kernels : (Σ n, d + 2) and (m, d + 2), the factors of exponents.
-    slopes : (Σ q n, d + 1) and (m, d + 1), those of derivatives.
+    products : (Σ q n, d + 1) and (m, d + 1), those of derivatives but for k'.
     shapes : q and n of each frame.
     """
     xp = on.xp
@@ -243,7 +240,7 @@ def _sums(
     of_frames = [slice(*pair) for pair in pairwise(ends)]
     values, slope = kernel.with_slope(kernels[0] @ kernels[1].T, xp)
     sums = [xp.sum(values[atoms], 0, dtype=xp.float64) for atoms in of_frames]
-    apart = slopes[0] @ slopes[1].T
+    apart = products[0] @ products[1].T
     found, end = [], 0
     for (q, n), atoms in zip(shapes, of_frames, strict=True):
         of_frame = apart[end : (end := end + q * n)].reshape(q, n, apart.shape[1])

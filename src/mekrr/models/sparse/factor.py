@@ -91,5 +91,6 @@ def below(triangle: np.ndarray, rows: np.ndarray, *, upper: bool = False) -> np.
 
 
 def _below_on(on: Arithmetic, triangle: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    stacked = on.xp.vstack([on.take(triangle), on.take(rows)])
-    return on.give(on.xp.linalg.qr(stacked, mode="r")[1])
+    with on.settings():
+        stacked = on.xp.vstack([on.take(triangle), on.take(rows)])
+        return on.give(on.xp.linalg.qr(stacked, mode="r")[1])

@@ -14,6 +14,7 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from itertools import product
+from multiprocessing import Queue
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
@@ -34,6 +35,7 @@ from mekrr.models.sparse.model import batches
 WIDTH = 128  # of features
 SPECIES = 4, 74
 SHARE = 1 / 3  # of the first species
+N_ROWS = 2048  # to be decomposed
 REPEATS = 5
 TRIALS = 30  # of jobs: the least is taken
 
@@ -49,7 +51,7 @@ class Shard:
     def __init__(
         self, n_frames: int, n_atoms: int, n_directions: int, n_inducing: int, kernel: str
     ):
-        self.n_directions, self.n_inducing = n_directions, n_inducing
+        self._n_directions = n_directions
         rng = np.random.default_rng(0)
         species = np.tile(_species(n_atoms), n_frames)
         features = rng.standard_normal((len(species), WIDTH), dtype=np.float32)
@@ -70,35 +72,44 @@ class Shard:
             for some in batches(np.arange(n_frames))
         ]
 
-    def rows(self) -> list[np.ndarray]:
-        """Compute the rows of derivatives, a few frames at a time as a fit does."""
-        return [self.basis.rows(*some)[1] for some in self._batches]
-
-    def factor(self, rows: list[np.ndarray]) -> None:
-        """Decompose them."""
-        factor, targets = Factor(self.n_inducing), np.ones(max(map(len, rows)))
-        for some in rows:
-            factor.add(some, targets[: len(some)])
-        _ = factor.triangle
+    def run(self) -> None:
+        """Compute rows, of a few frames at a time as a fit does."""
+        for some in self._batches:
+            self.basis.rows(*some)
 
     @property
-    def products(self) -> int:
-        """Floating-point operations of the products of rows."""
+    def needed(self) -> int:
+        """Floating-point operations of products with inducing atoms."""
         atoms, inducing = (
             np.bincount(s, minlength=SPECIES[-1] + 1)
             for s in (self.frames.species, self.basis.species)
         )
-        return 2 * WIDTH * (1 + self.n_directions) * int(atoms @ inducing)
-
-    @property
-    def reflections(self) -> int:
-        """Floating-point operations of the decomposition."""
-        return 2 * len(self.frames) * self.n_directions * (self.n_inducing + 1) ** 2
+        return 2 * WIDTH * (1 + self._n_directions) * int(atoms @ inducing)
 
 
 def _species(n: int) -> np.ndarray:
     first = round(SHARE * n)
     return np.repeat(SPECIES, [first, n - first])
+
+
+class Triangle:
+    """Rows to be decomposed, (N_ROWS, n_inducing), in parts as of 32 frames with 16 directions."""
+
+    def __init__(self, n_inducing: int):
+        self._width = n_inducing
+        self._rows = np.random.default_rng(0).standard_normal((N_ROWS // 512, 512, n_inducing))
+
+    def run(self) -> None:
+        """Decompose them."""
+        factor = Factor(self._width)
+        for rows in self._rows:
+            factor.add(rows, rows[:, 0])
+        _ = factor.triangle
+
+    @property
+    def needed(self) -> int:
+        """Floating-point operations of reflections."""
+        return 2 * N_ROWS * (self._width + 1) ** 2
 
 
 def own_seconds(action: Callable[[], object]) -> float:
@@ -111,64 +122,59 @@ def own_seconds(action: Callable[[], object]) -> float:
 def rate(dtype: type, inner: int) -> float:
     """Return 1e9 floating-point operations per second in products (1024, inner) by its like."""
     a, b = np.random.default_rng(0).random((2, 1024, inner)).astype(dtype)
+    found = np.empty((1024, 1024), dtype)
     n_products = 2**14 // inner
-    needed = own_seconds(lambda: [a @ b.T for _ in range(n_products)])
-    return 2 * 1024 * 1024 * inner * n_products / needed / 1e9
+
+    def multiply() -> None:
+        for _ in range(n_products):
+            np.matmul(a, b.T, out=found)
+
+    return 2 * 1024 * 1024 * inner * n_products / own_seconds(multiply) / 1e9
 
 
-def shares(*shape: Any) -> dict[str, float]:
-    """Return seconds of rows and of the decomposition, and their shares of BLAS's rates.
+def share(work: Shard | Triangle, dtype: type, inner: int) -> dict[str, float]:
+    """Return seconds, the rate in 1e9 operations per second, and its share of BLAS's beside it.
 
-    These are medians, each taken beside a rate of its own.
+    These are medians of CPU times, of one thread.
     """
     with threadpool_limits(1):
-        shard = Shard(*shape)
-        rows = shard.rows()
+        work.run()
         taken = []
         for _ in range(REPEATS):
-            single = rate(np.float32, WIDTH)
-            of_rows = own_seconds(shard.rows)
-            double = rate(np.float64, 1024)
-            of_factor = own_seconds(lambda: shard.factor(rows))
-            in_rows = shard.products / of_rows / 1e9
-            in_factor = shard.reflections / of_factor / 1e9
-            taken.append((of_rows, in_rows / single, single, of_factor, in_factor / double, double))
-    names = "rows_s", "rows/sgemm", "sgemm_GF/s", "qr_s", "qr/dgemm", "dgemm_GF/s"
+            blas = rate(dtype, inner)
+            needed = own_seconds(work.run)
+            ours = work.needed / needed / 1e9
+            taken.append((needed, ours, ours / blas))
+    names = "seconds", "GFLOP/s", "share"
     return dict(zip(names, np.median(taken, axis=0).tolist(), strict=True))
 
 
-def job(threads: int, shape: tuple, together: Barrier, results: multiprocessing.Queue) -> None:
-    """Put the least wall times of rows and of the decomposition, of jobs that start together."""
+def job(work: Shard | Triangle, threads: int, together: Barrier, results: Queue) -> None:
+    """Put the least wall time of some work, each time begun together with the other jobs."""
+    times = []
     with threadpool_limits(threads):
-        shard = Shard(*shape)
-        rows = shard.rows()
-        times = []
         for _ in range(TRIALS):
-            pair = []
-            for action in (shard.rows, lambda: shard.factor(rows)):
-                together.wait()
-                pair.append(seconds(action))
-            times.append(pair)
-    results.put(np.min(times, axis=0))
+            together.wait()
+            times.append(seconds(work.run))
+    results.put(min(times))
 
 
-def jobs_against_threads(*shape: Any) -> dict[str, float]:
-    """Return how much more two jobs of one thread do than one of two, in rows and in QR."""
+def two_jobs(work: Shard | Triangle) -> float:
+    """Return how much more two jobs of one thread do than one of two."""
     spawn = multiprocessing.get_context("spawn")
     times = {}
     for n_jobs in (1, 2):
         together, results = spawn.Barrier(n_jobs), spawn.Queue()
         jobs = [
-            spawn.Process(target=job, args=(2 // n_jobs, shape, together, results))
+            spawn.Process(target=job, args=(work, 2 // n_jobs, together, results))
             for _ in range(n_jobs)
         ]
         for each in jobs:
             each.start()
-        times[n_jobs] = np.mean([results.get() for _ in jobs], axis=0) / n_jobs
+        times[n_jobs] = np.mean([results.get() for _ in jobs]) / n_jobs
         for each in jobs:
             each.join()
-    rows, qr = times[1] / times[2]
-    return {"rows_2_jobs": float(rows), "qr_2_jobs": float(qr)}
+    return float(times[1] / times[2])
 
 
 def main() -> None:
@@ -178,21 +184,22 @@ def main() -> None:
     parser.add_argument("--directions", type=int, nargs="+", default=[4, 16])
     parser.add_argument("--inducing", type=int, nargs="+", default=[1000, 3000])
     parser.add_argument("--kernel", choices=RADIAL, default="gaussian")
-    parser.add_argument(
-        "--jobs",
-        action="store_true",
-        help="two jobs against two threads, too: asks for an idle machine",
-    )
+    parser.add_argument("--jobs", action="store_true", help="two jobs too; of an idle machine")
     given = parser.parse_args()
     print(environment.collect())
-    table = []
+
+    def measured(work: Shard | Triangle, *reference: Any) -> dict[str, float]:
+        return share(work, *reference) | ({"two_jobs": two_jobs(work)} if given.jobs else {})
+
+    rows, triangles = [], []
     for shape in product(given.atoms, given.directions, given.inducing):
         row = dict(zip(("atoms", "directions", "inducing"), shape, strict=True))
-        row |= shares(given.frames, *shape, given.kernel)
-        if given.jobs:
-            row |= jobs_against_threads(given.frames, *shape, given.kernel)
-        table.append(row)
-    print(pd.DataFrame(table).round(3).to_string(index=False))
+        shard = Shard(given.frames, *shape, given.kernel)
+        rows.append(row | measured(shard, np.float32, WIDTH))
+    for n in given.inducing:
+        triangles.append({"inducing": n} | measured(Triangle(n), np.float64, 1024))
+    for title, table in (("rows, of sgemm's", rows), ("QR, of dgemm's", triangles)):
+        print(f"\n{title}\n{pd.DataFrame(table).round(3).to_string(index=False)}")
 
 
 if __name__ == "__main__":

@@ -138,6 +138,7 @@ def share(work: Shard | Triangle, dtype: type, inner: int) -> dict[str, float]:
     These are medians of CPU times, of one thread.
     """
     with threadpool_limits(1):
+        np.ones(30 * 2**17)  # 30 MB freed as a fit frees: from here glibc keeps what it is given
         work.run()
         taken = []
         for _ in range(REPEATS):

@@ -56,7 +56,7 @@ class Part:
 
     @cached_property
     def pull(self) -> np.ndarray:
-        """(m, d + 1), the right side of a product with `_along`: weighted (g_m - g)·u/σ²."""
+        """(m, d + 1), the right side of a product with `_beside`: weighted (g_m - g)·u/σ²."""
         factor = float(self.weight / self.kernel.lengthscale**2)
         ones = np.ones_like(self.inducing[:, :1])
         return factor * np.hstack([self.scale.back(self.inducing), -ones])
@@ -135,17 +135,15 @@ class Basis:
             atoms = part.rows_of(frames.species)
             ends = np.searchsorted(atoms, frames.pointer)
             shapes = np.stack([directions.counts, np.diff(ends)], axis=1)
-            places = atoms - np.repeat(frames.pointer[:-1], shapes[:, 1])
+            rows, of_rows = _places(directions, frames.pointer, atoms, ends)
+            rows_ends = np.concatenate([[0], np.cumsum(shapes.prod(axis=1))])
             g = part.scale.apply(frames.features[atoms], self.dtype)
             left, back = left_of(g), part.scale.back(g)
             for some in _blocks((1 + shapes[:, 0]) * shapes[:, 1] * len(right), on.held):
                 own = slice(ends[some.start], ends[some.stop])
-                along = [
-                    directions.of(t).take(places[ends[t] : ends[t + 1]], axis=1)
-                    for t in range(some.start, some.stop)
-                ]
-                kernels = on.take(left[own]), right
-                products = on.take(_along(along, back[own])), pull
+                along = slice(rows_ends[some.start], rows_ends[some.stop])
+                turned = _beside(directions.derivatives[rows[along]], back[of_rows[along]])
+                kernels, products = (on.take(left[own]), right), (on.take(turned), pull)
                 with on.settings():
                     sums, found = _sums(on, self.kernel, kernels, products, shapes[some].tolist())
                 energies[some, part.columns] += part.weight * sums
@@ -239,7 +237,7 @@ def _sums(
     ends = list(accumulate((n for _, n in shapes), initial=0))
     of_frames = [slice(*pair) for pair in pairwise(ends)]
     values, slope = kernel.with_slope(kernels[0] @ kernels[1].T, xp)
-    sums = [xp.sum(values[atoms], 0, dtype=xp.float64) for atoms in of_frames]
+    sums = [values[atoms].sum(0, dtype=xp.float64) for atoms in of_frames]
     apart = products[0] @ products[1].T
     found, end = [], 0
     for (q, n), atoms in zip(shapes, of_frames, strict=True):
@@ -248,22 +246,28 @@ def _sums(
     return on.give(xp.stack(sums)), on.give(xp.concatenate(found))
 
 
-def _along(derivatives: list[np.ndarray], back: np.ndarray) -> np.ndarray:
-    """Return derivatives u (Σ q n, d + 1) of features of some frames, and beside them u·A g.
+def _places(
+    directions: FrameDirections, pointer: np.ndarray, atoms: np.ndarray, ends: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of some atoms among derivatives, and which of these atoms each is of.
+
+    Both are (Σ q n,): of each frame its q directions, of each of these n atoms.
 
     Parameters
     ----------
-    derivatives : (q, n, d) of each frame. back : (Σ n, d), A g of their atoms.
+    pointer : of the frames, among all atoms. atoms : those wanted. ends : of frames, among these.
     """
-    d = back.shape[1]
-    found = np.empty((sum(each[..., 0].size for each in derivatives), d + 1), dtype=back.dtype)
-    atom, row = 0, 0
-    for each in derivatives:
-        q, n, _ = each.shape
-        own = found[row : (row := row + q * n)].reshape(q, n, d + 1)
-        own[:, :, :d] = each
-        of_frame = back[atom : (atom := atom + n)]
-        np.einsum("qnd,nd->qn", own[:, :, :d], of_frame, out=own[:, :, d])
+    frames = np.repeat(np.arange(len(directions)), directions.counts)  # of every direction
+    sizes, n = directions.n_atoms[frames], np.diff(ends)[frames]
+    of_rows = np.arange(n.sum()) + np.repeat(ends[frames] - (np.cumsum(n) - n), n)
+    return np.repeat(np.cumsum(sizes) - sizes - pointer[frames], n) + atoms[of_rows], of_rows
+
+
+def _beside(u: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """Return (n, d + 1): derivatives u (n, d) of features, and u·A g, given ``back``, A g."""
+    found = np.empty((len(u), u.shape[1] + 1), dtype=back.dtype)
+    found[:, :-1] = u
+    np.einsum("nd,nd->n", found[:, :-1], back, out=found[:, -1])
     return found
 
 

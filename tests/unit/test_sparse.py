@@ -83,6 +83,10 @@ def test_rows_are_sums_of_kernels(basis, features):
     expected = of_frames(features, loops(basis, features))
     np.testing.assert_allclose(rows, expected, rtol=0, atol=tol.SPARSE)
     assert none.shape == (0, len(basis))
+    empty = FrameDirections(
+        np.zeros((0, 0)), np.zeros(len(features), dtype=int), features.n_atoms, None
+    )
+    np.testing.assert_array_equal(basis.rows(features, empty)[0], rows)
     np.testing.assert_allclose(
         basis.between(features.features, features.species), loops(basis, features), atol=tol.SPARSE
     )

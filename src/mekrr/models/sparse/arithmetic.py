@@ -5,15 +5,18 @@ The way of the GPU is tested by torch on the CPU. It has never run on a GPU here
 
 from __future__ import annotations
 
-import ctypes
 import logging
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+
+# NVIDIA's, AMD's, that of WSL: without one of them torch, which takes seconds, is not imported.
+DRIVERS = "/dev/nvidiactl", "/dev/kfd", "/dev/dxg"
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +60,7 @@ class Arithmetic:
 @cache
 def arithmetic() -> Arithmetic:
     """Return that of a CUDA device if there is one, else numpy's."""
-    try:
-        ctypes.CDLL("libcuda.so.1")  # the driver, without which torch need not be imported
-    except OSError:
+    if not any(Path(driver).exists() for driver in DRIVERS):
         return Arithmetic()
     import torch
 

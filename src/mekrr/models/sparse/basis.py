@@ -125,7 +125,7 @@ class Basis:
         The derivatives of all directions of the first frame come first; there are none without
         ``directions``, which are those of the same frames.
         """
-        if directions is None:
+        if directions is None or not directions.counts.any():  # those may be of no width
             directions = FrameDirections.none(frames)
         energies = np.zeros((len(frames), len(self)))
         slopes = np.zeros((int(directions.counts.sum()), len(self)))

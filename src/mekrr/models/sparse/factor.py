@@ -91,6 +91,7 @@ def below(triangle: np.ndarray, rows: np.ndarray, *, upper: bool = False) -> np.
 
 
 def _below_on(on: Arithmetic, triangle: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return what `below` does, by torch, which has no decomposition that spares zeros."""
     with on.settings():
         stacked = on.xp.vstack([on.take(triangle), on.take(rows)])
         return on.give(on.xp.linalg.qr(stacked, mode="r")[1])

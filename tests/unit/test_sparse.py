@@ -5,15 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tolerances as tol
+import torch
 from toy import SPECIES, toy_features
 
 from mekrr.choices import METRICS
 from mekrr.errors import JitterWarning, SolveError
 from mekrr.features.directions_store import FrameDirections
 from mekrr.kernels.atom import KERNELS, RADIAL, Gaussian
+from mekrr.models.sparse.arithmetic import Arithmetic, arithmetic, by_torch
 from mekrr.models.sparse.basis import Basis
 from mekrr.models.sparse.data import Data
-from mekrr.models.sparse.factor import Factor
+from mekrr.models.sparse.factor import Factor, below
 from mekrr.models.sparse.fit import fit_sparse
 from mekrr.models.sparse.inducing import choose_inducing
 from mekrr.models.sparse.metric import scales_of
@@ -83,6 +85,10 @@ def test_rows_are_sums_of_kernels(basis, features):
     expected = of_frames(features, loops(basis, features))
     np.testing.assert_allclose(rows, expected, rtol=0, atol=tol.SPARSE)
     assert none.shape == (0, len(basis))
+    empty = FrameDirections(
+        np.zeros((0, 0)), np.zeros(len(features), dtype=int), features.n_atoms, None
+    )
+    np.testing.assert_array_equal(basis.rows(features, empty)[0], rows)
     np.testing.assert_allclose(
         basis.between(features.features, features.species), loops(basis, features), atol=tol.SPARSE
     )
@@ -112,6 +118,43 @@ def test_float32_products_are_near_those_of_float64(basis, features, directions)
     for found, expected in pairs:
         scale = np.abs(expected).max()
         np.testing.assert_allclose(found, expected, rtol=0, atol=tol.SPARSE_FLOAT32 * scale)
+
+
+@pytest.fixture
+def computed_by(monkeypatch):
+    """Compute with an arithmetic from here."""
+
+    def use(chosen):
+        for module in ("basis", "factor"):
+            monkeypatch.setattr(f"mekrr.models.sparse.{module}.arithmetic", lambda: chosen)
+
+    return use
+
+
+def test_rows_are_the_same_a_few_products_at_a_time(basis, features, directions, computed_by):
+    expected = basis.rows(features, directions)
+    for held in (1, 1000):
+        computed_by(Arithmetic(held=held))
+        for found, rows in zip(basis.rows(features, directions), expected, strict=True):
+            np.testing.assert_allclose(found, rows, rtol=0, atol=tol.SPARSE)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float32, 1e-5), (np.float64, 1e-12)])
+def test_torch_computes_the_same_rows(basis, features, directions, computed_by, dtype, rtol):
+    """Here on the CPU; tests/gpu does it on a GPU."""
+    basis = replace(basis, dtype=dtype)
+    expected = basis.rows(features, directions), basis.rows(features, None)
+    computed_by(by_torch(torch.device("cpu")))
+    with torch.autocast("cpu"):  # settings of the caller change no number
+        found = basis.rows(features, directions), basis.rows(features, None)
+    for ours, theirs in zip(sum(found, ()), sum(expected, ()), strict=True):
+        atol = rtol * np.abs(theirs).max(initial=0.0)
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=atol)
+
+
+def test_without_a_driver_numpy_computes():
+    if not torch.cuda.is_available():
+        assert arithmetic() == Arithmetic()
 
 
 def test_atoms_and_their_gradient_make_up_rows(basis, features, directions, rng):
@@ -233,6 +276,26 @@ def test_triangles_stand_for_rows_however_they_come(rng):
         assert whole.n_rows == 500
         assert whole.squares(a[None])[0] == pytest.approx(expected, rel=tol.SHARDS)
         assert whole.squares(a[None, :4])[0] == pytest.approx(fewer, rel=tol.SHARDS)
+
+
+@pytest.mark.parametrize("way", ["lapack", "torch"])
+@pytest.mark.parametrize("n_rows", [1, 40, 400])
+def test_triangles_are_those_of_dense_decompositions(rng, computed_by, n_rows, way):
+    if way == "torch":
+        computed_by(by_torch(torch.device("cpu")))
+    n = 100
+    rows = rng.normal(size=(n_rows, n))
+    rows[:, [0, 5, 70]] = 0.0
+    above = np.triu(rng.normal(size=(n, n)))
+    above[5] = 0.0  # a column of none at all
+    found = below(above.copy(), rows)
+    np.testing.assert_array_equal(found, np.triu(found))
+    gram = above.T @ above + rows.T @ rows
+    np.testing.assert_allclose(found.T @ found, gram, rtol=0, atol=1e-12 * np.abs(gram).max())
+    for part in (n, 60):  # a triangle below, and the first rows of one
+        twice = below(above.copy(), found[:part], upper=True)
+        gram = above.T @ above + found[:part].T @ found[:part]
+        np.testing.assert_allclose(twice.T @ twice, gram, rtol=0, atol=1e-12 * np.abs(gram).max())
 
 
 def test_triangles_of_few_rows_and_of_inducing_atoms_that_no_frame_is_like(rng):

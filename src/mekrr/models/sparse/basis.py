@@ -17,17 +17,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 
 from mekrr.features.directions_store import FrameDirections
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Radial
-from mekrr.models.sparse.distances import exponents, halves, kernel_between
+from mekrr.models.sparse.arithmetic import Arithmetic, arithmetic
+from mekrr.models.sparse.distances import exponents, kernel_between, left_of, right_of
 from mekrr.models.sparse.metric import Scale
-
-HELD = 2**19  # products that are held at once, or those of one frame: a core's cache
 
 
 @dataclass(frozen=True)
@@ -36,25 +36,30 @@ class Part:
 
     Attributes
     ----------
-    weight : α, or 1 - α.
+    kernel : in units of the coordinates. weight : α, or 1 - α.
     species : of the atoms; None for those of all.
     scale : the coordinates. inducing : (m, d) those of the inducing atoms.
     columns : (m,) their places among all.
     """
 
+    kernel: Radial
     weight: float
     species: int | None
     scale: Scale
     inducing: np.ndarray
     columns: np.ndarray
 
-    def exponents(self, kernel: Radial, g: np.ndarray) -> np.ndarray:
-        """Return those of coordinates (n, d) with the inducing atoms (n, m)."""
-        return exponents(kernel, g, self.inducing, self._halves)
+    @cached_property
+    def right(self) -> np.ndarray:
+        """(m, d + 2), see `right_of`."""
+        return right_of(self.inducing, self.kernel)
 
     @cached_property
-    def _halves(self) -> np.ndarray:
-        return halves(self.inducing)
+    def pull(self) -> np.ndarray:
+        """(m, d + 1), the right side of a product with `_beside`: weighted (g_m - g)·u/σ²."""
+        factor = float(self.weight / self.kernel.lengthscale**2)
+        ones = np.ones_like(self.inducing[:, :1])
+        return factor * np.hstack([self.scale.back(self.inducing), -ones])
 
     def rows_of(self, species: np.ndarray) -> np.ndarray:
         """Return the places of the atoms among those of species (n,)."""
@@ -120,53 +125,34 @@ class Basis:
         The derivatives of all directions of the first frame come first; there are none without
         ``directions``, which are those of the same frames.
         """
-        if directions is None:
+        if directions is None or not directions.counts.any():  # those may be of no width
             directions = FrameDirections.none(frames)
         energies = np.zeros((len(frames), len(self)))
         slopes = np.zeros((int(directions.counts.sum()), len(self)))
+        on = arithmetic()
         for part in self.parts:
+            right, pull = on.take(part.right), on.take(part.pull)  # once, not for every block
             atoms = part.rows_of(frames.species)
             ends = np.searchsorted(atoms, frames.pointer)
+            shapes = np.stack([directions.counts, np.diff(ends)], axis=1)
+            rows, of_rows = _places(directions, frames.pointer, atoms, ends)
+            rows_ends = np.concatenate([[0], np.cumsum(shapes.prod(axis=1))])
             g = part.scale.apply(frames.features[atoms], self.dtype)
-            values, slope = self.kernel.with_slope(part.exponents(self.kernel, g), np)
-            sums = [values[a:b].sum(axis=0, dtype=np.float64) for a, b in pairwise(ends)]
-            energies[:, part.columns] += part.weight * np.array(sums)
-            if len(slopes):
-                slopes[:, part.columns] += self._slopes(part, frames, directions, atoms, g, slope)
+            left, back = left_of(g), part.scale.back(g)
+            for some in _blocks((1 + shapes[:, 0]) * shapes[:, 1] * len(right), on.held):
+                own = slice(ends[some.start], ends[some.stop])
+                along = slice(rows_ends[some.start], rows_ends[some.stop])
+                turned = _beside(directions.derivatives[rows[along]], back[of_rows[along]])
+                kernels, products = (on.take(left[own]), right), (on.take(turned), pull)
+                with on.settings():
+                    sums, found = _sums(on, self.kernel, kernels, products, shapes[some].tolist())
+                energies[some, part.columns] += part.weight * sums
+                first = directions.begins[some.start]
+                here = slice(first, first + len(found))
+                if 0.0 < self.alpha < 1.0:  # else no other part has these columns
+                    found = found + slopes[here, part.columns]
+                slopes[here, part.columns] = found
         return energies, slopes
-
-    def _slopes(
-        self,
-        part: Part,
-        frames: FrameFeatures,
-        directions: FrameDirections,
-        atoms: np.ndarray,
-        g: np.ndarray,
-        slope: np.ndarray,
-    ) -> np.ndarray:
-        """Return a part's derivatives (n_directions, m).
-
-        Parameters
-        ----------
-        atoms : (n,) of the part, among all. g : (n, d) their coordinates. slope : (n, m), k'.
-        """
-        shape = int(directions.counts.sum()), len(part.columns)
-        found: np.ndarray = np.zeros(shape, dtype=self.dtype)
-        ends = np.searchsorted(atoms, frames.pointer)
-        of_frames = [slice(*pair) for pair in pairwise(ends.tolist())]
-        for some in _blocks(np.diff(ends) * directions.counts, len(part.columns)):
-            along = [directions.of(t)[:, atoms[of_frames[t]] - frames.pointer[t]] for t in some]
-            rows = np.concatenate([each.reshape(-1, each.shape[-1]) for each in along])
-            u = part.scale.turn(rows, self.dtype)
-            products, end = u @ part.inducing.T, 0
-            for t, each in zip(some, along, strict=True):
-                q, n, width = each.shape
-                own = slice(end, end := end + q * n)
-                apart, itself = products[own].reshape(q, n, -1), u[own].reshape(q, n, width)
-                apart -= np.einsum("qnd,nd->qn", itself, g[of_frames[t]])[:, :, None]
-                begin = directions.begins[t]
-                np.einsum("qnm,nm->qm", apart, slope[of_frames[t]], out=found[begin : begin + q])
-        return part.weight / self.kernel.lengthscale**2 * found
 
     def at(
         self, features: np.ndarray, species: np.ndarray, coefficients: np.ndarray
@@ -181,7 +167,7 @@ class Basis:
                 continue
             weights = (part.weight * coefficients[part.columns]).astype(self.dtype)
             g = part.scale.apply(features[rows], self.dtype)
-            values, slope = self.kernel.with_slope(part.exponents(self.kernel, g), np)
+            values, slope = self.kernel.with_slope(left_of(g) @ part.right.T, np)
             # A sum of large terms that all but cancel, in float64 as `rows` has it.
             atoms[rows] += values.astype(np.float64) @ (part.weight * coefficients[part.columns])
             pull = slope * weights
@@ -224,17 +210,68 @@ class Basis:
         everything = np.arange(len(self))
         if self.alpha < 1.0:
             inducing = self.shared.apply(self.features, self.dtype)
-            yield Part(1.0 - self.alpha, None, self.shared, inducing, everything)
+            yield Part(self.kernel, 1.0 - self.alpha, None, self.shared, inducing, everything)
         if self.alpha > 0.0:
             for s, scale in self.own.items():
                 columns = np.flatnonzero(self.species == s)
                 inducing = scale.apply(self.features[columns], self.dtype)
-                yield Part(self.alpha, s, scale, inducing, columns)
+                yield Part(self.kernel, self.alpha, s, scale, inducing, columns)
 
 
-def _blocks(sizes: np.ndarray, width: int) -> list[np.ndarray]:
-    """Return the frames that are not empty, as many together as make up about `HELD` products."""
-    block = np.cumsum(sizes) * width // HELD
-    parts = np.split(np.arange(len(sizes)), np.flatnonzero(np.diff(block)) + 1)
-    kept = (part[sizes[part] > 0] for part in parts)
-    return [part for part in kept if len(part)]
+def _sums(
+    on: Arithmetic,
+    kernel: Radial,
+    kernels: tuple[Any, Any],
+    products: tuple[Any, Any],
+    shapes: list[tuple[int, int]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return sums (t, m) over atoms of t frames, float64, and their derivatives (Σ q, m).
+
+    Parameters
+    ----------
+    kernels : (Σ n, d + 2) and (m, d + 2), the factors of exponents.
+    products : (Σ q n, d + 1) and (m, d + 1), those of derivatives but for k'.
+    shapes : q and n of each frame.
+    """
+    xp = on.xp
+    ends = list(accumulate((n for _, n in shapes), initial=0))
+    of_frames = [slice(*pair) for pair in pairwise(ends)]
+    values, slope = kernel.with_slope(kernels[0] @ kernels[1].T, xp)
+    sums = [values[atoms].sum(0, dtype=xp.float64) for atoms in of_frames]
+    apart = products[0] @ products[1].T
+    found, end = [], 0
+    for (q, n), atoms in zip(shapes, of_frames, strict=True):
+        of_frame = apart[end : (end := end + q * n)].reshape(q, n, apart.shape[1])
+        found.append(xp.einsum("qnm,nm->qm", of_frame, slope[atoms]))
+    return on.give(xp.stack(sums)), on.give(xp.concatenate(found))
+
+
+def _places(
+    directions: FrameDirections, pointer: np.ndarray, atoms: np.ndarray, ends: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of some atoms among derivatives, and which of these atoms each is of.
+
+    Both are (Σ q n,): of each frame its q directions, of each of these n atoms.
+
+    Parameters
+    ----------
+    pointer : of the frames, among all atoms. atoms : those wanted. ends : of frames, among these.
+    """
+    frames = np.repeat(np.arange(len(directions)), directions.counts)  # of every direction
+    sizes, n = directions.n_atoms[frames], np.diff(ends)[frames]
+    of_rows = np.arange(n.sum()) + np.repeat(ends[frames] - (np.cumsum(n) - n), n)
+    return np.repeat(np.cumsum(sizes) - sizes - pointer[frames], n) + atoms[of_rows], of_rows
+
+
+def _beside(u: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """Return (n, d + 1): derivatives u (n, d) of features, and u·A g, given ``back``, A g."""
+    found = np.empty((len(u), u.shape[1] + 1), dtype=back.dtype)
+    found[:, :-1] = u
+    np.einsum("nd,nd->n", found[:, :-1], back, out=found[:, -1])
+    return found
+
+
+def _blocks(sizes: np.ndarray, held: int) -> list[slice]:
+    """Return frames of so many products each, together about ``held``."""
+    begins = np.flatnonzero(np.diff(np.cumsum(sizes) // held, prepend=-1))
+    return [slice(*pair) for pair in pairwise([*begins.tolist(), len(sizes)])]

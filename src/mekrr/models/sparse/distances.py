@@ -12,6 +12,20 @@ def halves(rows: np.ndarray) -> np.ndarray:
     return 0.5 * np.einsum("nd,nd->n", rows, rows)
 
 
+def left_of(rows: np.ndarray) -> np.ndarray:
+    """Return coordinates (n, d) as the left side (n, d + 2) of a product, see `right_of`."""
+    return np.hstack([rows, -halves(rows)[:, None], -np.ones_like(rows[:, :1])])
+
+
+def right_of(rows: np.ndarray, kernel: Radial) -> np.ndarray:
+    """Return coordinates (m, d) as the right side (m, d + 2) of a product.
+
+    With `left_of` others it is their exponents -|g - g'|²/2σ², ≤ 0 but for rounding.
+    """
+    inverse = float(1.0 / kernel.lengthscale**2)
+    return inverse * np.hstack([rows, np.ones_like(rows[:, :1]), halves(rows)[:, None]])
+
+
 def exponents(
     kernel: Radial, left: np.ndarray, right: np.ndarray, of_right: np.ndarray | None = None
 ) -> np.ndarray:

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 import numpy as np
 from scipy.linalg.lapack import dtpqrt
 
+from mekrr.models.sparse.arithmetic import Arithmetic, arithmetic
+
 BLOCK = 64  # columns that LAPACK reduces at once
-PENDING = 512  # rows that are decomposed at once: fewer cost more each, more take memory
 
 
 class Factor:
@@ -41,7 +42,7 @@ class Factor:
         """Add rows (n, M) and their targets (n,), or (n, t)."""
         self._pending.append(np.hstack([rows, targets.reshape(len(rows), self.n_targets)]))
         self.n_rows += len(rows)
-        if sum(map(len, self._pending)) >= PENDING:
+        if sum(map(len, self._pending)) >= arithmetic().pending:
             self._reduce()
 
     @property
@@ -98,9 +99,11 @@ def below(triangle: np.ndarray, rows: np.ndarray, *, upper: bool = False) -> np.
     triangle : (n, n), overwritten where its elements are in Fortran's order.
     upper : whether rows are a triangle too, or the first of one, which saves two thirds.
     """
-    n = len(triangle)
+    n, on = len(triangle), arithmetic()
     if not len(rows):
         return triangle
+    if on.device is not None:
+        return _below_on(on, triangle, rows)
     found, *_, fault = dtpqrt(
         len(rows) if upper else 0,
         min(BLOCK, n),
@@ -111,3 +114,10 @@ def below(triangle: np.ndarray, rows: np.ndarray, *, upper: bool = False) -> np.
     )
     assert fault == 0
     return found
+
+
+def _below_on(on: Arithmetic, triangle: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return what `below` does, by torch, which has no decomposition that spares zeros."""
+    with on.settings():
+        stacked = on.xp.vstack([on.take(triangle), on.take(rows)])
+        return on.give(on.xp.linalg.qr(stacked, mode="r")[1])

@@ -161,12 +161,12 @@ def test_copies_of_every_kind_are_found(rng, noise):
     for atoms in copies:
         atoms.positions += noise * rng.normal(size=atoms.positions.shape) / np.sqrt(3.0)
     every = frames + copies
-    found = Copies(every, Closeness(every)).nearest(np.arange(30, 54), np.arange(30))
+    found = Copies(every).nearest(np.arange(30, 54), np.arange(30))
     assert (found < COPY).all()
     if noise == 0.0:
         assert found.max() < 1e-3
     # Their originals are found, and no other frame.
-    back = Copies(every, Closeness(every)).nearest(np.arange(30), np.arange(30, 54))
+    back = Copies(every).nearest(np.arange(30), np.arange(30, 54))
     np.testing.assert_array_equal(np.flatnonzero(back < COPY), np.arange(6))
 
 
@@ -178,7 +178,7 @@ def test_frames_of_a_run_are_no_copies(rng):
     # Neither by coordinates nor with these out of the way, all atoms being in another order.
     other = [atoms[rng.permutation(len(atoms))] for atoms in crystal(60, rng, 0.25)]
     every = frames + other
-    assert np.isinf(Copies(every, Closeness(every)).nearest(np.arange(120), np.arange(120))).all()
+    assert np.isinf(Copies(every).nearest(np.arange(120), np.arange(120))).all()
 
 
 def test_thermal_frames_of_small_cells_are_no_copies(rng):
@@ -195,7 +195,7 @@ def test_thermal_frames_of_small_cells_are_no_copies(rng):
             frames.append(atoms)
         copies = [copy for atoms in frames[:2] for copy in copies_of(atoms, rng)]
         every = frames + copies
-        found = Copies(every, Closeness(every)).nearest(np.arange(len(every)), np.arange(40))
+        found = Copies(every).nearest(np.arange(len(every)), np.arange(40))
         assert np.isinf(found[:40]).all()
         assert (found[40:] < 1e-3).all()
 
@@ -207,7 +207,7 @@ def test_orders_of_one_lattice_are_no_copies(rng):
         atoms = bulk("Cu", cubic=True) * (2, 2, 2)
         atoms.symbols[sites] = "Ni"
         frames.append(atoms)
-    assert np.isinf(Copies(frames, Closeness(frames)).nearest(np.arange(2), np.arange(2))).all()
+    assert np.isinf(Copies(frames).nearest(np.arange(2), np.arange(2))).all()
 
 
 def test_copies_are_a_finding_and_a_leak(rng):

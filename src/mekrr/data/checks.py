@@ -62,14 +62,15 @@ def check_dataset(
     energy_range : lowest and highest expected energy in eV/atom, if the registry says.
     time_ordered : whether frames of a run follow each other in time.
     """
-    closeness = Closeness(frames)
+    copies = Copies(frames)
+    closeness = copies.closeness
     return [
         _contents(closeness, table),
         _frame_numbers(table, time_ordered),
         _energy_unit(table, energy_range),
         _energy_outliers(table),
         *_repeats(closeness, table),
-        _copies(Copies(frames, closeness), table),
+        _copies(copies, table),
         _forces(frames, table),
         *(_leak(name, part) for name, part in leaks.groupby("split", sort=False)),
         *_references(table, splits, reference_energy, targets or {}),

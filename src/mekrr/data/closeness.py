@@ -34,7 +34,8 @@ class Closeness:
 
     def __init__(self, frames: Iterable[Atoms]):
         numbers: dict[tuple, int] = {}
-        groups, rows, points = array("q"), array("q"), []
+        groups, rows = array("q"), array("q")
+        points: list[PointList] = []
         for atoms in frames:
             cell = atoms.cell.array.round(3)
             key = (atoms.numbers.tobytes(), cell.tobytes(), atoms.pbc.tobytes())
@@ -47,6 +48,9 @@ class Closeness:
         self.n_groups = len(numbers)
         self._group, self._row = np.array(groups), np.array(rows)
         self._points = [of_group.array() for of_group in points]
+
+    def __len__(self) -> int:
+        return len(self._group)
 
     def nearest(self, queries: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Return the RMSD (Å) of each query frame to the closest of the others, itself excepted."""

@@ -8,6 +8,7 @@ from ase.build import bulk, fcc111
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.geometry import find_mic
 
+from mekrr.data import nearest
 from mekrr.data.checks import check_dataset
 from mekrr.data.closeness import Closeness
 from mekrr.data.copies import COPY, Copies, leaks
@@ -198,6 +199,43 @@ def test_thermal_frames_of_small_cells_are_no_copies(rng):
         found = Copies(every).nearest(np.arange(len(every)), np.arange(40))
         assert np.isinf(found[:40]).all()
         assert (found[40:] < 1e-3).all()
+
+
+def test_a_tree_finds_what_all_pairs_do(rng, monkeypatch):
+    """Trajectories, exact repeats, copies, small cells, frames alone in their group."""
+    frames = crystal(60, rng, 0.1)
+    frames += [frames[7].copy(), *copies_of(frames[3], rng), *copies_of(frames[40], rng)]
+    frames += [Atoms("OH2", 0.1 * rng.normal(size=(3, 3)) + np.eye(3)) for _ in range(30)]
+    frames += [frames[-1][[0, 2, 1]], Atoms("H"), Atoms("Cu2", np.eye(3)[:2], cell=[5.0] * 3)]
+    parts = rng.choice(["train", "val", "test"], size=len(frames), p=[0.5, 0.2, 0.3])
+    every = np.arange(len(frames))
+
+    def found():
+        copies = Copies(frames)
+        both = copies.closeness.neighbours(every, every), copies.nearest(every, every)
+        return both, leaks(frames, every, {"a": parts})
+
+    ((closest, rmsd), copy), far = found()
+    monkeypatch.setattr(nearest, "ALL_PAIRS", 0)
+    monkeypatch.setattr(nearest, "PROPOSED", (4, 16))
+    ((other_closest, other_rmsd), other_copy), other_far = found()
+    np.testing.assert_array_equal(closest[rmsd > 1e-4], other_closest[rmsd > 1e-4])
+    np.testing.assert_allclose(rmsd, other_rmsd, atol=1e-7)
+    np.testing.assert_array_equal(copy, other_copy)
+    np.testing.assert_allclose(far["rmsd"], other_far["rmsd"], atol=1e-7)
+    np.testing.assert_array_equal(far["copy"], other_far["copy"])
+    assert np.isfinite(copy).sum() >= 9
+    assert np.isinf(rmsd).sum() == 6  # rotated, of another cell or composition
+
+
+def test_environments_that_are_dropped_are_made_again(rng, monkeypatch):
+    frames = crystal(12, rng, 0.2)
+    frames += [atoms[rng.permutation(len(atoms))] for atoms in frames]
+    every = np.arange(24)
+    expected = Copies(frames).nearest(every, every)
+    monkeypatch.setattr("mekrr.data.copies.KEPT", 1)
+    np.testing.assert_array_equal(Copies(frames).nearest(every, every), expected)
+    assert (expected < 1e-3).all()
 
 
 def test_orders_of_one_lattice_are_no_copies(rng):

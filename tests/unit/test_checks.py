@@ -7,11 +7,12 @@ from ase import Atoms
 from ase.build import bulk, fcc111
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.geometry import find_mic
+from scipy.optimize import linear_sum_assignment
 
 from mekrr.data import nearest
 from mekrr.data.checks import check_dataset
 from mekrr.data.closeness import Closeness
-from mekrr.data.copies import COPY, Copies, leaks
+from mekrr.data.copies import COPY, Copies, _assigned, leaks
 from mekrr.data.frames import frame_table
 
 STIFFNESS = 3.0  # eV/Å²
@@ -226,6 +227,17 @@ def test_a_tree_finds_what_all_pairs_do(rng, monkeypatch):
     np.testing.assert_array_equal(far["copy"], other_far["copy"])
     assert np.isfinite(copy).sum() >= 9
     assert np.isinf(rmsd).sum() == 6  # rotated, of another cell or composition
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (3, 3), (4, 12), (6, 4), (5, 7), (1, 1)])
+@pytest.mark.parametrize("scale", [0.0, 1e-12, 1.0])
+def test_atoms_are_assigned_as_if_repeated(rng, shape, scale):
+    squared = scale * rng.random(shape) ** 4
+    whole = squared
+    for axis, length in enumerate(shape):
+        whole = np.repeat(whole, np.lcm(*shape) // length, axis=axis)
+    expected = whole[linear_sum_assignment(whole)].mean()
+    assert _assigned(squared) == pytest.approx(expected, rel=1e-6, abs=1e-18)
 
 
 def test_environments_that_are_dropped_are_made_again(rng, monkeypatch):

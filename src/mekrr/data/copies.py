@@ -19,7 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 from ase import Atoms
-from scipy.optimize import linear_sum_assignment
+from scipy import sparse
+from scipy.optimize import linear_sum_assignment, linprog
 from scipy.spatial.distance import cdist
 
 from mekrr.data.closeness import Closeness, PointList, in_groups
@@ -146,25 +147,42 @@ class Copies:
 
     def _distance(self, one: int, other: int, limit: float) -> float:
         """Return the distance (Å) of two frames, or infinity if it cannot be below a limit."""
-        tables, weights, n_atoms, least = [], [], 0, 0.0
-        pairs = zip(self._environments_of(one), self._environments_of(other), strict=True)
-        for left, right in pairs:
-            n = math.lcm(len(left), len(right))
-            squared = cdist(left, right, "sqeuclidean") / left.shape[1]
-            closest = max(squared.min(axis=1).mean(), squared.min(axis=0).mean())
-            least += closest * len(left)
-            tables.append(
-                np.repeat(np.repeat(squared, n // len(left), axis=0), n // len(right), axis=1)
+        tables = [
+            cdist(left, right, "sqeuclidean") / left.shape[1]
+            for left, right in zip(
+                self._environments_of(one), self._environments_of(other), strict=True
             )
-            weights.append(len(left) / n)
-            n_atoms += len(left)
-        if math.sqrt(least / n_atoms) >= limit:  # each atom's closest, assigned twice or not
-            return np.inf
-        total = sum(
-            table[linear_sum_assignment(table)].sum() * weight
-            for table, weight in zip(tables, weights, strict=True)
+        ]
+        n_atoms = sum(map(len, tables))
+        # Each atom with the closest to it, be that another's too.
+        least = sum(
+            len(squared) * max(squared.min(axis=0).mean(), squared.min(axis=1).mean())
+            for squared in tables
         )
-        return math.sqrt(total / n_atoms)
+        if math.sqrt(least / n_atoms) >= limit:
+            return np.inf
+        return math.sqrt(sum(len(squared) * _assigned(squared) for squared in tables) / n_atoms)
+
+
+def _assigned(squared: np.ndarray) -> float:
+    """Return the mean of squared distances, atoms repeated until all are assigned to one each."""
+    n = max(squared.shape)
+    if n % min(squared.shape) == 0:
+        for axis, length in enumerate(squared.shape):
+            squared = np.repeat(squared, n // length, axis=axis)
+        return float(squared[linear_sum_assignment(squared)].mean())
+    # Repeated to as many atoms they may be thousands; shares of each are as good.
+    rows, columns = squared.shape
+    shares = sparse.vstack(
+        [
+            sparse.kron(sparse.eye_array(rows), np.ones((1, columns))),
+            sparse.kron(np.ones((1, rows)), sparse.eye_array(columns)),
+        ]
+    )
+    of_each = np.repeat([1 / rows, 1 / columns], squared.shape)
+    scale = max(float(squared.max()), np.finfo(float).tiny)
+    found = linprog(squared.ravel() / scale, A_eq=shares, b_eq=of_each, method="highs")
+    return scale * float(found.fun)
 
 
 def _environments(atoms: Atoms) -> list[np.ndarray]:

@@ -2,7 +2,8 @@
 
 A projection brings no two points further apart than they are. So a tree of the points' projections
 on the few axes along which they differ most proposes neighbours, which are compared in full; none
-that it leaves out is closer than the last of those it names is by its projection. What a tree does
+that it leaves out is closer than the last of those it names is by its projection. Neighbours in
+time, which cost little, bound how far it has to look. What a tree does
 not settle, points as far from each other as from any, is found among all pairs, by matrix products.
 """
 
@@ -18,6 +19,7 @@ ALL_PAIRS = 4e6  # up to so many, all pairs are looked at: quicker than a tree
 MOST_PAIRS = 1e10  # beyond, only where distances have to be exact
 AXES, SAMPLE = 16, 4096  # axes of the projections, and points by which they are chosen
 PROPOSED = (64, 512)  # neighbours by projection: at first, and where these do not settle it
+AROUND = np.arange(-2, 3)  # places in the order of points, in which neighbours in time follow
 TRIED = 128  # queries by which it is judged whether a tree settles most
 ROWS, COLUMNS = 512, 50_000  # of the distances in memory at once
 COMPARED = 1 << 22  # numbers in the points that are compared in full at once
@@ -29,7 +31,7 @@ class NearestPoints:
     Parameters
     ----------
     points : (n, d).
-    others : (m,) rows of those that may be neighbours.
+    others : (m,) rows of those that may be neighbours, rising.
     """
 
     def __init__(self, points: np.ndarray, others: np.ndarray):
@@ -92,24 +94,54 @@ class NearestPoints:
         """Return the nearest of those that the tree proposes, and of which queries they are it."""
         projected, tree = self._tree
         proposed = min(max(proposed, k), len(self._others))
-        least, found = tree.query(
-            projected[queries], np.arange(1, proposed + 1), distance_upper_bound=within
-        )
+        bounds = np.full(len(queries), within)
+        known = self._known(queries) if k == 1 else None
+        if known is not None:
+            bounds = np.minimum(bounds, known[1])
+        ranks = np.arange(1, proposed + 1)
+        answers = [
+            tree.query(point, ranks, distance_upper_bound=bound)
+            for point, bound in zip(projected[queries], bounds, strict=True)
+        ]
+        least, found = (np.stack(values) for values in zip(*answers, strict=True))
         last = least[:, -1]
         width = max(1, int(np.isfinite(least).sum(axis=1).max()))
         least, found = least[:, :width], found[:, :width]
         none = np.isinf(least)
         rows = self._others[np.where(none, 0, found)]
+        distances = self._distances(queries, rows)
+        distances[none] = np.inf
+        if known is not None:
+            rows = np.hstack([known[0][:, None], rows])
+            distances = np.hstack([known[1][:, None], distances])
+        distances[distances >= within] = np.inf
+        rows, distances = _smallest(rows, distances, min(k, width))
+        done = last >= np.minimum(distances[:, -1], settled)
+        return rows, distances, done | (proposed == len(self._others))
+
+    def _known(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return a point (q,) near each query, and how far it is, for little.
+
+        Of a trajectory it is most often the nearest.
+        """
+        projected, tree = self._tree
+        places = np.searchsorted(self._others, queries)[:, None] + AROUND
+        _, near = tree.query(projected[queries], np.arange(1, 5), eps=1.0)
+        near = np.clip(np.hstack([places, near]), 0, len(self._others) - 1)
+        rows = self._others[near]
+        rows, distances = _smallest(rows, self._distances(queries, rows), 1)
+        return rows[:, 0], distances[:, 0]
+
+    def _distances(self, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return distances (q, k) of queries to as many points each; infinity to themselves."""
         distances = np.empty(rows.shape)
-        step = max(1, COMPARED // (proposed * self._points.shape[1]))
+        step = max(1, COMPARED // (rows.shape[1] * self._points.shape[1]))
         for start in range(0, len(queries), step):
             part = slice(start, start + step)
             away = self._points[rows[part]] - self._points[queries[part], None]
             distances[part] = np.sqrt(np.einsum("qkd,qkd->qk", away, away))
-        distances[none | (rows == queries[:, None]) | (distances >= within)] = np.inf
-        rows, distances = _smallest(rows, distances, min(k, width))
-        done = last >= np.minimum(distances[:, -1], settled)
-        return rows, distances, done | (proposed == len(self._others))
+        distances[rows == queries[:, None]] = np.inf
+        return distances
 
     @cached_property
     def _tree(self) -> tuple[np.ndarray, cKDTree]:

@@ -231,7 +231,8 @@ def leaks(
     Returns
     -------
     DataFrame with columns split, frame, rmsd and copy (Å); rmsd is infinite where no training
-    frame has the same atoms in the same cell, copy where none is a copy by `Copies`.
+    frame has the same atoms in the same cell, copy where none is a copy by `Copies`. Of very many
+    frames rmsd beyond ``NEAR_REPEAT`` may be an upper bound, see `Closeness.neighbours`.
     """
     copies = Copies(frames)
     closeness = copies.closeness

@@ -3,8 +3,8 @@
 A projection brings no two points further apart than they are. So a tree of the points' projections
 on the few axes along which they differ most proposes neighbours, which are compared in full; none
 that it leaves out is closer than the last of those it names is by its projection. Neighbours in
-time, which cost little, bound how far it has to look. What a tree does
-not settle, points as far from each other as from any, is found among all pairs, by matrix products.
+time, which cost little, bound how far it has to look. What a tree does not settle, points as far
+from each other as from any, is found among all pairs, by matrix products.
 """
 
 from __future__ import annotations

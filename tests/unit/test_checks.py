@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from mekrr.data import nearest
 from mekrr.data.checks import check_dataset
 from mekrr.data.closeness import Closeness
-from mekrr.data.copies import COPY, Copies, _assigned, leaks
+from mekrr.data.copies import COPY, Copies, _assigned, _bound, leaks
 from mekrr.data.frames import frame_table
 
 STIFFNESS = 3.0  # eV/Å²
@@ -238,6 +238,21 @@ def test_atoms_are_assigned_as_if_repeated(rng, shape, scale):
         whole = np.repeat(whole, np.lcm(*shape) // length, axis=axis)
     expected = whole[linear_sum_assignment(whole)].mean()
     assert _assigned(squared) == pytest.approx(expected, rel=1e-6, abs=1e-18)
+    assert squared.min(axis=0).mean() <= _bound(squared) <= expected * (1 + 1e-9)
+
+
+def test_copies_of_a_smaller_cell(rng):
+    """Of 16 and 24 atoms neither is a multiple of the other: only exact ones count."""
+    small = bulk("W", cubic=True) * (2, 1, 1)
+    small.positions += 0.1 * rng.normal(size=small.positions.shape)
+    frames = [small * (2, 2, 1), small * (3, 2, 1), small * (2, 2, 1)]
+    frames[2].positions += 0.005 * rng.normal(size=frames[2].positions.shape)
+    every = np.arange(2)
+    assert (Copies(frames).nearest(every, every) < 1e-6).all()
+    assert Copies(frames).nearest(every[:1], np.array([2])) == np.inf  # it is seen
+    assert Copies(frames).nearest(every[1:], np.array([2])) == np.inf
+    frames[0] = frames[0][rng.permutation(16)]
+    assert 1e-3 < Copies(frames).nearest(every[:1], np.array([2])) < COPY
 
 
 def test_environments_that_are_dropped_are_made_again(rng, monkeypatch):

@@ -103,8 +103,9 @@ class Copies:
     def nearest(self, queries: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Return the distance (Å) of each query frame to its closest copy among the others.
 
-        Infinite where none is within ``COPY``, or ``EXACT_COPY`` of fewer atoms than ``ENOUGH``.
-        A frame of another composition is one only if either is a multiple of the other.
+        Infinite where none is within ``COPY``; or ``EXACT_COPY`` of fewer atoms than ``ENOUGH``,
+        and where neither frame's atoms are a multiple of the other's: then both are repeats of a
+        smaller cell, if they are copies.
         """
         best = np.full(len(queries), np.inf)
         shared = list(in_groups(self._group, queries, others))
@@ -129,18 +130,20 @@ class Copies:
     def _closest(self, query: int, candidates: np.ndarray, least: np.ndarray) -> float:
         """Return the distance of one frame to its closest copy, given the least each can be."""
         found, tried = np.inf, 0
-        few = np.minimum(self._n_atoms[candidates], self._n_atoms[query]) < ENOUGH
+        n_atoms = self._n_atoms[candidates], np.full(len(candidates), self._n_atoms[query])
+        fewer, more = np.minimum(*n_atoms), np.maximum(*n_atoms)
+        exactly = (fewer < ENOUGH) | (more % fewer != 0)
         for start in range(0, np.searchsorted(least, COPY), AT_A_TIME):
             some = slice(start, start + AT_A_TIME)
             seen = self.closeness.between(query, candidates[some]) < SEEN
-            limits = np.where(seen | few[some], EXACT_COPY, COPY)
+            limits = np.where(seen | exactly[some], EXACT_COPY, COPY)
             for k, least_of_it, limit in zip(candidates[some], least[some], limits, strict=True):
                 if least_of_it >= min(found, COPY) or tried == CANDIDATES:
                     return found
                 if least_of_it > limit:
                     continue
                 tried += 1
-                distance = self._distance(query, k, limit)
+                distance = self._distance(query, k, min(limit, found))
                 if distance < limit:
                     found = min(found, distance)
         return found
@@ -154,14 +157,21 @@ class Copies:
             )
         ]
         n_atoms = sum(map(len, tables))
-        # Each atom with the closest to it, be that another's too.
-        least = sum(
-            len(squared) * max(squared.min(axis=0).mean(), squared.min(axis=1).mean())
-            for squared in tables
-        )
-        if math.sqrt(least / n_atoms) >= limit:
+        if math.sqrt(sum(len(squared) * _bound(squared) for squared in tables) / n_atoms) >= limit:
             return np.inf
         return math.sqrt(sum(len(squared) * _assigned(squared) for squared in tables) / n_atoms)
+
+
+def _bound(squared: np.ndarray) -> float:
+    """Return what `_assigned` is no less than, for little.
+
+    Each atom with the closest to it, and what those that are left cost beyond.
+    """
+    bounds = []
+    for table in (squared, squared.T):
+        closest = table.min(axis=0)
+        bounds.append(closest.mean() + (table - closest).min(axis=1).mean())
+    return float(max(bounds))
 
 
 def _assigned(squared: np.ndarray) -> float:

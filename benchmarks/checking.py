@@ -14,6 +14,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,8 @@ def _known(folder: Path) -> tuple[pd.DataFrame, WrittenFrames, dict[str, np.ndar
 
 def measured(step: Callable[[Path], None], folder: Path) -> dict[str, float]:
     """Return seconds of the processor, and MB at most, of a step in a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_timed, (step, folder))
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_timed, step, folder).result()
 
 
 def _timed(step: Callable[[Path], None], folder: Path) -> dict[str, float]:

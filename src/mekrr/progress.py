@@ -8,6 +8,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 PAUSE = 30.0  # seconds between two lines of a log
+PATIENCE = 10.0  # seconds after which a bar appears of what most often takes less
 
 
 class _Lines:
@@ -25,13 +26,22 @@ class _Lines:
         self._stream.flush()
 
 
-def progress_bar(total: int | None, title: str, unit: str, scale: bool = False) -> tqdm:
+def progress_bar(
+    total: int | None, title: str, unit: str, scale: bool = False, delay: float = 0.0
+) -> tqdm:
     """A bar of ``total`` steps (None if unknown), to be used as a context.
 
     Without a terminal it is a line at the beginning, one at the end, and one every `PAUSE`
-    seconds. ``scale`` prints thousands and millions as k and M.
+    seconds. ``scale`` prints thousands and millions as k and M. Nothing is printed before ``delay``
+    seconds have passed.
     """
-    shared = {"total": total, "desc": title, "unit": f" {unit}", "unit_scale": scale}
+    shared = {
+        "total": total,
+        "desc": title,
+        "unit": f" {unit}",
+        "unit_scale": scale,
+        "delay": delay,
+    }
     terminal = sys.__stderr__
     if terminal is not None and terminal.isatty():
         return tqdm(**shared, file=terminal, mininterval=0.2, dynamic_ncols=True, smoothing=0.1)

@@ -7,10 +7,12 @@ from ase import Atoms
 from ase.build import bulk, fcc111
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.geometry import find_mic
+from scipy.optimize import linear_sum_assignment
 
+from mekrr.data import nearest
 from mekrr.data.checks import check_dataset
 from mekrr.data.closeness import Closeness
-from mekrr.data.copies import COPY, Copies, leaks
+from mekrr.data.copies import COPY, Copies, _assigned, _bound, leaks
 from mekrr.data.frames import frame_table
 
 STIFFNESS = 3.0  # eV/Å²
@@ -161,12 +163,12 @@ def test_copies_of_every_kind_are_found(rng, noise):
     for atoms in copies:
         atoms.positions += noise * rng.normal(size=atoms.positions.shape) / np.sqrt(3.0)
     every = frames + copies
-    found = Copies(every, Closeness(every)).nearest(np.arange(30, 54), np.arange(30))
+    found = Copies(every).nearest(np.arange(30, 54), np.arange(30))
     assert (found < COPY).all()
     if noise == 0.0:
         assert found.max() < 1e-3
     # Their originals are found, and no other frame.
-    back = Copies(every, Closeness(every)).nearest(np.arange(30), np.arange(30, 54))
+    back = Copies(every).nearest(np.arange(30), np.arange(30, 54))
     np.testing.assert_array_equal(np.flatnonzero(back < COPY), np.arange(6))
 
 
@@ -178,7 +180,7 @@ def test_frames_of_a_run_are_no_copies(rng):
     # Neither by coordinates nor with these out of the way, all atoms being in another order.
     other = [atoms[rng.permutation(len(atoms))] for atoms in crystal(60, rng, 0.25)]
     every = frames + other
-    assert np.isinf(Copies(every, Closeness(every)).nearest(np.arange(120), np.arange(120))).all()
+    assert np.isinf(Copies(every).nearest(np.arange(120), np.arange(120))).all()
 
 
 def test_thermal_frames_of_small_cells_are_no_copies(rng):
@@ -195,9 +197,74 @@ def test_thermal_frames_of_small_cells_are_no_copies(rng):
             frames.append(atoms)
         copies = [copy for atoms in frames[:2] for copy in copies_of(atoms, rng)]
         every = frames + copies
-        found = Copies(every, Closeness(every)).nearest(np.arange(len(every)), np.arange(40))
+        found = Copies(every).nearest(np.arange(len(every)), np.arange(40))
         assert np.isinf(found[:40]).all()
         assert (found[40:] < 1e-3).all()
+
+
+def test_a_tree_finds_what_all_pairs_do(rng, monkeypatch):
+    """Trajectories, exact repeats, copies, small cells, frames alone in their group."""
+    frames = crystal(60, rng, 0.1)
+    frames += [frames[7].copy(), *copies_of(frames[3], rng), *copies_of(frames[40], rng)]
+    frames += [Atoms("OH2", 0.1 * rng.normal(size=(3, 3)) + np.eye(3)) for _ in range(30)]
+    frames += [frames[-1][[0, 2, 1]], Atoms("H"), Atoms("Cu2", np.eye(3)[:2], cell=[5.0] * 3)]
+    parts = rng.choice(["train", "val", "test"], size=len(frames), p=[0.5, 0.2, 0.3])
+    every = np.arange(len(frames))
+
+    def found():
+        copies = Copies(frames)
+        both = copies.closeness.neighbours(every, every), copies.nearest(every, every)
+        return both, leaks(frames, every, {"a": parts})
+
+    ((closest, rmsd), copy), far = found()
+    monkeypatch.setattr(nearest, "ALL_PAIRS", 0)
+    monkeypatch.setattr(nearest, "PROPOSED", (4, 16))
+    ((other_closest, other_rmsd), other_copy), other_far = found()
+    np.testing.assert_array_equal(closest[rmsd > 1e-4], other_closest[rmsd > 1e-4])
+    np.testing.assert_allclose(rmsd, other_rmsd, atol=1e-7)
+    np.testing.assert_array_equal(copy, other_copy)
+    np.testing.assert_allclose(far["rmsd"], other_far["rmsd"], atol=1e-7)
+    np.testing.assert_array_equal(far["copy"], other_far["copy"])
+    assert np.isfinite(copy).sum() >= 9
+    assert np.isinf(rmsd).sum() == 6  # rotated, of another cell or composition
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (3, 3), (4, 12), (6, 4), (5, 7), (1, 1)])
+@pytest.mark.parametrize("scale", [0.0, 1e-12, 1.0])
+def test_atoms_are_assigned_as_if_repeated(rng, shape, scale):
+    squared = scale * rng.random(shape) ** 4
+    whole = squared
+    for axis, length in enumerate(shape):
+        whole = np.repeat(whole, np.lcm(*shape) // length, axis=axis)
+    expected = whole[linear_sum_assignment(whole)].mean()
+    assert _assigned(squared) == pytest.approx(expected, rel=1e-6, abs=1e-18)
+    assert squared.min(axis=0).mean() <= _bound(squared) <= expected * (1 + 1e-9)
+
+
+def test_copies_of_a_smaller_cell(rng):
+    """Of 16 and 24 atoms neither is a multiple of the other: only exact ones count."""
+    small = bulk("W", cubic=True) * (2, 1, 1)
+    small.positions += 0.1 * rng.normal(size=small.positions.shape)
+    frames = [small * (2, 2, 1), small * (3, 2, 1), small * (2, 2, 1)]
+    frames[2].positions += 0.005 * rng.normal(size=frames[2].positions.shape)
+    every = np.arange(2)
+    assert (Copies(frames).nearest(every, every) < 1e-6).all()
+    assert Copies(frames).nearest(every[:1], np.array([2])) == np.inf  # it is seen
+    assert Copies(frames).nearest(every[1:], np.array([2])) == np.inf
+    frames[0] = frames[0][rng.permutation(16)]
+    assert 1e-3 < Copies(frames).nearest(every[:1], np.array([2])) < COPY
+
+
+def test_environments_that_are_dropped_are_made_again(rng, monkeypatch):
+    frames = crystal(12, rng, 0.2)
+    frames += [atoms[rng.permutation(len(atoms))] for atoms in frames]
+    for atoms in frames:
+        atoms.positions += 0.01 * rng.normal(size=atoms.positions.shape)
+    every = np.arange(24)
+    expected = Copies(frames).nearest(every, every)
+    monkeypatch.setattr("mekrr.data.copies.KEPT", 1)
+    np.testing.assert_array_equal(Copies(frames).nearest(every, every), expected)
+    assert ((1e-3 < expected) & (expected < COPY)).all()
 
 
 def test_orders_of_one_lattice_are_no_copies(rng):
@@ -207,7 +274,7 @@ def test_orders_of_one_lattice_are_no_copies(rng):
         atoms = bulk("Cu", cubic=True) * (2, 2, 2)
         atoms.symbols[sites] = "Ni"
         frames.append(atoms)
-    assert np.isinf(Copies(frames, Closeness(frames)).nearest(np.arange(2), np.arange(2))).all()
+    assert np.isinf(Copies(frames).nearest(np.arange(2), np.arange(2))).all()
 
 
 def test_copies_are_a_finding_and_a_leak(rng):

@@ -2,41 +2,36 @@
 
 import pandas as pd
 import pytest
-from samples import labelled
 
 from mekrr.data.expectations import energy_doubt, meet
 from mekrr.errors import DataError
 
 
 @pytest.fixture
-def frames():
-    found = labelled()
-    for number, atoms in enumerate(found):
-        atoms.info["frame"] = number
-    return found
+def rows():
+    return pd.DataFrame({"frame": range(100, 112), "run": 0, "n_atoms": 4})
 
 
-def test_runs_by_their_first_frames(frames):
-    meet(frames, {"runs": [0, 3, 10]}, "d")
-    assert [atoms.info["run"] for atoms in frames] == [0] * 3 + [1] * 7 + [2] * 2
+def test_runs_by_their_first_frames(rows):
+    runs = meet(rows, [], {"runs": [0, 3, 10]}, "d")["run"]
+    assert runs.tolist() == [0] * 3 + [1] * 7 + [2] * 2
     for starts in ([0, 12], [1, 4], [0, 5, 5]):
         with pytest.raises(DataError, match=r"^d: runs .*12 frames; correct `runs`"):
-            meet(frames, {"runs": starts}, "d")
+            meet(rows, [], {"runs": starts}, "d")
 
 
-def test_number_of_frames(frames):
-    meet(frames, {"frames": 12}, "d")
+def test_number_of_frames(rows):
+    assert meet(rows, [], {"frames": 12}, "d").equals(rows)
     with pytest.raises(DataError, match=r"^d: 12 frames, expected 13"):
-        meet(frames, {"frames": 13}, "d")
+        meet(rows, [], {"frames": 13}, "d")
 
 
-def test_number_of_atoms(frames):
-    n_atoms = len(frames[0])
-    meet(frames, {"atoms": n_atoms}, "d")
-    frames[5] = frames[5][:-1]
-    frames[5].info["frame"] = 5
-    with pytest.raises(DataError, match=rf"^d: frame 5: {n_atoms - 1} atoms, expected {n_atoms}"):
-        meet(frames, {"atoms": n_atoms}, "d")
+def test_number_of_atoms(rows):
+    meet(rows, [], {"atoms": 4}, "d")
+    rows.loc[5, "n_atoms"] = 1
+    meet(rows, [5], {"atoms": 4}, "d")  # an isolated atom
+    with pytest.raises(DataError, match=r"^d: frame 105: 1 atoms, expected 4; the file is another"):
+        meet(rows, [], {"atoms": 4}, "d")
 
 
 def test_unit_of_the_energies():

@@ -33,6 +33,15 @@ def test_a_log_is_not_filled(clock, capsys, total, seconds):
     assert "1000" in lines[-1]
 
 
+@pytest.mark.parametrize(("seconds", "shown"), [(9.0, False), (35.0, True)])
+def test_what_is_soon_over_shows_none(clock, capsys, seconds, shown):
+    with progress_bar(100, "net", "frames", delay=10.0) as bar:
+        for _ in range(100):
+            clock[0] += seconds / 100
+            bar.update()
+    assert bool(capsys.readouterr().err) == shown
+
+
 def test_no_standard_error(monkeypatch):
     """As of a process without a console, or whose stderr was closed."""
     monkeypatch.setattr(sys, "stderr", None)

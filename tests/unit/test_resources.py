@@ -51,6 +51,7 @@ def test_more_is_asked_for_more_data_and_at_each_attempt(name):
     [
         ("frames_memory", 1000 + 40),  # 0.004 MB for each of 10,000 atoms
         ("frames_minutes", 5),
+        ("checking_memory", 1001),  # 0.9 MB
         ("features_memory", 4000 + 400),
         ("features_minutes", 10 + 3),  # 160 s
         ("directions_minutes", 2 * 2 * (10 + 3)),  # two directions

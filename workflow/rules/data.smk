@@ -23,7 +23,7 @@ rule check_frames:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=resources.frames_memory,
+        mem_mb=resources.checking_memory,
         runtime=resources.frames_minutes,
     params:
         sha256=entries.file_sha256,
@@ -98,7 +98,7 @@ rule leaks:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=resources.frames_memory,
+        mem_mb=resources.checking_memory,
         runtime=resources.frames_minutes,
     script:
         "../scripts/leaks.py"
@@ -123,7 +123,7 @@ rule check_dataset:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=resources.frames_memory,
+        mem_mb=resources.checking_memory,
         runtime=resources.frames_minutes,
     params:
         dataset=entries.checked,

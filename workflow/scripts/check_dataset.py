@@ -5,16 +5,17 @@ from pathlib import Path
 import pandas as pd
 
 from mekrr.data.checks import check_dataset
-from mekrr.data.frames import load_frames
+from mekrr.data.written import WrittenFrames
 from mekrr.files import write_csv
 from mekrr.study.job import job
 from mekrr.study.preparation import read_splits, told_findings
 
 with job(snakemake):
     inputs = snakemake.input
+    known = pd.read_csv(inputs.table)
     findings = check_dataset(
-        load_frames(inputs.frames),
-        pd.read_csv(inputs.table),
+        WrittenFrames(inputs.frames, known["offset"]),
+        known,
         pd.read_csv(inputs.leaks),
         read_splits(inputs.splits),
         targets={Path(path).parent.name: pd.read_csv(path) for path in inputs.targets},

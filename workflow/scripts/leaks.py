@@ -3,15 +3,16 @@
 import pandas as pd
 
 from mekrr.data.copies import leaks
-from mekrr.data.frames import load_frames
+from mekrr.data.written import WrittenFrames
 from mekrr.files import write_csv
 from mekrr.study.job import job
 from mekrr.study.preparation import read_splits
 
 with job(snakemake):
+    known = pd.read_csv(snakemake.input.table)
     table = leaks(
-        load_frames(snakemake.input.frames),
-        pd.read_csv(snakemake.input.table)["frame"],
+        WrittenFrames(snakemake.input.frames, known["offset"]),
+        known["frame"],
         read_splits(snakemake.input.splits),
     )
     table.insert(0, "dataset", snakemake.wildcards.dataset)

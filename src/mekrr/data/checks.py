@@ -62,15 +62,16 @@ def check_dataset(
     energy_range : lowest and highest expected energy in eV/atom, if the registry says.
     time_ordered : whether frames of a run follow each other in time.
     """
-    closeness = Closeness(frames)
+    copies = Copies(frames)
+    closeness = copies.closeness
     return [
         _contents(closeness, table),
         _frame_numbers(table, time_ordered),
         _energy_unit(table, energy_range),
         _energy_outliers(table),
         *_repeats(closeness, table),
-        _copies(Copies(frames, closeness), table),
-        _forces(frames, table),
+        _copies(copies, table),
+        _forces(frames, table, closeness),
         *(_leak(name, part) for name, part in leaks.groupby("split", sort=False)),
         *_references(table, splits, reference_energy, targets or {}),
     ]
@@ -193,13 +194,13 @@ def _references(
     ]
 
 
-def _forces(frames: Sequence[Atoms], table: pd.DataFrame) -> Finding:
+def _forces(frames: Sequence[Atoms], table: pd.DataFrame, closeness: Closeness) -> Finding:
     """Compare energy differences of close neighbours in time with the work of the mean force."""
     without = np.array([forces_of(atoms) is None for atoms in frames])
     if without.all():
         return Finding("forces", "note", "not in the file")
     runs = table["run"].to_numpy()
-    doubt = force_doubt(frames, runs)
+    doubt = force_doubt(frames, runs, closeness)
     pairs = work_of_forces(frames, in_time(runs), NEAR_REPEAT)
     moved = pairs.work != 0
     if moved.sum() < MIN_PAIRS:

@@ -13,15 +13,19 @@ to coordinates, `mekrr.data.closeness`, which tell all about them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from ase import Atoms
-from scipy.optimize import linear_sum_assignment
+from scipy import sparse
+from scipy.optimize import linear_sum_assignment, linprog
 from scipy.spatial.distance import cdist
 
-from mekrr.data.closeness import BLOCK, Closeness
+from mekrr.data.closeness import Closeness, PointList, in_groups
+from mekrr.data.nearest import NearestPoints
+from mekrr.progress import PATIENCE, progress_bar
 
 # Å. In slabs and bulk, atoms displaced at random by a near repeat's 0.05 Å RMSD end within 0.03,
 # frames of a run that are 0.15 Å RMSD apart beyond 0.04: sorting takes part of it away.
@@ -33,82 +37,162 @@ ENOUGH = 12
 SEEN = 0.25  # Å RMSD; frames closer than that, and no exact copies, are left to coordinates
 CUTOFF = 6.0  # Å; atoms beyond it count as if they were there
 NEIGHBOURS = 12  # of each species
-CANDIDATES = 16  # frames compared atom by atom with each
+CANDIDATES = 16  # frames compared atom by atom with each,
+LOOKED_AT = 512  # of so many that are the closest by their moments
+AT_A_TIME = 64  # of which it is asked at once whether they are seen
+KEPT = 1 << 28  # bytes of environments
 
 
 class Copies:
     """Copies of frames that coordinates do not show, the frames prepared once for all questions.
 
+    In memory are moments of what is compared, 24 numbers of four bytes for each pair of species
+    in a frame, beside `Closeness`: 0.4 GB for 10⁶ frames of two species.
+
     Parameters
     ----------
-    frames : in any order and of any compositions.
+    frames : in any order and of any compositions. They are run through once, and single ones
+        asked for again.
+
+    Attributes
+    ----------
     closeness : of the same frames.
     """
 
-    def __init__(self, frames: Sequence[Atoms], closeness: Closeness):
-        self._closeness = closeness
-        groups: dict[tuple, list[int]] = {}
-        for k, atoms in enumerate(frames):
-            species, counts = np.unique(atoms.numbers, return_counts=True)
-            ratio = counts // np.gcd.reduce(counts)
-            groups.setdefault((*species.tolist(), *ratio.tolist()), []).append(k)
-        self._group = np.empty(len(frames), dtype=int)
-        self._atoms: list[list[np.ndarray]] = [[]] * len(frames)
-        self._means: list[np.ndarray] = [np.empty(0)] * len(frames)
-        for number, members in enumerate(groups.values()):
-            self._group[members] = number
-            for k in members:
-                self._atoms[k] = _environments(frames[k])
-                self._means[k] = _moments(self._atoms[k])
+    def __init__(self, frames: Sequence[Atoms]):
+        self._frames = frames
+        self._kept: OrderedDict[int, list[np.ndarray]] = OrderedDict()
+        self._bytes = 0
+        self._groups: dict[tuple, int] = {}
+        self._moments: list[PointList] = []
+        self._group, self._row, self._n_atoms = np.empty((3, len(frames)), dtype=np.int64)
+        self.closeness = Closeness(self._described())
+        self._points = [moments.array() for moments in self._moments]
+
+    def _described(self) -> Iterator[Atoms]:
+        """Yield the frames, each when what there is to know of it is known."""
+        with progress_bar(len(self._frames), "environments", "frames", delay=PATIENCE) as bar:
+            for k, atoms in enumerate(self._frames):
+                species, counts = np.unique(atoms.numbers, return_counts=True)
+                ratio = counts // np.gcd.reduce(counts)
+                key = (*species.tolist(), *ratio.tolist())
+                group = self._groups.setdefault(key, len(self._groups))
+                if group == len(self._moments):
+                    self._moments.append(PointList("f"))
+                moments = self._moments[group]
+                self._group[k], self._row[k], self._n_atoms[k] = group, len(moments), len(atoms)
+                moments.append(_moments(self._keep(k, _environments(atoms))))
+                yield atoms
+                bar.update()
+
+    def _keep(self, k: int, environments: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the environments of a frame, and keep them as long as there is room."""
+        self._kept[k] = environments
+        self._bytes += sum(table.nbytes for table in environments)
+        while self._bytes > KEPT and len(self._kept) > 1:
+            _, dropped = self._kept.popitem(last=False)
+            self._bytes -= sum(table.nbytes for table in dropped)
+        return environments
+
+    def _environments_of(self, k: int) -> list[np.ndarray]:
+        if k in self._kept:
+            self._kept.move_to_end(k)
+            return self._kept[k]
+        return self._keep(k, _environments(self._frames[k]))
 
     def nearest(self, queries: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Return the distance (Å) of each query frame to its closest copy among the others.
 
-        Infinite where none is within ``COPY``, or ``EXACT_COPY`` of fewer atoms than ``ENOUGH``.
-        A frame of another composition is one only if either is a multiple of the other.
+        Infinite where none is within ``COPY``; or ``EXACT_COPY`` of fewer atoms than ``ENOUGH``,
+        and where neither frame's atoms are a multiple of the other's: then both are repeats of a
+        smaller cell, if they are copies.
         """
         best = np.full(len(queries), np.inf)
-        for number in np.unique(self._group[queries]):
-            asked = np.flatnonzero(self._group[queries] == number)
-            columns = others[self._group[others] == number]
-            if not len(columns):
-                continue
-            right = np.stack([self._means[k] for k in columns])
-            for start in range(0, len(asked), BLOCK):
-                block = asked[start : start + BLOCK]
-                least = cdist(np.stack([self._means[k] for k in queries[block]]), right)
-                least[queries[block][:, None] == columns] = np.inf
-                for row, position in zip(least, block, strict=True):
-                    best[position] = self._closest(queries[position], columns, row)
+        shared = list(in_groups(self._group, queries, others))
+        n_asked = sum(len(asked) for _, asked, _ in shared)
+        with progress_bar(n_asked, "copies", "frames", delay=PATIENCE) as bar:
+            for number, asked, columns in shared:
+                points = self._points[number]
+                search = NearestPoints(points, self._row[others[columns]])
+                of_row = np.empty(len(points), dtype=np.int64)
+                of_row[self._row[others[columns]]] = others[columns]
+                few = self._n_atoms[queries[asked]] < ENOUGH
+                for places, limit in ((asked[few], EXACT_COPY), (asked[~few], COPY)):
+                    rows = self._row[queries[places]]
+                    for block, near, least in search.of(rows, LOOKED_AT, limit, EXACT_COPY):
+                        for place, candidates, distances in zip(
+                            places[block], of_row[near], least, strict=True
+                        ):
+                            best[place] = self._closest(queries[place], candidates, distances)
+                            bar.update()
         return best
 
-    def _closest(self, query: int, columns: np.ndarray, least: np.ndarray) -> float:
+    def _closest(self, query: int, candidates: np.ndarray, least: np.ndarray) -> float:
         """Return the distance of one frame to its closest copy, given the least each can be."""
         found, tried = np.inf, 0
-        for k in np.argsort(least):
-            if least[k] >= min(found, COPY) or tried == CANDIDATES:
-                break
-            seen = self._closeness.between(query, columns[k]) < SEEN
-            few = min(sum(map(len, self._atoms[frame])) for frame in (query, columns[k])) < ENOUGH
-            limit = EXACT_COPY if seen or few else COPY
-            if least[k] > limit:
-                continue
-            tried += 1
-            distance = self._distance(query, columns[k])
-            if distance < limit:
-                found = min(found, distance)
+        n_atoms = self._n_atoms[candidates], np.full(len(candidates), self._n_atoms[query])
+        fewer, more = np.minimum(*n_atoms), np.maximum(*n_atoms)
+        exactly = (fewer < ENOUGH) | (more % fewer != 0)
+        for start in range(0, np.searchsorted(least, COPY), AT_A_TIME):
+            some = slice(start, start + AT_A_TIME)
+            seen = self.closeness.between(query, candidates[some]) < SEEN
+            limits = np.where(seen | exactly[some], EXACT_COPY, COPY)
+            for k, least_of_it, limit in zip(candidates[some], least[some], limits, strict=True):
+                if least_of_it >= min(found, COPY) or tried == CANDIDATES:
+                    return found
+                if least_of_it > limit:
+                    continue
+                tried += 1
+                distance = self._distance(query, k, min(limit, found))
+                if distance < limit:
+                    found = min(found, distance)
         return found
 
-    def _distance(self, one: int, other: int) -> float:
-        total, n_atoms = 0.0, 0
-        for left, right in zip(self._atoms[one], self._atoms[other], strict=True):
-            n = math.lcm(len(left), len(right))
-            squared = cdist(left, right, "sqeuclidean") / left.shape[1]
-            squared = np.repeat(squared, n // len(left), axis=0)
-            squared = np.repeat(squared, n // len(right), axis=1)
-            total += squared[linear_sum_assignment(squared)].sum() * len(left) / n
-            n_atoms += len(left)
-        return math.sqrt(total / n_atoms)
+    def _distance(self, one: int, other: int, limit: float) -> float:
+        """Return the distance (Å) of two frames, or infinity if it cannot be below a limit."""
+        tables = [
+            cdist(left, right, "sqeuclidean") / left.shape[1]
+            for left, right in zip(
+                self._environments_of(one), self._environments_of(other), strict=True
+            )
+        ]
+        n_atoms = sum(map(len, tables))
+        if math.sqrt(sum(len(squared) * _bound(squared) for squared in tables) / n_atoms) >= limit:
+            return np.inf
+        return math.sqrt(sum(len(squared) * _assigned(squared) for squared in tables) / n_atoms)
+
+
+def _bound(squared: np.ndarray) -> float:
+    """Return what `_assigned` is no less than, for little.
+
+    Each atom with the closest to it, and what those that are left cost beyond.
+    """
+    bounds = []
+    for table in (squared, squared.T):
+        closest = table.min(axis=0)
+        bounds.append(closest.mean() + (table - closest).min(axis=1).mean())
+    return float(max(bounds))
+
+
+def _assigned(squared: np.ndarray) -> float:
+    """Return the mean of squared distances, atoms repeated until all are assigned to one each."""
+    n = max(squared.shape)
+    if n % min(squared.shape) == 0:
+        for axis, length in enumerate(squared.shape):
+            squared = np.repeat(squared, n // length, axis=axis)
+        return float(squared[linear_sum_assignment(squared)].mean())
+    # Repeated to as many atoms they may be thousands; shares of each are as good.
+    rows, columns = squared.shape
+    shares = sparse.vstack(
+        [
+            sparse.kron(sparse.eye_array(rows), np.ones((1, columns))),
+            sparse.kron(np.ones((1, rows)), sparse.eye_array(columns)),
+        ]
+    )
+    of_each = np.repeat([1 / rows, 1 / columns], squared.shape)
+    scale = max(float(squared.max()), np.finfo(float).tiny)
+    found = linprog(squared.ravel() / scale, A_eq=shares, b_eq=of_each, method="highs")
+    return scale * float(found.fun)
 
 
 def _environments(atoms: Atoms) -> list[np.ndarray]:
@@ -157,10 +241,11 @@ def leaks(
     Returns
     -------
     DataFrame with columns split, frame, rmsd and copy (Å); rmsd is infinite where no training
-    frame has the same atoms in the same cell, copy where none is a copy by `Copies`.
+    frame has the same atoms in the same cell, copy where none is a copy by `Copies`. Of very many
+    frames rmsd beyond ``NEAR_REPEAT`` may be an upper bound, see `Closeness.neighbours`.
     """
-    closeness = Closeness(frames)
-    copies = Copies(frames, closeness)
+    copies = Copies(frames)
+    closeness = copies.closeness
     tables, of_frame = [], np.asarray(numbers)
     for name, parts in splits.items():
         test, train = (np.flatnonzero(parts == part) for part in ("test", "train"))

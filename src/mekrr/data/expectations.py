@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from ase import Atoms
 
-from mekrr.data.references import is_isolated
 from mekrr.errors import DataError
 
 
-def meet(frames: Sequence[Atoms], entry: Mapping, source: str) -> None:
-    """Number the runs of frames, or raise a DataError if they are not what is expected.
+def meet(rows: pd.DataFrame, isolated: Container[int], entry: Mapping, source: str) -> pd.DataFrame:
+    """Return rows of frames with the runs that are expected.
+
+    Raises a DataError if the frames are not what is expected.
 
     Parameters
     ----------
-    frames : as read; ``info["run"]`` is set if the entry gives ``runs``.
+    rows : of all frames, with frame, run and n_atoms; run is another if the entry gives ``runs``.
+    isolated : places of those that are isolated atoms.
     entry : ``frames``, their number; ``atoms``, the number of atoms in each; ``runs``, the
         first frame of each run. All are optional.
     source : name of the file, for error messages.
     """
-    if "frames" in entry and len(frames) != entry["frames"]:
+    if "frames" in entry and len(rows) != entry["frames"]:
         raise DataError(
-            f"{source}: {len(frames)} frames, expected {entry['frames']}; the file is another or "
+            f"{source}: {len(rows)} frames, expected {entry['frames']}; the file is another or "
             "not whole: restore it, or correct `frames`"
         )
-    for atoms in frames:
-        if not is_isolated(atoms) and len(atoms) != entry.get("atoms", len(atoms)):
+    for place in np.flatnonzero(rows["n_atoms"] != entry.get("atoms", rows["n_atoms"])).tolist():
+        if place not in isolated:
             raise DataError(
-                f"{source}: frame {atoms.info['frame']}: {len(atoms)} atoms, expected "
+                f"{source}: frame {rows['frame'][place]}: {rows['n_atoms'][place]} atoms, expected "
                 f"{entry['atoms']}; the file is another, or correct `atoms`"
             )
-    if "runs" in entry:
-        _mark_runs(frames, entry["runs"], source)
+    return rows.assign(run=_runs(len(rows), entry["runs"], source)) if "runs" in entry else rows
 
 
 def energy_doubt(table: pd.DataFrame, bounds: Sequence[float] | None) -> str | None:
@@ -65,11 +65,11 @@ def energy_doubt(table: pd.DataFrame, bounds: Sequence[float] | None) -> str | N
     )
 
 
-def _mark_runs(frames: Sequence[Atoms], starts: Sequence[int], source: str) -> None:
-    if starts[0] != 0 or any(b <= a for a, b in pairwise(starts)) or starts[-1] >= len(frames):
+def _runs(n_frames: int, starts: Sequence[int], source: str) -> np.ndarray:
+    """Return the run (n_frames,) of each frame, by the first frames of all."""
+    if starts[0] != 0 or any(b <= a for a, b in pairwise(starts)) or starts[-1] >= n_frames:
         raise DataError(
             f"{source}: runs {list(starts)}: must rise from 0 and end before the file's "
-            f"{len(frames)} frames; correct `runs`"
+            f"{n_frames} frames; correct `runs`"
         )
-    for index, run in enumerate(np.searchsorted(starts, np.arange(len(frames)), "right") - 1):
-        frames[index].info["run"] = int(run)
+    return np.searchsorted(starts, np.arange(n_frames), "right") - 1

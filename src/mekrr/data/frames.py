@@ -5,13 +5,14 @@ Energies are total energies in eV, positions in Å, forces in eV/Å.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from numbers import Integral, Real
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,28 +20,29 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from mekrr.data.labels import (
+    KeysSeen,
     check_energy,
     check_forces,
     energy_of,
     forces_of,
-    missing_forces,
     relabel,
-    require_keys,
     stress_of,
 )
 from mekrr.data.reading import iter_frames
 from mekrr.data.references import is_isolated
 from mekrr.data.structure import check_structure
-from mekrr.data.units import warn_of_units
+from mekrr.data.survey import MINIMUM_FRAMES, Rows, Survey, numbered
+from mekrr.data.units import force_doubt, warn_of_units
+from mekrr.data.written import WrittenFrames, parsed, written
 from mekrr.errors import DataError, DataWarning
 from mekrr.files import atomic_path, sha256
+from mekrr.progress import PATIENCE, progress_bar
 
-# ase.io and ase.constraints are imported where they are used: they bring parts of scipy along,
-# which costs a job that reads no frames half a second.
-
-MINIMUM_FRAMES = 10  # to train, validate and test
+# ase.constraints is imported where it is used: it brings parts of scipy along, which costs a job
+# that reads no frames half a second.
 
 Source = str | os.PathLike
+Frame = TypeVar("Frame")
 
 
 def read_frames(
@@ -75,40 +77,116 @@ def read_frames(
         If a file is missing, cannot be read to its end, has nothing of a key that is named,
         there are fewer frames than ``least``, or a frame fails `check_frame`.
     """
-    several = not isinstance(source, str | os.PathLike | Mapping)
-    files: list[tuple[str | None, Source]]
-    if isinstance(source, Mapping):
-        files = list(source.items())
-    elif isinstance(source, str | os.PathLike):
-        files = [(None, source)]
-    else:
-        files = [(None, file) for file in source]
-    frames: list[Atoms] = []
-    parts: list[str | None] = []
-    of_file: list[int] = []
-    for number, (part, path) in enumerate(files):
-        for where, atoms in _labelled(path, format, energy_key, forces_key):
-            check_frame(atoms, where)
-            frames.append(atoms)
-            parts.append(part)
-            of_file.append(number if several else 0)
-    name = ", ".join(str(path) for _, path in files)
-    require_keys(frames, name, energy_key, forces_key)
-    alone = sum(map(is_isolated, frames))
-    if len(frames) - alone < least:
-        purpose = "train, validate and test" if least >= MINIMUM_FRAMES else "fit a model"
-        beside = f" beside {alone} isolated atoms" if alone else ""
-        raise DataError(
-            f"{name}: {len(frames) - alone} frames{beside}; at least {least} are needed to "
-            f"{purpose}"
-        )
-    if missing := missing_forces([atoms for atoms in frames if not is_isolated(atoms)]):
-        warnings.warn(f"{name}: {missing}", DataWarning, stacklevel=2)
-    runs = _runs(name, frames, of_file)
-    rows = zip(frames, _numbers(frames), runs, parts, strict=True)
+    survey, frames, parts = Survey(energy_key, forces_key), [], []
+    for atoms, part in _checked(source, survey, format, energy_key, forces_key):
+        frames.append(atoms)
+        parts.append(part)
+    name = _name_of(source)
+    survey.require(name, least)
+    rows = zip(frames, survey.numbers(), survey.runs(name), parts, strict=True)
     clean = [_normalised(*values) for values in rows]
     warn_of_units(clean, name)
     return clean
+
+
+class Spool:
+    """Frames of a source in the form that is kept, on disk: few are in memory at once.
+
+    They are written as they are read, with their places for numbers and runs, which the whole of
+    the source decides; `Spool.write` puts those in.
+
+    Parameters
+    ----------
+    path : file to write, in a scratch folder.
+    source, least, format, energy_key, forces_key : as of `read_frames`, and its errors.
+
+    Attributes
+    ----------
+    rows : what a table of frames needs of each, with its number and run.
+    survey : of all frames.
+    """
+
+    def __init__(
+        self,
+        path: Source,
+        source: Source | Mapping[str, Source],
+        *,
+        least: int,
+        format: str | None = None,
+        energy_key: str | None = None,
+        forces_key: str | None = None,
+    ):
+        self.survey, rows, begins = Survey(energy_key, forces_key), Rows(), array("q")
+        with (
+            open(path, "wb") as stream,
+            progress_bar(None, "reading", "frames", delay=PATIENCE) as bar,
+        ):
+            for atoms, part in _checked(source, self.survey, format, energy_key, forces_key):
+                clean = _normalised(atoms, len(begins), 0, part)
+                begins.append(stream.tell())
+                stream.write(written(clean))
+                rows.add(clean)
+                bar.update()
+        name = _name_of(source)
+        self.survey.require(name, least)
+        self.rows = rows.table()
+        self.rows["frame"], self.rows["run"] = self.survey.numbers(), self.survey.runs(name)
+        self._frames = WrittenFrames(path, begins)
+        several = np.setdiff1d(self.rows.index, list(self.survey.isolated))
+        runs = self.rows["run"].to_numpy()[several]
+        if self.survey.forces.any() and (doubt := force_doubt(self.frames(several), runs)):
+            warnings.warn(f"{name}: {doubt}", DataWarning, stacklevel=2)
+
+    def frames(self, which: np.ndarray) -> WrittenFrames:
+        """Return the frames at some places (n,) in the source, numbered by these."""
+        return self._frames.chosen(which)
+
+    def write(self, path: Source, rows: pd.DataFrame) -> np.ndarray:
+        """Write the frames of some of the rows as `write_frames` does; return their offsets."""
+        return _write(path, self._numbered(rows))
+
+    def _numbered(self, rows: pd.DataFrame) -> Iterator[bytes]:
+        places, numbers, runs = rows.index.tolist(), rows["frame"].tolist(), rows["run"].tolist()
+        texts = self.frames(rows.index.to_numpy()).texts()
+        with progress_bar(len(rows), "writing", "frames", delay=PATIENCE) as bar:
+            for text, place, number, run in zip(texts, places, numbers, runs, strict=True):
+                yield text.replace(_stated(place, 0), _stated(number, run), 1)
+                bar.update()
+
+
+def _stated(number: int, run: int) -> bytes:
+    """Return how the comment line of a frame that is written states its number and run."""
+    return f" frame={number} run={run}".encode()
+
+
+def _checked(
+    source: Source | Sequence[Source] | Mapping[str, Source],
+    survey: Survey,
+    form: str | None,
+    energy_key: str | None,
+    forces_key: str | None,
+) -> Iterator[tuple[Atoms, str | None]]:
+    """Yield frames, checked and taken in by the survey, with the part that they belong to."""
+    several = not isinstance(source, str | os.PathLike | Mapping)
+    for number, (part, path) in enumerate(_files(source)):
+        for where, atoms in _labelled(path, form, energy_key, forces_key):
+            check_frame(atoms, where)
+            survey.add(atoms, number if several else 0)
+            yield atoms, part
+
+
+def _files(
+    source: Source | Sequence[Source] | Mapping[str, Source],
+) -> list[tuple[str | None, Source]]:
+    if isinstance(source, Mapping):
+        return list(source.items())
+    if isinstance(source, str | os.PathLike):
+        return [(None, source)]
+    return [(None, file) for file in source]
+
+
+def _name_of(source: Source | Sequence[Source] | Mapping[str, Source]) -> str:
+    return ", ".join(str(path) for _, path in _files(source))
 
 
 def read_unlabelled(
@@ -124,10 +202,12 @@ def read_unlabelled(
     nothing of a key that is named.
     """
     files = [source] if isinstance(source, str | os.PathLike) else source
-    frames = [
-        atoms for file in files for _, atoms in _labelled(file, format, energy_key, forces_key)
-    ]
-    require_keys(frames, ", ".join(map(str, files)), energy_key, forces_key)
+    frames, keys = [], KeysSeen(energy_key, forces_key)
+    for file in files:
+        for _, atoms in _labelled(file, format, energy_key, forces_key):
+            keys.add(atoms)
+            frames.append(atoms)
+    keys.require(", ".join(map(str, files)))
     return frames
 
 
@@ -141,8 +221,8 @@ def _labelled(
         yield where, atoms
 
 
-def thin_out(frames: list[Atoms], every: int, name: str) -> list[Atoms]:
-    """Return the first of every so many frames, with their numbers in the source.
+def thin_out(frames: Sequence[Frame], every: int, name: str) -> Sequence[Frame]:
+    """Return the first of every so many frames, or of what stands for each.
 
     Raises a DataError if too few are left.
     """
@@ -157,7 +237,8 @@ def thin_out(frames: list[Atoms], every: int, name: str) -> list[Atoms]:
 
 def require_different(frames: Sequence[Atoms], name: str) -> None:
     """Raise a DataError if all frames are the same, so that nothing can be learnt of them."""
-    if all(atoms == frames[0] for atoms in frames[1:]):
+    first = frames[0]
+    if all(atoms == first for atoms in frames):
         raise DataError(
             f"{name}: all {len(frames)} frames are the same: nothing can be learnt; give frames "
             "that differ"
@@ -184,102 +265,44 @@ def check_frame(atoms: Atoms, where: str) -> None:
     check_forces(atoms, where)
 
 
-def write_frames(path: str | os.PathLike, frames: Sequence[Atoms]) -> np.ndarray:
+def write_frames(path: str | os.PathLike, frames: Iterable[Atoms]) -> np.ndarray:
     """Write frames as extended XYZ, whole or not at all.
 
     Returns the byte (n_frames,) at which each frame begins, for `load_frames`.
     """
-    from ase.io import write
+    return _write(path, map(written, frames))
 
-    offsets = np.empty(len(frames), dtype=np.int64)
+
+def _write(path: str | os.PathLike, texts: Iterable[bytes]) -> np.ndarray:
+    """Write frames that are `written`, whole or not at all; return their offsets."""
+    offsets = array("q")
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        for k, atoms in enumerate(frames):
-            offsets[k] = stream.tell()
-            text = io.StringIO()
-            write(text, atoms, format="extxyz")
-            stream.write(text.getvalue().encode())
-    return offsets
+        for text in texts:
+            offsets.append(stream.tell())
+            stream.write(text)
+    return np.array(offsets)
 
 
 def load_frames(path: str | os.PathLike, begin: int = 0, end: int | None = None) -> list[Atoms]:
     """Read frames that `write_frames` wrote, without checking them again.
 
     ``begin`` and ``end`` are the bytes at which to begin and to stop: of part of the frames.
+    `WrittenFrames` has them one at a time.
     """
-    from ase.io import iread
-
     with open(path, "rb") as stream:
         stream.seek(begin)
-        text = stream.read(-1 if end is None else end - begin).decode()
-    return list(iread(io.StringIO(text), index=":", format="extxyz"))
+        return parsed(stream.read(-1 if end is None else end - begin))
 
 
-def frame_table(frames: list[Atoms]) -> pd.DataFrame:
+def frame_table(frames: Iterable[Atoms]) -> pd.DataFrame:
     """Return the table of checked frames: index, frame, run, n_atoms, formula, energy (eV).
 
     And part, where the data set comes divided, and time_fs, where every frame states it.
     """
-    table = pd.DataFrame(
-        {
-            "index": range(len(frames)),
-            "frame": [atoms.info["frame"] for atoms in frames],
-            "run": [atoms.info["run"] for atoms in frames],
-            "n_atoms": [len(atoms) for atoms in frames],
-            "formula": [atoms.get_chemical_formula() for atoms in frames],
-            "energy": [atoms.get_potential_energy() for atoms in frames],
-        }
-    )
-    if "part" in frames[0].info:
-        table["part"] = [atoms.info["part"] for atoms in frames]
-    if all("time_fs" in atoms.info for atoms in frames):
-        table["time_fs"] = [atoms.info["time_fs"] for atoms in frames]
-    return table
-
-
-def _numbers(frames: list[Atoms]) -> list[int]:
-    """Return numbers of frames in their source: the file's if whole and distinct, else places."""
-    stated = [_whole_number(atoms.info.get("frame")) for atoms in frames]
-    numbers = [number for number in stated if number is not None]
-    return numbers if len(set(numbers)) == len(frames) else list(range(len(frames)))
-
-
-def _runs(name: str, frames: list[Atoms], of_file: list[int]) -> list[int]:
-    """Return runs of frames: numbers as stated, labels numbered as they appear, else files.
-
-    Isolated atoms belong to no run, so that they need not state one.
-    """
-    states = [k for k, atoms in enumerate(frames) if "run" in atoms.info and not is_isolated(atoms)]
-    if not states:
-        return of_file
-    n_frames = sum(not is_isolated(atoms) for atoms in frames)
-    if len(states) < n_frames:
-        raise DataError(
-            f"{name}: only {len(states)} of {n_frames} frames state their run; add it to all"
-        )
-    stated = [frames[index].info["run"] for index in states]
-    for index, run in zip(states, stated, strict=True):
-        number = isinstance(run, Real) and not isinstance(run, bool | np.bool_)
-        if not (isinstance(run, str) or (number and np.isfinite(run))):
-            raise DataError(
-                f"{name}: frame {index}: run={' '.join(str(run).split())[:40]} is neither a number "
-                "nor a label; correct it, or remove `run` from all frames"
-            )
-    whole = [_whole_number(run) for run in stated]
-    numbers = [number for number in whole if number is not None]
-    if len(numbers) < len(stated):
-        labels = {label: k for k, label in enumerate(dict.fromkeys(map(str, stated)))}
-        numbers = [labels[str(run)] for run in stated]
-    of_frame = dict(zip(states, numbers, strict=True))
-    return [of_frame.get(index, 0) for index in range(len(frames))]
-
-
-def _whole_number(value: object) -> int | None:
-    """Return a value as an integer if it is one, not a truth value nor a fraction."""
-    if isinstance(value, Integral) and not isinstance(value, bool | np.bool_):
-        return int(value)
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return int(value)
-    return None
+    rows = Rows()
+    for atoms in frames:
+        rows.add(atoms)
+    return numbered(rows.table())
 
 
 def _normalised(atoms: Atoms, number: int, run: int, part: str | None) -> Atoms:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
 
 import numpy as np
@@ -69,21 +69,47 @@ def check_forces(atoms: Atoms, where: str) -> np.ndarray | None:
     return forces
 
 
-def missing_forces(frames: Sequence[Atoms]) -> str | None:
-    """Tell which frames, if not all, lack forces, or what may be the forces if all do; or None."""
-    without = [k for k, atoms in enumerate(frames) if forces_of(atoms) is None]
-    if 0 < len(without) < len(frames):
-        return (
-            f"{len(without)} of {len(frames)} frames have no forces (the first of them is frame "
-            f"{without[0]}); they count for energies only"
-        )
-    found = _force_like(frames[0]) if without else []
-    if found:
-        return (
-            f"no frame has forces, but {', '.join(found)} may be; if so, name their key "
-            "(`forces_key`)"
-        )
-    return None
+class ForcesSeen:
+    """Which of the frames that are met have forces."""
+
+    def __init__(self) -> None:
+        self._n_frames = 0
+        self._without: list[int] = []
+        self._like: list[str] = []
+
+    def add(self, atoms: Atoms) -> None:
+        """Take a frame in."""
+        if forces_of(atoms) is None:
+            self._without.append(self._n_frames)
+        if self._n_frames == 0:
+            self._like = _force_like(atoms)
+        self._n_frames += 1
+
+    def any(self) -> bool:
+        """Tell whether one has."""
+        return len(self._without) < self._n_frames
+
+    def missing(self) -> str | None:
+        """Tell which, if not all, lack forces, or what may be the forces if all do; or None."""
+        if 0 < len(self._without) < self._n_frames:
+            return (
+                f"{len(self._without)} of {self._n_frames} frames have no forces (the first of "
+                f"them is frame {self._without[0]}); they count for energies only"
+            )
+        if self._without and self._like:
+            return (
+                f"no frame has forces, but {', '.join(self._like)} may be; if so, name their key "
+                "(`forces_key`)"
+            )
+        return None
+
+
+def missing_forces(frames: Iterable[Atoms]) -> str | None:
+    """Tell what `ForcesSeen` does of some frames."""
+    seen = ForcesSeen()
+    for atoms in frames:
+        seen.add(atoms)
+    return seen.missing()
 
 
 def stress_of(atoms: Atoms) -> np.ndarray | None:
@@ -141,15 +167,29 @@ def relabel(atoms: Atoms, energy_key: str | None, forces_key: str | None) -> Non
     atoms.calc = SinglePointCalculator(atoms, **known)
 
 
-def require_keys(
-    frames: Sequence[Atoms], source: str, energy_key: str | None, forces_key: str | None
-) -> None:
-    """Raise a DataError if none of the frames, relabelled, has what a key names."""
-    for what, key in (("energy", energy_key), ("forces", forces_key)):
-        if key is None or any(what in atoms.calc.results or atoms.has(what) for atoms in frames):
-            continue
-        keys = ", ".join(map(str, [*frames[0].info, *frames[0].arrays]))
-        raise DataError(f"{source}: no frame has {what} {key!r} (keys: {keys}); correct the key")
+class KeysSeen:
+    """Whether any of the frames that are met, relabelled, has what a key names."""
+
+    def __init__(self, energy_key: str | None, forces_key: str | None):
+        given = {"energy": energy_key, "forces": forces_key}
+        self._missing = {what: key for what, key in given.items() if key is not None}
+        self._first: list[str] | None = None
+
+    def add(self, atoms: Atoms) -> None:
+        """Take a frame in."""
+        if self._first is None:
+            self._first = [str(key) for key in (*atoms.info, *atoms.arrays)]
+        for what in list(self._missing):
+            if what in atoms.calc.results or atoms.has(what):
+                del self._missing[what]
+
+    def require(self, source: str) -> None:
+        """Raise a DataError if none has."""
+        for what, key in self._missing.items():
+            keys = ", ".join(self._first or [])
+            raise DataError(
+                f"{source}: no frame has {what} {key!r} (keys: {keys}); correct the key"
+            )
 
 
 def _energy(atoms: Atoms) -> tuple[float | None, str | None]:

@@ -22,7 +22,16 @@ from typing import Any, BinaryIO
 from ase import Atoms
 
 from mekrr.data.compression import moderate_pieces, opener_of, unpacked_limit
+from mekrr.data.databases import (
+    FOLDER,
+    LMDB,
+    databases_in,
+    read_json,
+    read_lmdb,
+    read_sqlite,
+)
 from mekrr.data.extxyz import is_extxyz, read_extxyz, text_of
+from mekrr.data.lmdb_file import is_lmdb
 from mekrr.errors import DataError, DataWarning, first_line
 
 # ase.io is imported where it is used: it brings parts of scipy along.
@@ -64,7 +73,8 @@ def iter_frames(source: str | os.PathLike, form: str | None = None) -> Iterator[
 
     Parameters
     ----------
-    source : file, also compressed; ``-`` for standard input; with ``@INDEX`` part of it.
+    source : file, also compressed; ``-`` for standard input; with ``@INDEX`` part of it; or a
+        folder of LMDB files.
     form : ASE's name of its format; None: recognised by its content, else by its name.
 
     Raises
@@ -76,7 +86,7 @@ def iter_frames(source: str | os.PathLike, form: str | None = None) -> Iterator[
     if form is not None:
         _require_format(form)
     name = "standard input" if path == STANDARD_INPUT else path
-    frames = enumerate(_whole(path, name, form))
+    frames = enumerate(_all(path, name, form))
     chosen: Iterable[tuple[int, Atoms]]
     if index is None:
         chosen = frames
@@ -97,6 +107,18 @@ def iter_frames(source: str | os.PathLike, form: str | None = None) -> Iterator[
         raise DataError(f"{source}: has {what}; check the file, or {HOW_TO_NAME}")
 
 
+def _all(path: str, name: str, form: str | None) -> Iterator[Atoms]:
+    """Yield all frames of a file, or of the LMDB files of a folder."""
+    if not Path(path).is_dir():
+        yield from _whole(path, name, form)
+        return
+    files = databases_in(Path(path))
+    if not files:
+        raise DataError(f"{name}: is a folder without {FOLDER}; give a file")
+    for file in files:
+        yield from _whole(str(file), str(file), form)
+
+
 def _whole(path: str, name: str, form: str | None) -> Iterator[Atoms]:
     """Yield all frames of a file, to its end."""
     n_read = 0
@@ -104,8 +126,7 @@ def _whole(path: str, name: str, form: str | None) -> Iterator[Atoms]:
         with _opened(path, name) as stream:
             if form is None:
                 form = _recognised(stream, name)
-            reader = read_extxyz(stream) if form in XYZ else _read_by_ase(stream, name, form)
-            for atoms in reader:
+            for atoms in _read(stream, name, form):
                 yield atoms
                 n_read += 1
     except DataError as error:
@@ -136,8 +157,6 @@ def _opened(path: str, name: str) -> Iterator[BinaryIO]:
             with _decompressed(copy, name) as stream:
                 yield stream
         return
-    if Path(path).is_dir():
-        raise DataError(f"{name}: is a folder; give a file")
     if not Path(path).is_file():
         raise DataError(f"{name}: no such file; correct its path")
     with open(path, "rb") as file, _decompressed(file, name) as stream:
@@ -182,7 +201,9 @@ def _require_format(form: str) -> None:
     """Raise a DataError if ASE has no reader of this name, or it reads no file."""
     from ase.io.formats import ioformats
 
-    known = [name for name in ioformats if name not in OF_SERVERS]
+    if form == LMDB:
+        return
+    known = [LMDB, *(name for name in ioformats if name not in OF_SERVERS)]
     if form not in known:
         close = difflib.get_close_matches(form.lower(), known, n=1)
         suggestion = f", did you mean {close[0]!r}?" if close else ""
@@ -202,6 +223,8 @@ def _recognised(stream: BinaryIO, name: str) -> str:
         return "extxyz"
     if head.startswith(b"SQLite format 3"):
         return "db"
+    if is_lmdb(head):
+        return LMDB
     try:
         return match_magic(head).name
     except UnknownFileTypeError:
@@ -216,6 +239,23 @@ def _recognised(stream: BinaryIO, name: str) -> str:
     return named
 
 
+def _read(stream: BinaryIO, name: str, form: str) -> Iterator[Atoms]:
+    """Yield frames of a format, by the reader that there is of it."""
+    if form in XYZ:
+        yield from read_extxyz(stream)
+    elif form == LMDB:
+        yield from read_lmdb(stream)
+    elif form == "json":
+        with text_of(stream, encoding="utf-8") as text:
+            yield from read_json(text)
+    elif form == "db":
+        if not (Path(name).is_file() and _is(stream, name)):
+            raise DataError("a data base is read by its name only; unpack it first")
+        yield from read_sqlite(name)
+    else:
+        yield from _read_by_ase(stream, name, form)
+
+
 def _read_by_ase(stream: BinaryIO, name: str, form: str) -> Iterator[Atoms]:
     """Yield frames by ASE's reader of a format; text that it leaves unread is told."""
     from ase.io import iread
@@ -228,8 +268,6 @@ def _read_by_ase(stream: BinaryIO, name: str, form: str) -> Iterator[Atoms]:
             if Path(name).is_file() and _is(stream, name)
             else f"/proc/self/fd/{stream.fileno()}"
         )
-        if form == "db" and place != name:
-            raise DataError("a data base is read by its name only; unpack it first")
         yield from iread(place, index=":", format=form, do_not_split_by_at_sign=True)
     elif kind.isbinary:
         yield from iread(stream, index=":", format=form)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
+from mekrr.data.closeness import Closeness
 from mekrr.data.labels import forces_of
 from mekrr.data.references import is_isolated
 from mekrr.data.work import closest, in_time, work_of_forces
@@ -56,7 +57,9 @@ def warn_of_units(frames: Sequence[Atoms], source: str) -> None:
         warnings.warn(f"{source}: {doubt}", DataWarning, stacklevel=2)
 
 
-def force_doubt(frames: Sequence[Atoms], runs: np.ndarray) -> str | None:
+def force_doubt(
+    frames: Sequence[Atoms], runs: np.ndarray, closeness: Closeness | None = None
+) -> str | None:
     """Tell what is wrong if energies and forces are a known factor apart; or None.
 
     Judged by frames close to each other: those next in time or, where these are far apart or
@@ -66,13 +69,16 @@ def force_doubt(frames: Sequence[Atoms], runs: np.ndarray) -> str | None:
     ----------
     frames : with energies (eV) and forces (eV/Å); those without are left out.
     runs : (n_frames,) run of each, within which frames are in order of time.
+    closeness : of the same frames; None: made where it is needed.
     """
     if all(forces_of(atoms) is None for atoms in frames):
         return None
     following = in_time(runs)
     pairs = work_of_forces(frames, following[:: 1 + len(following) // MOST_PAIRS], FARTHEST)
     if len(pairs) < FEWEST < len(frames):
-        pairs = work_of_forces(frames, closest(frames, MOST_PAIRS), FARTHEST)
+        if closeness is None:
+            closeness = Closeness(frames)
+        pairs = work_of_forces(frames, closest(closeness, MOST_PAIRS), FARTHEST)
     if len(pairs) < FEWEST:
         return None
     told = f"{len(pairs)} pairs of close frames"

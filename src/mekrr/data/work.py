@@ -45,8 +45,10 @@ def work_of_forces(frames: Sequence[Atoms], pairs: Iterable[tuple[int, int]], li
     cells, or as far apart as ``limit`` (Å RMSD) or not at all.
     """
     rows = []
+    last: dict[int, Atoms] = {}
     for k, other in pairs:
-        one, two = frames[k], frames[other]
+        last = {index: last[index] if index in last else frames[index] for index in (k, other)}
+        one, two = last[k], last[other]
         if not np.array_equal(one.numbers, two.numbers):
             continue
         if np.abs(one.cell.array - two.cell.array).max() > SAME_CELL:
@@ -71,9 +73,10 @@ def in_time(runs: np.ndarray) -> list[tuple[int, int]]:
     return [(k, k + 1) for k in np.flatnonzero(runs[:-1] == runs[1:]).tolist()]
 
 
-def closest(frames: Sequence[Atoms], most: int) -> list[tuple[int, int]]:
+def closest(closeness: Closeness, most: int) -> list[tuple[int, int]]:
     """Return each frame, or ``most`` of many, with the one of all that is closest to it."""
-    asked = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), most)).astype(int))
-    others, _ = Closeness(frames).neighbours(asked, np.arange(len(frames)))
+    every = np.arange(len(closeness))
+    asked = np.unique(np.linspace(0, len(every) - 1, min(len(every), most)).astype(int))
+    others, _ = closeness.neighbours(asked, every)
     pairs = {(min(pair), max(pair)) for pair in zip(asked.tolist(), others.tolist(), strict=True)}
     return sorted(pairs)

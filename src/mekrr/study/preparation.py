@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,27 +16,34 @@ from mekrr.data.checks import GRAVE, Finding
 from mekrr.data.expectations import energy_doubt, meet
 from mekrr.data.frames import (
     MINIMUM_FRAMES,
-    frame_table,
-    read_frames,
+    Spool,
     require_different,
     thin_out,
     verify_checksum,
 )
 from mekrr.data.references import separate_isolated, with_isolated
+from mekrr.data.survey import numbered
+from mekrr.files import scratch_folder
 from mekrr.study.job import TERMINAL
 
+NO_ISOLATED = Atoms()
 
-def checked_frames(
+
+def write_checked(
+    path: str | os.PathLike,
     files: Sequence[str],
     expected: Mapping,
     reading: Mapping,
     every: int,
     sha256: str | None = None,
-) -> tuple[list[Atoms], pd.DataFrame]:
-    """Return the frames of a trajectory that the study uses, and their table.
+) -> pd.DataFrame:
+    """Write the frames of a trajectory that the study uses; return their table, with offsets.
+
+    Few frames are in memory at once; on disk they are twice for a while.
 
     Parameters
     ----------
+    path : file to write.
     files : the trajectory, or those of train, val and test.
     expected : what the registry says of it, for `mekrr.data.expectations.meet`.
     reading : how to read it, for `mekrr.data.frames.read_frames`.
@@ -48,24 +56,29 @@ def checked_frames(
     source = ", ".join(files)
     if sha256:
         verify_checksum(files[0], sha256)
-    frames = read_frames(
-        dict(zip(PARTS, files, strict=True)) if len(files) > 1 else files[0],
-        least=MINIMUM_FRAMES,
-        **reading,
-    )
-    meet(frames, expected, source)
-    logging.info("%d frames checked", len(frames))
-    energies = [atoms.get_potential_energy() for atoms in frames]
-    kept, isolated = separate_isolated(frames, energies, source)
-    frames = thin_out([frames[index] for index in kept], every, source)
-    require_different(frames, source)
+    with scratch_folder(path) as folder:
+        spool = Spool(
+            folder / "frames.extxyz",
+            dict(zip(PARTS, files, strict=True)) if len(files) > 1 else files[0],
+            least=MINIMUM_FRAMES,
+            **reading,
+        )
+        alone = spool.survey.isolated
+        rows = meet(spool.rows, alone, expected, source)
+        logging.info("%d frames checked", len(rows))
+        # What is no isolated atom stands for itself: none of it is asked for.
+        frames = [alone.get(place, NO_ISOLATED) for place in range(len(rows))]
+        kept, isolated = separate_isolated(frames, rows["energy"].tolist(), source)
+        rows = rows.iloc[thin_out(kept, every, source)]
+        require_different(spool.frames(rows.index.to_numpy()), source)
+        offsets = spool.write(path, rows)
     if isolated:
         logging.info("isolated atoms, kept for references alone: %s", isolated)
-    table = with_isolated(frame_table(frames), isolated)
+    table = with_isolated(numbered(rows), isolated)
     doubt = energy_doubt(table, expected.get("energy_range"))
     if doubt:
         TERMINAL.warning("%s: %s", source, doubt)
-    return frames, table
+    return table.assign(offset=offsets)
 
 
 def read_splits(paths: Iterable[str]) -> dict[str, np.ndarray]:

@@ -41,6 +41,19 @@ def test_one_frame_in_so_many_and_no_lone_atom(trajectory, tmp_path):
     assert set(table["isolated_Cu"]) == {-1.5}
 
 
+def test_groups_are_those_of_the_key(trajectory, tmp_path):
+    frames = ase.io.read(trajectory, ":")
+    for k, atoms in enumerate(frames[:-1]):
+        atoms.info["kind"] = ("slab", 7)[k % 2]
+    ase.io.write(trajectory, frames)
+    table = write_checked(tmp_path / "out.extxyz", [trajectory], {}, {"group_key": "kind"}, 1)
+    assert table["group"].tolist() == ["slab", "7"] * 12
+    del frames[5].info["kind"]
+    ase.io.write(trajectory, frames)
+    with pytest.raises(DataError, match=r"frames\.extxyz: frame 5: has no key kind; add it"):
+        write_checked(tmp_path / "out.extxyz", [trajectory], {}, {"group_key": "kind"}, 1)
+
+
 def as_before(path, source, expected, every):
     """The same with all frames in memory."""
     read = [atoms for atoms in read_frames(source) if "config_type" not in atoms.info]

@@ -34,13 +34,14 @@ from mekrr.data.structure import check_structure
 from mekrr.data.survey import MINIMUM_FRAMES, Rows, Survey, numbered
 from mekrr.data.units import force_doubt, warn_of_units
 from mekrr.data.written import WrittenFrames, parsed, written
-from mekrr.errors import DataError, DataWarning
+from mekrr.errors import DataError, DataWarning, printable
 from mekrr.files import atomic_path, sha256
 from mekrr.progress import PATIENCE, progress_bar
 
 # ase.constraints is imported where it is used: it brings parts of scipy along, which costs a job
 # that reads no frames half a second.
 
+LONGEST_GROUP = 80  # characters
 Source = str | os.PathLike
 Frame = TypeVar("Frame")
 
@@ -99,10 +100,11 @@ class Spool:
     ----------
     path : file to write, in a scratch folder.
     source, least, format, energy_key, forces_key : as of `read_frames`, and its errors.
+    group_key : key of the group that each frame belongs to; None: there are no groups.
 
     Attributes
     ----------
-    rows : what a table of frames needs of each, with its number and run.
+    rows : what a table of frames needs of each, with its number, run and group.
     survey : of all frames.
     """
 
@@ -115,7 +117,9 @@ class Spool:
         format: str | None = None,
         energy_key: str | None = None,
         forces_key: str | None = None,
+        group_key: str | None = None,
     ):
+        groups: list[str] = []
         self.survey, rows, begins = Survey(energy_key, forces_key), Rows(), array("q")
         with (
             open(path, "wb") as stream,
@@ -126,10 +130,15 @@ class Spool:
                 begins.append(stream.tell())
                 stream.write(written(clean))
                 rows.add(clean)
+                if group_key is not None:
+                    where = f"{_name_of(source)}: frame {len(groups)}"
+                    groups.append(_group(atoms, group_key, where))
                 bar.update()
         name = _name_of(source)
         self.survey.require(name, least)
         self.rows = rows.table()
+        if group_key is not None:
+            self.rows["group"] = groups
         self.rows["frame"], self.rows["run"] = self.survey.numbers(), self.survey.runs(name)
         self._frames = WrittenFrames(path, begins)
         several = np.setdiff1d(self.rows.index, list(self.survey.isolated))
@@ -152,6 +161,13 @@ class Spool:
             for text, place, number, run in zip(texts, places, numbers, runs, strict=True):
                 yield text.replace(_stated(place, 0), _stated(number, run), 1)
                 bar.update()
+
+
+def _group(atoms: Atoms, key: str, where: str) -> str:
+    """Return the group of a frame in one line; a DataError, opened by ``where``, without one."""
+    if key not in atoms.info and not is_isolated(atoms):
+        raise DataError(f"{where}: has no key {key}; add it, or leave `group_key` out")
+    return printable(str(atoms.info.get(key, "")))[:LONGEST_GROUP]
 
 
 def _stated(number: int, run: int) -> bytes:

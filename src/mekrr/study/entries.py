@@ -40,7 +40,7 @@ class Entries:
 
     def reading(self, wildcards: Any) -> dict[str, Any]:
         """Return how a trajectory is to be read."""
-        return self._of_dataset(wildcards, "format", "energy_key", "forces_key")
+        return self._of_dataset(wildcards, "format", "energy_key", "forces_key", "group_key")
 
     def expected(self, wildcards: Any) -> dict[str, Any]:
         """Return what a trajectory is expected to be like."""

@@ -98,6 +98,11 @@ class Dataset(Closed):
         description="the same of the forces (eV/Å), e.g. `REF_forces`. Frames without forces count "
         "for energies only",
     )
+    group_key: Maybe[Text] = Field(
+        None,
+        description="key of the group that each frame belongs to, e.g. `config_type`, by which the "
+        "errors of a large data set are told apart; without it they are by run",
+    )
     sha256: Maybe[Sha256] = Field(
         None, description="checksum of that file; if given, another file is refused"
     )

@@ -39,6 +39,8 @@ ELSEWHERE = {
     "backbones.*.options.model": "weights under a licence: test_fairchem.py",
     "backbones.*.options.task": "weights under a licence: test_fairchem.py",
     "backbones.*.options.head": "another environment: test_mace.py",
+    "datasets.*.group_key": "no column of a small data set's tables: test_preparation.py",
+    "large": "a data set that is large: test_large.py",
     "franken": "another environment: test_franken_jobs.py",
     "molecular_dynamics": "a surrogate and DIEP: test_dynamics_jobs.py",
     "networks.*.frozen": "a pretrained start: test_training.py",

@@ -40,7 +40,11 @@ def test_more_is_asked_for_more_data_and_at_each_attempt(name):
         "forces_minutes",
         "dynamics_minutes",
         "franken_memory",
-    ):  # batches, some frames
+        *(
+            f"large_{step}"
+            for step in ("memory", "settings_minutes", "merge_minutes", "fit_minutes")
+        ),
+    ):  # batches, some frames, matrices between inducing atoms
         assert large(PLACE, 1) > small(PLACE, 1)
     assert large(PLACE, 3) == pytest.approx(3 * large(PLACE, 1), rel=1e-3)
     assert isinstance(small(PLACE, 1), int)

@@ -75,3 +75,8 @@ def plot_code(name):
 def table_code(name):
     """Modules that write a table."""
     return code("table", f"mekrr.study.tables.{name}")
+
+
+def large_code(module):
+    """Modules of a step of the fits to large data sets."""
+    return code("large", f"mekrr.study.experiments.large.{module}")

@@ -16,11 +16,6 @@ from mekrr.study.targets import ALL
 large = LargeTargets(targets)
 
 
-def large_code(module):
-    """Modules of a step."""
-    return code("large", f"mekrr.study.experiments.large.{module}")
-
-
 use rule extract_features as extract_large_features with:
     """The same of a shard of a large data set, which is kept."""
     output:
@@ -76,7 +71,7 @@ rule large_settings:
         "../../envs/mekrr.yaml"
     threads: 1
     resources:
-        mem_mb=resources.large_memory,
+        mem_mb=resources.large_settings_memory,
         runtime=resources.large_settings_minutes,
     params:
         step="settings.run",

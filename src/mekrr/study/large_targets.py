@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mekrr.backbones.families import families
+from mekrr.models.sparse.merging import fan_in, levels
 from mekrr.models.sparse.sample import evenly
 from mekrr.models.sparse.select import LENGTHSCALES, numbers_to_try
 from mekrr.study.methods import methods_of
@@ -14,8 +15,6 @@ from mekrr.study.targets import Targets
 
 LARGE = "results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}"
 SCORED = 16  # shards whose validation frames calibrate
-MOST_MERGED = 16  # triangles that a job merges, and with how many inducing atoms
-AT_ONCE = (8, 3000)  # a job merges as many of as many inducing atoms in less than a minute
 
 
 @dataclass(frozen=True)
@@ -52,15 +51,14 @@ class LargeTargets:
             below = self.shards(f"{LARGE}/rows", "safetensors")(w)
         else:
             folder = f"{LARGE}/merged".format(**w)
-            n = self._n_merged(w.dataset, level - 1)
+            n = self._levels(w.dataset)[level - 2]
             below = [f"{folder}/{w.setting}/{level - 1}-{k}.safetensors" for k in range(n)]
-        return below[number * self.fan_in : (number + 1) * self.fan_in]
+        several = fan_in(self._inducing)
+        return below[number * several : (number + 1) * several]
 
     def all_rows(self, wildcards: Any) -> list[str]:
         """Return the triangles of all rows, of each setting."""
-        level = 1
-        while self._n_merged(wildcards.dataset, level) > 1:
-            level += 1
+        level = len(self._levels(wildcards.dataset))
         folder = f"{LARGE}/merged".format(**wildcards)
         n = len(LENGTHSCALES) * self.n_views(wildcards.backbone)
         return [f"{folder}/{k}/{level}-0.safetensors" for k in range(n)]
@@ -83,15 +81,9 @@ class LargeTargets:
         return files
 
     @property
-    def fan_in(self) -> int:
-        """How many triangles a job merges; each takes the cube of the inducing atoms."""
-        several, n_inducing = AT_ONCE
-        n = max(numbers_to_try(self.targets.config.sparse.inducing))
-        return max(2, min(MOST_MERGED, int(several * (n_inducing / n) ** 3)))
+    def _inducing(self) -> int:
+        return max(numbers_to_try(self.targets.config.sparse.inducing))
 
-    def _n_merged(self, dataset: str, level: int) -> int:
-        """Return the number of triangles of a level above the shards."""
-        n = self.targets.feature_parts(dataset)
-        for _ in range(level):
-            n = -(-n // self.fan_in)
-        return n
+    def _levels(self, dataset: str) -> list[int]:
+        """Return the number of triangles of each level above the shards."""
+        return levels(self.targets.feature_parts(dataset), self._inducing)

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from mekrr.models.sparse.cost import Size
 from mekrr.models.sparse.select import LENGTHSCALES, numbers_to_try
 from mekrr.study.methods import GAPS, methods_of
 from mekrr.study.targets import Targets
@@ -116,45 +117,59 @@ class JobResources:
         each = self.sparse_forces_minutes(wildcards, attempt)
         return max(1, len(self.targets.config.learning.n_train)) * each
 
-    def _large(self, wildcards: Any) -> tuple[int, int, int, int]:
-        """Return frames of a shard, atoms of a frame, inducing atoms, and settings."""
-        _, n_atoms = self.data_size(wildcards)
-        n = max(numbers_to_try(self.targets.config.sparse.inducing))
-        views = (
-            1 if self.targets.config.sparse.layers == "together" else 1 + self._n_layers(wildcards)
+    def _large(self, wildcards: Any) -> Size:
+        """Return how large the fit of sparse models to a large data set is."""
+        config = self.targets.config
+        n_frames, n_atoms = self.data_size(wildcards)
+        views = 1 if config.sparse.layers == "together" else 1 + self._n_layers(wildcards)
+        return Size(
+            n_frames,
+            n_atoms,
+            1,
+            self._directions(),
+            WIDTH,
+            max(numbers_to_try(config.sparse.inducing)),
+            views * len(LENGTHSCALES),
+            len(methods_of("sparse")),
+            config.features.shard_frames,
         )
-        return self.targets.config.features.shard_frames, n_atoms, n, views * len(LENGTHSCALES)
 
     def large_memory(self, wildcards: Any, attempt: int) -> int:
-        """Ten matrices between inducing atoms, and the table of the frames."""
-        _, _, n, _ = self._large(wildcards)
-        return attempt * (1000 + round(10 * 8e-6 * n**2))
+        """The most that a step on shards takes, twice, and 1 GB for the table of the frames."""
+        steps = self._large(wildcards).steps()
+        most = max(step.memory for step in steps if step.name != "settings")
+        return attempt * (1000 + round(2000 * most))
+
+    def large_settings_memory(self, wildcards: Any, attempt: int) -> int:
+        """The same, and the species of all atoms."""
+        size = self._large(wildcards)
+        (step,) = (step for step in size.steps() if step.name == "settings")
+        return attempt * (1000 + round(2000 * step.memory + 2e-5 * size.frames * size.atoms))
+
+    def _minutes_of(self, wildcards: Any, attempt: int, name: str) -> int:
+        """A job of a step, five times what the law has, beside 5 minutes."""
+        (step,) = (step for step in self._large(wildcards).steps() if step.name == name)
+        return attempt * (5 + round(5 * step.seconds / step.jobs / 60))
 
     def large_settings_minutes(self, wildcards: Any, attempt: int) -> int:
-        """Pivots among candidates for each setting, 1e9 operations a second, and all shards."""
-        _, _, n, settings = self._large(wildcards)
-        return attempt * (10 + round(settings * 2 * n**2 * max(4096, 2 * n) / 1e9 / 60))
+        """Pivots of each setting, and all shards opened."""
+        return 10 * attempt + self._minutes_of(wildcards, attempt, "settings")
 
     def large_rows_minutes(self, wildcards: Any, attempt: int) -> int:
-        """As `sparse_minutes`, of a shard."""
-        n_frames, n_atoms, n, settings = self._large(wildcards)
-        rows = n_frames * (1 + self._directions())
-        return attempt * (
-            10 + round(settings * rows * (2 * n_atoms * n * WIDTH + 2 * n**2) / 3e9 / 60)
-        )
+        """Rows of a shard, of all settings."""
+        return self._minutes_of(wildcards, attempt, "rows")
 
     def large_merge_minutes(self, wildcards: Any, attempt: int) -> int:
-        """A minute, five times that."""
-        return attempt * 5
+        """Merges of several triangles."""
+        return self._minutes_of(wildcards, attempt, "merge")
 
     def large_fit_minutes(self, wildcards: Any, attempt: int) -> int:
-        """Some 10 n³ operations for each setting and weight of energies, 3e9 a second."""
-        _, _, n, settings = self._large(wildcards)
-        return attempt * (10 + round(settings * 30 * n**3 / 3e9 / 60))
+        """A method, all settings."""
+        return self._minutes_of(wildcards, attempt, "fit")
 
     def large_test_minutes(self, wildcards: Any, attempt: int) -> int:
-        """Rows in float64, for each method, and their variances: as rows, thrice that."""
-        return 3 * self.large_rows_minutes(wildcards, attempt)
+        """Test frames of a shard, all methods."""
+        return self._minutes_of(wildcards, attempt, "test")
 
     def trunk_minutes(self, wildcards: Any, attempt: int) -> int:
         """As features, but of all frames."""

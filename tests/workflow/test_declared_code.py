@@ -66,6 +66,7 @@ def everything(project):
         },
         "networks": {"schnet": {"published_transfer": {"epochs": 4}}},
         "kernels": {"block_frames": 100},
+        "features": {"shard_frames": 10_000},
         "learning": {"skip": ["d3-surrogate", "theirs"]},
         "sparse": {"skip": ["d3-surrogate", "theirs"]},
         "ablation": {"sparse": ["d2-surrogate"]},

@@ -18,7 +18,7 @@ FLAGS = (
     ("inducing", 3000, LARGEST_INDUCING, "inducing atoms"),
     ("settings", 3, 1000, "lengthscales, times sets of layers, that are tried"),
     ("methods", 4, 4, "sparse models that are fitted: from energies or forces too, Δ or not"),
-    ("shard-frames", 2000, MOST, "frames of a shard (`features.shard_frames`)"),
+    ("shard-frames", 2000, MOST, "frames of a shard"),
     ("cores", 100, MOST, "jobs that run at once"),
 )
 

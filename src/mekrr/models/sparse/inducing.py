@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from sklearn.cluster import MiniBatchKMeans
 
 from mekrr.kernels.atom import Radial
 from mekrr.models.sparse.distances import halves, kernel_between
@@ -146,6 +145,8 @@ class Pivots:
 
 def _clusters(rows: np.ndarray, n: int) -> np.ndarray:
     """Return the atoms nearest to the means of n clusters."""
+    from sklearn.cluster import MiniBatchKMeans  # a second, which no other way needs
+
     means = MiniBatchKMeans(n, random_state=0, n_init=1).fit(rows).cluster_centers_
     squares = np.einsum("nd,nd->n", rows, rows)
     nearest = [int((squares - 2.0 * (rows @ mean)).argmin()) for mean in means.astype(rows.dtype)]

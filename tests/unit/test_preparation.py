@@ -54,6 +54,15 @@ def test_groups_are_those_of_the_key(trajectory, tmp_path):
         write_checked(tmp_path / "out.extxyz", [trajectory], {}, {"group_key": "kind"}, 1)
 
 
+def test_how_many_frames_a_large_data_set_has_must_be_known(trajectory, tmp_path):
+    path = tmp_path / "out.extxyz"
+    with pytest.raises(DataError, match=r"24 frames, more than 20 .*: give `frames: 25`"):
+        write_checked(path, [trajectory], {}, {}, 1, large=20)
+    assert not path.exists()
+    write_checked(path, [trajectory], {}, {}, 2, large=20)
+    write_checked(path, [trajectory], {"frames": 25}, {}, 1, large=20)
+
+
 def as_before(path, source, expected, every):
     """The same with all frames in memory."""
     read = [atoms for atoms in read_frames(source) if "config_type" not in atoms.info]

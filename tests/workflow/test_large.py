@@ -69,6 +69,8 @@ def test_nothing_exact_is_planned_of_a_large_data_set(project):
     config["features"] = {"shard_frames": 8}
     config["sparse"] = {"backbones": ["toy"], "skip": [], "directions": {"random": 2}}
     config["large"] = {"above": 20}
+    told = project.run("--dry-run", "--quiet")
+    assert "mine: more than 20 frames (`large.above`): sparse models alone" in told.stderr
     planned = project.planned()
     assert planned["large_rows"] == 3 * 4  # shards; splits and seeds
     for rule in ("gram", "fit_mekrr", "fit_sparse", "merge_features", "same_dataset_table"):

@@ -35,6 +35,8 @@ if CONFIG.franken.backbones and not (
 STUDY = CONFIG.study
 
 targets = Targets(CONFIG)
+if targets.large and workflow.is_main_process:
+    print(f"mekrr: {targets.told_of_large()}", file=sys.stderr)
 entries = Entries(CONFIG)
 resources = JobResources(targets)
 

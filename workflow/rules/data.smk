@@ -30,6 +30,7 @@ rule check_frames:
         dataset=entries.expected,
         reading=entries.reading,
         every=STUDY.every,
+        large=CONFIG.large.above,
     script:
         "../scripts/check_frames.py"
 

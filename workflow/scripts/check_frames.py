@@ -13,5 +13,6 @@ with job(snakemake):
         params.reading,
         params.every,
         params.sha256,
+        params.large,
     )
     write_csv(snakemake.output.table, table)

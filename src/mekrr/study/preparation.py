@@ -23,6 +23,7 @@ from mekrr.data.frames import (
 )
 from mekrr.data.references import separate_isolated, with_isolated
 from mekrr.data.survey import numbered
+from mekrr.errors import DataError
 from mekrr.files import scratch_folder
 from mekrr.study.job import TERMINAL
 
@@ -36,6 +37,7 @@ def write_checked(
     reading: Mapping,
     every: int,
     sha256: str | None = None,
+    large: int | None = None,
 ) -> pd.DataFrame:
     """Write the frames of a trajectory that the study uses; return their table, with offsets.
 
@@ -49,6 +51,7 @@ def write_checked(
     reading : how to read it, for `mekrr.data.frames.read_frames`.
     every : one frame in so many is used.
     sha256 : checksum that the file must have, None for any.
+    large : number of frames above which the registry has to say how many there are.
 
     Raises a DataError if the trajectory is not what it is said to be. Isolated atoms are
     kept for references alone: in the table, but no frames.
@@ -70,6 +73,12 @@ def write_checked(
         frames = [alone.get(place, NO_ISOLATED) for place in range(len(rows))]
         kept, isolated = separate_isolated(frames, rows["energy"].tolist(), source)
         rows = rows.iloc[thin_out(kept, every, source)]
+        if large is not None and len(rows) > large and "frames" not in expected:
+            raise DataError(
+                f"{source}: {len(rows)} frames, more than {large} (`large.above`): give "
+                f"`frames: {len(frames)}` of the data set, so that it is fitted "
+                "shard by shard"
+            )
         require_different(spool.frames(rows.index.to_numpy()), source)
         offsets = spool.write(path, rows)
     if isolated:

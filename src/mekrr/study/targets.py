@@ -146,6 +146,14 @@ class Targets:
         """Those whose Gram matrices are computed by one job."""
         return [name for name in self.datasets if self.gram_parts(name) == 1]
 
+    def told_of_large(self) -> str:
+        """Return what is left out of the large data sets, in a line."""
+        names, most = ", ".join(self.large), self.config.large.above
+        what = "sparse models alone are fitted, shard by shard"
+        if not self.sparse_backbones:
+            what = "nothing is fitted, as `sparse.backbones` names none of `study.backbones`"
+        return f"{names}: more than {most:,} frames (`large.above`): {what}"
+
     @property
     def of_method(self) -> str:
         """The one that stands for all in Figure 1: the first in which something happens."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import overload
 
 import numpy as np
@@ -124,11 +125,15 @@ class Shard:
             True,
         )
 
+    @cached_property
+    def _slope(self) -> np.ndarray:
+        """(n_directions,) derivatives by the forces, eV/Å: frames are read once for all methods."""
+        forces = [forces_of(atoms) for atoms in load_frames(self._source, *self._bytes)]
+        return slopes_along(read_vectors(self._directions), forces)
+
     def _slopes(self, directions: FrameDirections, learnt: Learnt) -> np.ndarray:
         """Return residual derivatives (n_directions, t) beyond each baseline."""
-        forces = [forces_of(atoms) for atoms in load_frames(self._source, *self._bytes)]
-        slope = slopes_along(read_vectors(self._directions), forces)
-        each = {"references": slope}
+        each = {"references": self._slope}
         if directions.network is not None:
-            each["delta"] = slope - directions.network
+            each["delta"] = self._slope - directions.network
         return np.stack([each[name] for name in learnt.baselines], axis=1)

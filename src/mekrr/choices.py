@@ -1,6 +1,7 @@
 """Words that a setting may be, wherever it is given: estimator, command line or study."""
 
 PARTS = ("train", "val", "test")
+ALL = "all"  # training frames of a large data set, where it is no number of them
 REFERENCES = ("least-squares", "mean", "none", "isolated-atoms")  # energies per species
 ATOMS = ("all", "mobile")
 BY_SPECIES = "by-species"  # α: each species has its own

@@ -11,7 +11,7 @@ out:  results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}/settings.safet
 
 from mekrr.study.large_targets import LARGE, LargeTargets
 from mekrr.study.methods import methods_of
-from mekrr.study.targets import ALL
+from mekrr.choices import ALL
 
 large = LargeTargets(targets)
 

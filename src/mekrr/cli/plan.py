@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 
-from mekrr.cli.arguments import Commands
+from mekrr.cli.arguments import Commands, integer
 from mekrr.models.limits import LARGEST_INDUCING, MOST_DIRECTIONS
 
 MOST = 10**9
@@ -36,20 +35,8 @@ def add_command(commands: Commands) -> None:
     command.set_defaults(command=run)
     for name, default, most, text in FLAGS:
         command.add_argument(
-            f"--{name}", type=_up_to(most), default=default, metavar="N", help=text
+            f"--{name}", type=integer(1, most), default=default, metavar="N", help=text
         )
-
-
-def _up_to(most: int) -> Callable[[str], int]:
-    """Return what takes an argument as an integer from 1 on."""
-
-    def number(text: str) -> int:
-        value = int(text)
-        if not 1 <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text}: give an integer from 1 to {most}")
-        return value
-
-    return number
 
 
 def run(options: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from mekrr.backbones.families import families
 from mekrr.models.sparse.merging import fan_in, levels
 from mekrr.models.sparse.sample import evenly
 from mekrr.models.sparse.select import LENGTHSCALES, numbers_to_try
+from mekrr.study.entries import Entries
 from mekrr.study.methods import methods_of
 from mekrr.study.targets import Targets
 
@@ -35,8 +36,7 @@ class LargeTargets:
 
     def first_shard(self, wildcards: Any) -> str:
         """Return the features of the first shard."""
-        n = self.targets.feature_parts(wildcards.dataset)
-        return f"results/features/{wildcards.dataset}/{wildcards.backbone}/0-of-{n}.safetensors"
+        return self.shards("results/features/{dataset}/{backbone}", "safetensors")(wildcards)[0]
 
     def scored(self, wildcards: Any) -> list[str]:
         """Return the scores of some shards, evenly spread, which calibrate."""
@@ -60,14 +60,8 @@ class LargeTargets:
         """Return the triangles of all rows, of each setting."""
         level = len(self._levels(wildcards.dataset))
         folder = f"{LARGE}/merged".format(**wildcards)
-        n = len(LENGTHSCALES) * self.n_views(wildcards.backbone)
+        n = len(LENGTHSCALES) * len(Entries(self.targets.config).sparse(wildcards)["views"])
         return [f"{folder}/{k}/{level}-0.safetensors" for k in range(n)]
-
-    def n_views(self, backbone: str) -> int:
-        """Return how many sets of layers there are to choose from."""
-        n_layers = len(self.targets.config.backbones[backbone].layers)
-        choose = self.targets.config.sparse.layers == "choose" and n_layers > 1
-        return 1 + n_layers if choose else 1
 
     def models(self, folder: str) -> Callable[[Any], list[str]]:
         """Return what lists the model of each method that a backbone serves, in a folder."""

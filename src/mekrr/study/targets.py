@@ -9,6 +9,7 @@ from itertools import combinations_with_replacement
 from typing import Any, NamedTuple, TypeVar
 
 from mekrr.backbones.entry import Download, member_file
+from mekrr.choices import ALL
 from mekrr.data.strategies import STRATEGIES
 from mekrr.study.config import StudyConfig
 from mekrr.study.config.franken import Franken
@@ -17,7 +18,6 @@ from mekrr.study.config.study import Forces
 from mekrr.study.methods import GAPS, METHODS, methods_of
 
 KINDS_OF_HEATMAP = ("heatmap", "layers", "contributions")
-ALL = "all"  # training frames of a large data set
 TRUTH = "truth"  # stands for a model in the names of files: the potential that made the data
 
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from mekrr.choices import ALL
 from mekrr.study.experiments.large.errors import EVERYTHING
 from mekrr.study.job import Step
 from mekrr.study.methods import ORDER, STRATEGY_LABELS, label
@@ -17,7 +18,6 @@ from mekrr.study.plots import learning
 from mekrr.study.plots.grids import nothing
 from mekrr.study.plots.style import METHOD_COLOURS, legend_below, plain_log, use_house_style
 from mekrr.study.tables.tidy import read_tables
-from mekrr.study.targets import ALL
 
 QUANTITIES = {"mae": "Energy MAE (meV/atom)", "slope_rmse": "Force RMSE (meV/Å)"}
 LEGEND_COLUMNS = 3

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from mekrr.choices import ALL
 from mekrr.files import write_csv
 from mekrr.study.experiments.large.errors import EVERYTHING
 from mekrr.study.job import Step
@@ -14,7 +15,6 @@ from mekrr.study.tables.printing.grid import Cell, Grid, Row
 from mekrr.study.tables.printing.numbers import best, digits
 from mekrr.study.tables.printing.write import write_printed
 from mekrr.study.tables.tidy import read_tables
-from mekrr.study.targets import ALL
 
 SHOWN = {"mae": "E MAE", "rmse": "E RMSE", "slope_rmse": "F RMSE"}
 TITLE = "Errors on large data sets, by group of frames"

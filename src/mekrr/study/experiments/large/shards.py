@@ -11,6 +11,7 @@ from typing import overload
 import numpy as np
 import pandas as pd
 
+from mekrr.choices import ALL
 from mekrr.data.frames import load_frames
 from mekrr.data.labels import forces_of, slopes_along
 from mekrr.features.directions_store import FrameDirections, read_directions, read_vectors
@@ -25,8 +26,6 @@ from mekrr.models.sparse.data import Data
 from mekrr.models.sparse.errors import Errors
 from mekrr.study.experiments.large.learnt import Learnt
 from mekrr.study.experiments.learning import subset
-
-ALL = "all"  # training frames
 
 
 class Features(Sequence[Mapping[int, FrameFeatures]]):

@@ -6,7 +6,7 @@ is made of them, coordinates and inducing atoms, costs the same whatever the num
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,7 @@ class Sample:
     @classmethod
     def of(
         cls,
-        shards: Sequence[Mapping[int, FrameFeatures]],
+        shards: Iterable[Mapping[int, FrameFeatures]],
         frames: Sequence[np.ndarray],
         most: int = MOST,
     ) -> Sample:
@@ -41,8 +41,8 @@ class Sample:
 
         Parameters
         ----------
-        shards : features by layer, one after the other; memory maps, opened when asked for, will
-            do: none is held.
+        shards : features by layer, one after the other, run through twice; memory maps, opened
+            when asked for, will do: none is held.
         frames : of each shard, those whose atoms count.
         most : atoms of a species.
         """

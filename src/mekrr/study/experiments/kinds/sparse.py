@@ -118,14 +118,7 @@ class Models(Kind):
         self.fitted = {}
         for method, own in self._problems(problem):
             assert method.alpha is not None  # that of a sparse model is given
-            options = Open(
-                self.views,
-                LENGTHSCALES,
-                [method.alpha],
-                numbers_to_try(self.inducing),
-                SIGMAS_ENERGY,
-                list(REGULARISATIONS),
-            )
+            options = options_of(self.views, self.inducing, method.alpha)
             self.fitted[method.name] = own, self._fit(own, method, options)
 
     def fit_again(self, problem: Problem, choices: pd.DataFrame) -> None:
@@ -203,6 +196,18 @@ class Models(Kind):
             std = _stds(fitted, features, problem.n_atoms)
             tables.append(predictions(problem, method.name, backbone, None, residual, std))
         return on_destination(pd.concat(tables, ignore_index=True))
+
+
+def options_of(views: Sequence[Sequence[int]], inducing: int | Sequence[int], alpha: float) -> Open:
+    """Return what there is to choose from."""
+    return Open(
+        [tuple(view) for view in views],
+        LENGTHSCALES,
+        [alpha],
+        numbers_to_try(inducing),
+        SIGMAS_ENERGY,
+        list(REGULARISATIONS),
+    )
 
 
 def _energies(

@@ -9,10 +9,9 @@ from mekrr.models.sparse.fit import Search
 from mekrr.models.sparse.rows_store import read_rows
 from mekrr.models.sparse.settings import read_setting
 from mekrr.progress import progress_bar
-from mekrr.study.experiments.kinds.sparse import MILLI, SWEEP, choice_columns
+from mekrr.study.experiments.kinds.sparse import MILLI, SWEEP, choice_columns, options_of
 from mekrr.study.experiments.large.learnt import Learnt
 from mekrr.study.experiments.large.model import write_fit
-from mekrr.study.experiments.large.settings import options_of
 from mekrr.study.recipes import recipes_from
 
 

@@ -10,31 +10,13 @@ import pandas as pd
 from mekrr.features.store import read_gnn_energy, shard_frames
 from mekrr.models.problem import Problem
 from mekrr.models.sparse.sample import Sample
-from mekrr.models.sparse.select import (
-    LENGTHSCALES,
-    REGULARISATIONS,
-    SIGMAS_ENERGY,
-    numbers_to_try,
-)
-from mekrr.models.sparse.settings import Open, settings_of, write_settings
+from mekrr.models.sparse.settings import settings_of, write_settings
 from mekrr.progress import progress_bar
 from mekrr.study.experiments.baselines import by_baseline
-from mekrr.study.experiments.kinds.sparse import METRIC, WAY
+from mekrr.study.experiments.kinds.sparse import METRIC, WAY, options_of
 from mekrr.study.experiments.large.learnt import Learnt
 from mekrr.study.experiments.large.shards import Features, read_split
 from mekrr.study.recipes import recipes_from
-
-
-def options_of(views: Sequence[Sequence[int]], inducing: int | Sequence[int], alpha: float) -> Open:
-    """Return what there is to choose from: the same as of a data set that is not large."""
-    return Open(
-        [tuple(view) for view in views],
-        LENGTHSCALES,
-        [alpha],
-        numbers_to_try(inducing),
-        SIGMAS_ENERGY,
-        list(REGULARISATIONS),
-    )
 
 
 def run(step) -> None:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import overload
 
 import numpy as np
 import pandas as pd
@@ -28,28 +27,16 @@ from mekrr.study.experiments.large.learnt import Learnt
 from mekrr.study.experiments.learning import subset
 
 
-class Features(Sequence[Mapping[int, FrameFeatures]]):
+@dataclass(frozen=True)
+class Features:
     """Features of some layers of each shard, opened when asked for: files are few at a time."""
 
-    def __init__(self, paths: Sequence[str | os.PathLike], layers: Sequence[int]):
-        self._paths, self._layers = paths, layers
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    @overload
-    def __getitem__(self, index: int) -> Mapping[int, FrameFeatures]: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Mapping[int, FrameFeatures]]: ...
-    def __getitem__(
-        self, index: int | slice
-    ) -> Mapping[int, FrameFeatures] | list[Mapping[int, FrameFeatures]]:
-        if isinstance(index, slice):
-            return [self[k] for k in range(*index.indices(len(self)))]
-        return {layer: read_layer(self._paths[index], layer) for layer in self._layers}
+    paths: Sequence[str | os.PathLike]
+    layers: Sequence[int]
 
     def __iter__(self) -> Iterator[Mapping[int, FrameFeatures]]:
-        return (self[k] for k in range(len(self)))
+        for path in self.paths:
+            yield {layer: read_layer(path, layer) for layer in self.layers}
 
 
 def read_split(path: str | os.PathLike, size: str, seed: int) -> np.ndarray:

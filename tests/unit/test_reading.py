@@ -13,6 +13,7 @@ import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import Hookean
+from refusals import refused
 from samples import labelled
 
 from mekrr.data import compression
@@ -42,15 +43,6 @@ FIRST, REST = text_of(labelled()[:6]), text_of(labelled()[6:])
 def given(path, text):
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
-
-
-def refused(path, *words, **how):
-    with pytest.raises(DataError) as caught:
-        read_frames(path, **how)
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert word in message, message
 
 
 def assert_as_written(frames):

@@ -1,5 +1,6 @@
 """The registry's word against the frames that were read."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -32,6 +33,13 @@ def test_number_of_atoms(rows):
     meet(rows, [5], {"atoms": 4}, "d")  # an isolated atom
     with pytest.raises(DataError, match=r"^d: frame 105: 1 atoms, expected 4; the file is another"):
         meet(rows, [], {"atoms": 4}, "d")
+
+
+def test_mean_number_of_atoms(rows):
+    rows["n_atoms"] = 3 + np.arange(12)
+    meet(rows, [], {"mean_atoms": 8}, "d")
+    with pytest.raises(DataError, match=r"^d: 8.5 atoms in a frame on average, expected 4"):
+        meet(rows, [], {"mean_atoms": 4}, "d")
 
 
 def test_unit_of_the_energies():

@@ -10,6 +10,8 @@ import pandas as pd
 
 from mekrr.errors import DataError
 
+ROUGHLY = 0.1  # how far off the mean number of atoms may be stated
+
 
 def meet(rows: pd.DataFrame, isolated: Container[int], entry: Mapping, source: str) -> pd.DataFrame:
     """Return rows of frames with the runs that are expected.
@@ -20,8 +22,8 @@ def meet(rows: pd.DataFrame, isolated: Container[int], entry: Mapping, source: s
     ----------
     rows : of all frames, with frame, run and n_atoms; run is another if the entry gives ``runs``.
     isolated : places of those that are isolated atoms.
-    entry : ``frames``, their number; ``atoms``, the number of atoms in each; ``runs``, the
-        first frame of each run. All are optional.
+    entry : ``frames``, their number; ``atoms``, the number of atoms in each; ``mean_atoms``, the
+        same on average, to a tenth; ``runs``, the first frame of each run. All are optional.
     source : name of the file, for error messages.
     """
     if "frames" in entry and len(rows) != entry["frames"]:
@@ -35,6 +37,12 @@ def meet(rows: pd.DataFrame, isolated: Container[int], entry: Mapping, source: s
                 f"{source}: frame {rows['frame'][place]}: {rows['n_atoms'][place]} atoms, expected "
                 f"{entry['atoms']}; the file is another, or correct `atoms`"
             )
+    mean = float(rows["n_atoms"].mean())
+    if abs(mean - entry.get("mean_atoms", mean)) > ROUGHLY * mean:
+        raise DataError(
+            f"{source}: {mean:.1f} atoms in a frame on average, expected {entry['mean_atoms']}; the "
+            "file is another, or correct `mean_atoms`"
+        )
     return rows.assign(run=_runs(len(rows), entry["runs"], source)) if "runs" in entry else rows
 
 

@@ -44,7 +44,7 @@ class Entries:
 
     def expected(self, wildcards: Any) -> dict[str, Any]:
         """Return what a trajectory is expected to be like."""
-        return self._of_dataset(wildcards, "frames", "atoms", "runs", "energy_range")
+        return self._of_dataset(wildcards, "frames", "atoms", "mean_atoms", "runs", "energy_range")
 
     def checked(self, wildcards: Any) -> dict[str, Any]:
         """Return what the checks of a data set need to know."""

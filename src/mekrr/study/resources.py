@@ -32,10 +32,11 @@ class JobResources:
         config = self.targets.config
         places = (getattr(wildcards, key, None) for key in ("dataset", "source", "target"))
         names = [name for name in places if name is not None]
+        datasets = [config.datasets[name] for name in names]
         most = config.kernels.block_frames
         return (
             max(self.targets.frames_used(name, most) for name in names),
-            max(config.datasets[name].atoms or USUAL_ATOMS for name in names),
+            max(data.atoms or data.mean_atoms or USUAL_ATOMS for data in datasets),
         )
 
     def _train_frames(self, wildcards: Any) -> float:

@@ -119,6 +119,11 @@ class Dataset(Closed):
         description="number of frames that the file must have, before `study.every` takes some",
     )
     atoms: Maybe[PositiveInt] = Field(None, description="number of atoms in each frame")
+    mean_atoms: Maybe[PositiveInt] = Field(
+        None,
+        description="the same on average, where frames differ in size; what jobs ask for follows "
+        "from either",
+    )
     energy_range: Maybe[Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(
         None,
         description="lowest and highest energy to expect, eV/atom, e.g. `[-9.2, -8.4]`. Energies "
@@ -201,6 +206,8 @@ class Dataset(Closed):
                 raise fault("two parts are the same file; name one for each", key)
         if self.surrogate_for and self.published_as:
             raise fault("give either surrogate_for or published_as, not both")
+        if self.atoms and self.mean_atoms:
+            raise fault("give either atoms, of every frame, or mean_atoms, not both")
         if self.event and not self.collective_variables:
             raise fault("key `collective_variables` is missing, which `event` needs; add it")
         return self

@@ -75,3 +75,21 @@ def test_nothing_exact_is_planned_of_a_large_data_set(project):
     assert planned["large_rows"] == 3 * 4  # shards; splits and seeds
     for rule in ("gram", "fit_mekrr", "fit_sparse", "merge_features", "same_dataset_table"):
         assert rule not in planned
+
+
+def test_a_changed_module_runs_shards_again(project):
+    """Through the list of checksums that stands for all modules."""
+    config, folder = project.config, project.folder
+    config["study"] |= {"splits": ["random"], "seeds": [0]}
+    config["datasets"]["mine"] |= {"frames": 24, "mean_atoms": 4}
+    config["features"] = {"shard_frames": 12}
+    config["large"] = {"above": 20}
+    features = "results/features/mine/toy/{}-of-2.safetensors"
+    targets = [features.format(k) for k in range(2)]
+    assert project.run(*targets).returncode == 0
+    assert project.planned(*targets) == {}
+    path = folder / "src/mekrr/backbones/analytic/adapter.py"
+    path.touch()
+    assert project.planned(*targets) == {}
+    path.write_text(path.read_text() + "\n# changed\n")
+    assert project.planned(*targets) == {"list_code": 1, "extract_large_features": 2}

@@ -10,6 +10,7 @@ from mekrr.study.methods import modules_of
 
 KINDS = "mekrr.study.experiments.kinds"
 POTENTIALS = "mekrr.study.experiments.potentials"
+LARGE_STEPS = "mekrr.study.experiments.large"
 
 
 def code(script, *modules):
@@ -27,9 +28,19 @@ def transfer_code(wildcards):
     return kind_code("transfer", targets.transfer_kind(wildcards))
 
 
+def family(wildcards):
+    """Family of a backbone."""
+    return families()[CONFIG.backbones[wildcards.backbone].family]
+
+
 def adapter_module(wildcards):
     """Module of a backbone's adapter."""
-    return module_of(families()[CONFIG.backbones[wildcards.backbone].family].adapter)
+    return module_of(family(wildcards).adapter)
+
+
+def adapter_environment(wildcards):
+    """Environment that a backbone's adapter runs in."""
+    return f"../../envs/{family(wildcards).environment}.yaml"
 
 
 def network_module(wildcards):
@@ -79,4 +90,23 @@ def table_code(name):
 
 def large_code(module):
     """Modules of a step of the fits to large data sets."""
-    return code("large", f"mekrr.study.experiments.large.{module}")
+    return code("large", f"{LARGE_STEPS}.{module}")
+
+
+def listed_code(wildcards):
+    """Modules of a list."""
+    return code(wildcards.script, wildcards.module)
+
+
+def listing(script, module):
+    """The list of the modules of a script and of one more, which depends on the job."""
+
+    def file(wildcards):
+        return f"results/code/{script}/{module(wildcards)}.txt"
+
+    return file
+
+
+def large_listing(module):
+    """The same of a step of the fits to large data sets."""
+    return f"results/code/large/{LARGE_STEPS}.{module}.txt"

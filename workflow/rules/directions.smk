@@ -25,10 +25,7 @@ rule extract_directions:
         shard=r"\d+",
         n_shards=r"\d+",
     conda:
-        branch(
-            lookup(dpath="backbones/{backbone}/family", within=config),
-            cases={name: f"../../envs/{f.environment}.yaml" for name, f in families().items()},
-        )
+        adapter_environment
     threads: 1
     resources:
         mem_mb=resources.features_memory,

@@ -23,10 +23,7 @@ rule extract_features:
         shard=r"\d+",
         n_shards=r"\d+",
     conda:
-        branch(
-            lookup(dpath="backbones/{backbone}/family", within=config),
-            cases={name: f"../../envs/{f.environment}.yaml" for name, f in families().items()},
-        )
+        adapter_environment
     threads: 1  # a second thread gains nothing on a CPU; a second job does
     resources:
         mem_mb=resources.features_memory,

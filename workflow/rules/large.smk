@@ -7,6 +7,7 @@ in:   results/features/{dataset}/{backbone}/{shard}-of-{n}.safetensors, results/
 out:  results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}/settings.safetensors,
       learnt.safetensors, rows/…, merged/…, fits/…, scores/…, models/{method}.safetensors,
       predictions/…, sums/…, errors.csv
+      results/code/{script}/{module}.txt, one input of thousands of jobs in place of all modules
 """
 
 from mekrr.study.large_targets import LARGE, LargeTargets
@@ -16,8 +17,37 @@ from mekrr.choices import ALL
 large = LargeTargets(targets)
 
 
+localrules:
+    list_code,
+
+
+rule list_code:
+    """Checksums of the modules that a script imports. A job asks for the list if there are many."""
+    input:
+        code=listed_code,
+    output:
+        listing="results/code/{script}/{module}.txt",
+    log:
+        "results/logs/list_code/{script}/{module}.log",
+    benchmark:
+        "results/benchmarks/list_code/{script}/{module}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    script:
+        "../scripts/list_code.py"
+
+
 use rule extract_features as extract_large_features with:
     """The same of a shard of a large data set, which is kept."""
+    input:
+        frames="results/data/{dataset}/frames.extxyz",
+        table="results/data/{dataset}/frames.csv",
+        weights=targets.backbone_weights,
+        code=listing("extract_features", adapter_module),
     output:
         shard="results/features/{dataset}/{backbone}/{shard}-of-{n_shards}.safetensors",
     wildcard_constraints:
@@ -32,6 +62,11 @@ use rule extract_features as extract_large_features with:
 
 use rule extract_directions as extract_large_directions with:
     """The same of derivatives."""
+    input:
+        frames="results/data/{dataset}/frames.extxyz",
+        table="results/data/{dataset}/frames.csv",
+        weights=targets.backbone_weights,
+        code=listing("extract_directions", adapter_module),
     output:
         shard="results/directions/{dataset}/{backbone}/{shard}-of-{n_shards}.safetensors",
     wildcard_constraints:
@@ -92,7 +127,7 @@ use rule large_settings as large_rows with:
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
         settings="results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}/settings.safetensors",
         learnt="results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}/learnt.safetensors",
-        code=large_code("rows"),
+        code=large_listing("rows"),
     output:
         rows=temp(
             "results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}/rows/{shard}-of-{n_shards}.safetensors"
@@ -112,7 +147,7 @@ use rule large_settings as large_merge with:
     """The triangle of all rows of several shards, of one setting."""
     input:
         rows=large.merged,
-        code=large_code("rows"),
+        code=large_listing("rows"),
     output:
         rows=temp(
             "results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}/merged/{setting}/{level}-{number}.safetensors"
@@ -167,7 +202,7 @@ use rule large_settings as large_scores with:
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
         learnt="results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}/learnt.safetensors",
         models=large.models("fits"),
-        code=large_code("test"),
+        code=large_listing("test"),
     output:
         scores="results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}/scores/{shard}-of-{n_shards}.csv",
     log:
@@ -187,7 +222,7 @@ use rule large_settings as large_model with:
     input:
         fit="results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}/fits/{method}.safetensors",
         scores=large.scored,
-        code=large_code("test"),
+        code=large_listing("test"),
     output:
         model="results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}/models/{method}.safetensors",
     log:
@@ -211,7 +246,7 @@ use rule large_settings as large_test with:
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
         learnt="results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}/learnt.safetensors",
         models=large.models("models"),
-        code=large_code("test"),
+        code=large_listing("test"),
     output:
         predictions="results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}/predictions/{shard}-of-{n_shards}.csv",
         sums="results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}/sums/{shard}-of-{n_shards}.csv",
@@ -232,7 +267,7 @@ use rule large_settings as large_errors with:
     input:
         sums=large.shards(f"{LARGE}/sums", "csv"),
         split="results/data/{dataset}/splits/{strategy}-{seed}.csv",
-        code=large_code("test"),
+        code=large_listing("test"),
     output:
         errors="results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}/errors.csv",
     log:

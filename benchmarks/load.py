@@ -1,9 +1,10 @@
-"""The workflow under load: many synthetic frames through features, Gram blocks and a fit.
+"""The workflow under load: many synthetic frames through features, derivatives and sparse fits.
 
 `python -m benchmarks.load --help`, from the folder with the Snakefile. Frames are small
-(two layers of copper and an oxygen, rattled; energies by ASE's effective medium theory), the
-backbone is the analytic one, so that what is loaded is the workflow, the kernels and the solver.
-Everything is written to results/, under the name of the data set; jobs that are done are kept.
+(two layers of copper and an oxygen, rattled; energies and forces by ASE's effective medium
+theory), the backbone is the analytic one, so that what is loaded is the workflow, the triangles
+and the solver. Everything is written to results/, under the name of the data set; jobs that are
+done are kept. What follows `--` goes to Snakemake: `-- --workflow-profile profiles/slurm`.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ from ase.build import add_adsorbate, fcc111
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from mekrr.files import atomic_path
+from mekrr.files import atomic_path, sha256
 
 BENCHMARKS = Path("results/benchmarks")
 RATTLE = 0.15  # Å
+DIRECTIONS = 4
 
 
 def synthetic(n_frames: int) -> Iterator[Atoms]:
-    """Rattled frames of 9 atoms, two species, with their energies."""
+    """Rattled frames of 9 atoms, two species, with energies and forces."""
     slab = fcc111("Cu", (2, 2, 2), a=3.6, vacuum=6.0, periodic=True)
     add_adsorbate(slab, "O", 1.2, "fcc")
     slab.info.clear()  # of the surface's sites, which no reader of frames knows
@@ -40,23 +42,25 @@ def synthetic(n_frames: int) -> Iterator[Atoms]:
     for _ in range(n_frames):
         atoms = slab.copy()
         atoms.positions += RATTLE * rng.normal(size=atoms.positions.shape)
-        energy = calculator.get_potential_energy(atoms)
-        atoms.calc = SinglePointCalculator(atoms, energy=energy)
+        atoms.calc = calculator
+        labels = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
+        atoms.calc = SinglePointCalculator(atoms, **labels)
         yield atoms
 
 
-def overlay(name: str, path: Path, n_frames: int, train: float) -> dict:
-    """The study: one layer, one split, and what a fit needs."""
-    rest = (1.0 - train) / 2
+def overlay(name: str, path: Path, n_frames: int, inducing: int) -> dict:
+    """The study: one layer, one split, and two sparse models on it."""
     backbones = {"analytic": {"family": "analytic", "layers": [2], "heatmap_layer": 2}}
     chosen = {"datasets": [name], "backbones": list(backbones), "splits": ["random"], "seeds": [0]}
     return {
-        "study": chosen | {"every": 1},
-        "split": {"fractions": {"train": train, "val": rest, "test": rest}},
-        "grid": {
-            "alpha": {"smallest": 0.01, "count": 3},
-            "regularisation": {"smallest": 1.0e-9, "largest": 1.0e-3, "count": 4},
+        "study": chosen | {"every": 1, "networks": [], "gap": False, "transfer": []},
+        "sparse": {
+            "backbones": list(backbones),
+            "skip": [],
+            "directions": {"random": DIRECTIONS, "reactive": False},
+            "inducing": inducing,
         },
+        "large": {"above": min(n_frames - 1, 10_000)},
         "datasets": {name: {"path": str(path), "frames": n_frames, "atoms": 9}},
         "backbones": backbones,
     }
@@ -82,13 +86,19 @@ def costs(name: str) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("seconds", ascending=False)
 
 
+def gigabytes(folder: Path) -> float:
+    """Size of what is in a folder and those below it."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load")
     parser.description = __doc__.splitlines()[0]
-    parser.add_argument("--frames", type=int, default=20_000)
-    parser.add_argument("--train", type=float, default=0.3, help="share of the training frames")
+    parser.add_argument("--frames", type=int, default=100_000)
+    parser.add_argument("--inducing", type=int, default=1000, help="inducing atoms")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--dry-run", action="store_true", help="write the frames, plan the jobs")
+    parser.add_argument("snakemake", nargs="*", help="arguments of Snakemake, after --")
     options = parser.parse_args()
 
     name = f"load-{options.frames}"
@@ -100,22 +110,22 @@ def main() -> None:
         with atomic_path(frames) as temporary:
             ase.io.write(temporary, synthetic(options.frames), format="extxyz")
     print(f"frames written in {time.perf_counter() - began:.0f} s", flush=True)
-    study.write_text(yaml.safe_dump(overlay(name, frames, options.frames, options.train)))
+    study.write_text(yaml.safe_dump(overlay(name, frames, options.frames, options.inducing)))
 
-    command = [sys.executable, "-m", "snakemake", "--cores", str(options.cores)]
-    command += [f"results/fits/{name}/random-0/analytic/mekrr.predictions.csv"]
+    errors = Path(f"results/large/{name}/random-0/all/analytic/errors.csv")
+    command = [sys.executable, "-m", "snakemake", "--cores", str(options.cores), str(errors)]
     command += ["--resources", f"gpu={options.cores}", "--configfile", str(study)]
     began = time.perf_counter()
     dry = ["--dry-run"] * options.dry_run
-    subprocess.run([*command, *dry, "--quiet", "rules"], check=True)
+    subprocess.run([*command, *dry, "--quiet", "rules", *options.snakemake], check=True)
     print(f"workflow: {time.perf_counter() - began:.0f} s", flush=True)
     if options.dry_run:
         return
-    kernels = Path(f"results/kernels/{name}/random-0/analytic.safetensors")
-    features = Path(f"results/features/{name}/analytic.safetensors")
-    for path in (features, kernels):
-        print(f"{path}: {path.stat().st_size / 1e9:.2f} GB")
+    for place in ("data", "features", "directions", "large"):
+        print(f"results/{place}/{name}: {gigabytes(Path('results') / place / name):.3g} GB")
     print(costs(name).to_string(index=False, float_format="{:.1f}".format))
+    print(pd.read_csv(errors).query("group == 'all'").to_string(index=False))
+    print(f"sha256 of {errors}: {sha256(errors)}")
 
 
 if __name__ == "__main__":

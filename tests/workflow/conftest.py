@@ -71,12 +71,44 @@ def with_forces(folder):
 @pytest.fixture
 def copied(finished, tmp_path):
     """A copy of the finished study that a test may change."""
+    return copy_of(finished, tmp_path / "project")
+
+
+def copy_of(finished, folder):
     project = Project.__new__(Project)
-    project.folder = tmp_path / "project"
-    shutil.copytree(finished.folder, project.folder)
-    project.data = project.folder / finished.data.name
+    project.folder = folder
+    shutil.copytree(finished.folder, folder)
+    project.data = folder / finished.data.name
     project.config = yaml.safe_load(yaml.safe_dump(finished.config))
     return project
+
+
+@pytest.fixture(scope="session")
+def finished_large(tmp_path_factory):
+    """The tiny study as a large data set, run once; tests only read it."""
+    return run_once(tmp_path_factory, "in-shards", in_shards, "results/figures/large.svg")
+
+
+def in_shards(folder):
+    """The tiny study in two shards, with sparse models alone."""
+    project = Project(folder)
+    project.config["study"] |= {"splits": ["random"], "seeds": [0]}
+    project.config["datasets"]["mine"] |= {"frames": 24, "mean_atoms": 4}
+    project.config["features"] = {"shard_frames": 12}
+    project.config["sparse"] = {
+        "backbones": ["toy"],
+        "skip": [],
+        "directions": {"random": 2},
+        "inducing": 12,
+    }
+    project.config["large"] = {"above": 20}
+    return project
+
+
+@pytest.fixture
+def copied_large(finished_large, tmp_path):
+    """A copy of that study that a test may change."""
+    return copy_of(finished_large, tmp_path / "project")
 
 
 def add_large(project):

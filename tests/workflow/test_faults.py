@@ -7,14 +7,20 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import ase.io
 import pytest
+from faulty import (
+    errors,
+    fill_up,
+    results_on_a_small_disk,
+    run_with,
+    temporary_files,
+    with_faults,
+)
 from samples import labelled
 from studies import tiny_network
 
-FAULTS = Path(__file__).parent / "faults"
 FEATURES = "results/features/mine/toy.safetensors"
 KERNELS = "results/kernels/mine/random-0/toy.safetensors"
 PREDICTIONS = "results/fits/mine/random-0/toy/mekrr.predictions.csv"
@@ -29,16 +35,6 @@ def undo(project):
         (project.folder / path).unlink()
 
 
-def run_with(project, fault, *targets, **environment):
-    """Run with a fault in one step; see faults/sitecustomize.py."""
-    path = f"{FAULTS}{os.pathsep}{project.folder / 'src'}"
-    return project.run(*targets, PYTHONPATH=path, MEKRR_FAULT=fault, **environment)
-
-
-def temporary_files(project):
-    return [path.name for path in (project.folder / "results").rglob(".*")]
-
-
 def assert_ends_like(finished, project, target):
     """The next run computes the target, byte for byte as without the fault."""
     result = project.run(target)
@@ -46,10 +42,6 @@ def assert_ends_like(finished, project, target):
     assert project.planned(target) == {}
     assert (project.folder / target).read_bytes() == (finished.folder / target).read_bytes()
     assert temporary_files(project) == []
-
-
-def errors(result):
-    return {line for line in result.stderr.splitlines() if line.startswith("mekrr: error: ")}
 
 
 @pytest.mark.faults
@@ -162,18 +154,8 @@ def test_out_of_memory(project):
 
 @pytest.fixture
 def small_disk(copied):
-    """The results of the finished study on a file system of their own."""
-    results, kept = copied.folder / "results", copied.folder / "kept"
-    results.rename(kept)
-    results.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(results)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no file system can be mounted here ({error})")
-    shutil.copytree(kept, results, dirs_exist_ok=True)
-    yield copied
-    subprocess.run(["umount", str(results)], check=True)
+    with results_on_a_small_disk(copied):
+        yield copied
 
 
 def remount(project, mode):
@@ -184,9 +166,7 @@ def remount(project, mode):
 @pytest.mark.faults
 def test_disk_is_full_then_read_only(finished, small_disk):
     undo(small_disk)
-    filler = small_disk.folder / "results" / "filler"
-    free = shutil.disk_usage(filler.parent).free
-    filler.write_bytes(bytes(free))
+    filler = fill_up(small_disk)
     result = small_disk.run(METRICS)
     assert result.returncode == 1
     (line,) = errors(result)
@@ -206,9 +186,8 @@ def test_disk_is_full_then_read_only(finished, small_disk):
 def test_two_runs_at_once(finished, copied):
     undo(copied)
     go = copied.folder / "go"
-    path = f"{FAULTS}{os.pathsep}{copied.folder / 'src'}"
     fault = {"MEKRR_FAULT": "gram toy.safetensors 1 wait", "MEKRR_GO": str(go)}
-    first = copied.start(METRICS, PYTHONPATH=path, **fault)
+    first = copied.start(METRICS, PYTHONPATH=with_faults(copied), **fault)
     while not temporary_files(copied):
         assert first.poll() is None, first.communicate()
         time.sleep(0.1)
@@ -326,9 +305,8 @@ def test_trajectory_is_replaced_while_it_is_checked(project):
     """The step refuses, so that neither Snakemake nor verify takes the frames for current."""
     target = "results/data/mine/frames.csv"
     go = project.folder / "go"
-    path = f"{FAULTS}{os.pathsep}{project.folder / 'src'}"
     fault = {"MEKRR_FAULT": "check_frames frames.csv 1 wait", "MEKRR_GO": str(go)}
-    first = project.start(target, PYTHONPATH=path, **fault)
+    first = project.start(target, PYTHONPATH=with_faults(project), **fault)
     while not [name for name in temporary_files(project) if name.endswith("frames.csv")]:
         assert first.poll() is None, first.communicate()
         time.sleep(0.1)

@@ -13,23 +13,10 @@ SAME = 1e-5  # eV: float32 products, summed in blocks of other frames
 METHODS = {"MEKRR-sparse": 0, "MEKRR-sparse-forces": 2}  # and their directions of a frame
 
 
-def test_fits_of_shards_are_those_of_the_estimator(project):
+def test_fits_of_shards_are_those_of_the_estimator(finished_large, tmp_path):
     """Choices, predictions and errors; and the model file is one that people can use."""
-    config, folder = project.config, project.folder
-    config["study"] |= {"splits": ["random"], "seeds": [0]}
-    config["datasets"]["mine"] |= {"frames": 24, "atoms": 4}
-    config["features"] = {"shard_frames": 12}
-    config["sparse"] = {
-        "backbones": ["toy"],
-        "skip": [],
-        "directions": {"random": 2},
-        "inducing": 12,
-    }
-    config["large"] = {"above": 20}
-    result = project.run("results/figures/large.svg")
-    assert result.returncode == 0, result.stderr
-
-    registry = folder / "registry.yaml"
+    config, folder = finished_large.config, finished_large.folder
+    registry = tmp_path / "registry.yaml"
     registry.write_text(yaml.safe_dump({"backbones": config["backbones"]}))
     frames = load_frames(folder / "results/data/mine/frames.extxyz")
     split = pd.read_csv(folder / "results/data/mine/splits/random-0.csv")["split"].to_numpy()
@@ -77,19 +64,11 @@ def test_nothing_exact_is_planned_of_a_large_data_set(project):
         assert rule not in planned
 
 
-def test_a_changed_module_runs_shards_again(project):
+def test_a_changed_module_runs_shards_again(copied_large):
     """Through the list of checksums that stands for all modules."""
-    config, folder = project.config, project.folder
-    config["study"] |= {"splits": ["random"], "seeds": [0]}
-    config["datasets"]["mine"] |= {"frames": 24, "mean_atoms": 4}
-    config["features"] = {"shard_frames": 12}
-    config["large"] = {"above": 20}
-    features = "results/features/mine/toy/{}-of-2.safetensors"
-    targets = [features.format(k) for k in range(2)]
-    assert project.run(*targets).returncode == 0
-    assert project.planned(*targets) == {}
-    path = folder / "src/mekrr/backbones/analytic/adapter.py"
+    targets = [f"results/features/mine/toy/{k}-of-2.safetensors" for k in range(2)]
+    path = copied_large.folder / "src/mekrr/backbones/analytic/adapter.py"
     path.touch()
-    assert project.planned(*targets) == {}
+    assert copied_large.planned(*targets) == {}
     path.write_text(path.read_text() + "\n# changed\n")
-    assert project.planned(*targets) == {"list_code": 1, "extract_large_features": 2}
+    assert copied_large.planned(*targets) == {"list_code": 1, "extract_large_features": 2}

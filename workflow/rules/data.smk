@@ -26,6 +26,7 @@ rule check_frames:
         mem_mb=resources.checking_memory,
         runtime=resources.frames_minutes,
     params:
+        files=entries.files,
         sha256=entries.file_sha256,
         dataset=entries.expected,
         reading=entries.reading,

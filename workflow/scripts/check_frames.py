@@ -5,10 +5,10 @@ from mekrr.study.job import job
 from mekrr.study.preparation import write_checked
 
 with job(snakemake):
-    files, params = list(snakemake.input.trajectories), snakemake.params
+    params = snakemake.params
     table = write_checked(
         snakemake.output.frames,
-        files,
+        params.files,
         params.dataset,
         params.reading,
         params.every,

@@ -20,7 +20,6 @@ from mekrr.errors import DataError
 # ase.db is imported where it is used: it takes a while.
 
 LMDB = "aselmdb"  # a format that ASE itself does not know
-FOLDER = "*.aselmdb"  # what of a folder is read
 ROWS = 500  # in memory at once
 PICKLES = b"\x80"  # first byte of each since Python 2.3
 MOST_DIGITS = 18  # of the number of a row
@@ -81,11 +80,6 @@ def read_lmdb(stream: BinaryIO) -> Iterator[Atoms]:
         lists = {key: value for key, value in row.items() if isinstance(value, list)}
         arrays = {key: np.array(lists[key]) for key in all_properties if key in lists}
         yield _atoms(AtomsRow({**row, **arrays, "id": number}))
-
-
-def databases_in(folder: Path) -> list[Path]:
-    """Return the LMDB files of a folder and of those in it, in the order of their names."""
-    return sorted(folder.rglob(FOLDER))
 
 
 def _unpacked(value: bytes, name: str) -> Any:

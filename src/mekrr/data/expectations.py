@@ -40,8 +40,8 @@ def meet(rows: pd.DataFrame, isolated: Container[int], entry: Mapping, source: s
     mean = float(rows["n_atoms"].mean())
     if abs(mean - entry.get("mean_atoms", mean)) > ROUGHLY * mean:
         raise DataError(
-            f"{source}: {mean:.1f} atoms in a frame on average, expected {entry['mean_atoms']}; the "
-            "file is another, or correct `mean_atoms`"
+            f"{source}: {mean:.1f} atoms in a frame on average, expected {entry['mean_atoms']}; "
+            "the file is another, or correct `mean_atoms`"
         )
     return rows.assign(run=_runs(len(rows), entry["runs"], source)) if "runs" in entry else rows
 

@@ -263,6 +263,8 @@ def require_different(frames: Sequence[Atoms], name: str) -> None:
 
 def verify_checksum(path: str | os.PathLike, expected: str) -> None:
     """Raise a DataError if a file is missing or not the one that is expected."""
+    if Path(path).is_dir():
+        raise DataError(f"{path}: is a folder, which has no checksum; leave out `sha256`")
     if not Path(path).is_file():
         raise DataError(f"{path}: no such file; correct its path")
     found = sha256(path)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 from mekrr.errors import DataError
 
+FOLDER = "*.aselmdb"  # what of a folder is read
 MAGIC, VERSION = 0xBEEFC0DE, 1
 PAGE = struct.Struct("<QHHHH")  # number, pad, flags, lower and upper bound of its free space
 TREE = struct.Struct("<IHH5Q")  # pad, flags, depth; pages of three kinds, entries, root
@@ -30,6 +32,16 @@ def is_lmdb(head: bytes) -> bool:
     """Tell whether a file that begins so is of LMDB."""
     end = PAGE.size + 4
     return len(head) >= end and int.from_bytes(head[PAGE.size : end], "little") == MAGIC
+
+
+def parts_of(path: str) -> list[str]:
+    """Return the LMDB files of a folder and of those in it, in the order of their names.
+
+    Of a file it is the file.
+    """
+    if not Path(path).is_dir():
+        return [path]
+    return [str(file) for file in sorted(Path(path).rglob(FOLDER))]
 
 
 class LMDBFile:

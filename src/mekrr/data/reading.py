@@ -22,16 +22,9 @@ from typing import Any, BinaryIO
 from ase import Atoms
 
 from mekrr.data.compression import moderate_pieces, opener_of, unpacked_limit
-from mekrr.data.databases import (
-    FOLDER,
-    LMDB,
-    databases_in,
-    read_json,
-    read_lmdb,
-    read_sqlite,
-)
+from mekrr.data.databases import LMDB, read_json, read_lmdb, read_sqlite
 from mekrr.data.extxyz import is_extxyz, read_extxyz, text_of
-from mekrr.data.lmdb_file import is_lmdb
+from mekrr.data.lmdb_file import FOLDER, is_lmdb, parts_of
 from mekrr.errors import DataError, DataWarning, first_line
 
 # ase.io is imported where it is used: it brings parts of scipy along.
@@ -112,11 +105,11 @@ def _all(path: str, name: str, form: str | None) -> Iterator[Atoms]:
     if not Path(path).is_dir():
         yield from _whole(path, name, form)
         return
-    files = databases_in(Path(path))
+    files = parts_of(path)
     if not files:
         raise DataError(f"{name}: is a folder without {FOLDER}; give a file")
     for file in files:
-        yield from _whole(str(file), str(file), form)
+        yield from _whole(file, file, form)
 
 
 def _whole(path: str, name: str, form: str | None) -> Iterator[Atoms]:

@@ -34,6 +34,10 @@ class Entries:
         _, member = archived(self.config)[wildcards.key, wildcards.member]
         return member
 
+    def files(self, wildcards: Any) -> list[str]:
+        """Return the file or folder of a data set, or those of its parts."""
+        return self.config.datasets[wildcards.dataset].files
+
     def file_sha256(self, wildcards: Any) -> str | None:
         """Return the checksum that a data set's file must have, None if none is given."""
         return self.config.datasets[wildcards.dataset].file_sha256

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from mekrr.backbones.entry import Download, member_file
 from mekrr.choices import ALL
+from mekrr.data.lmdb_file import parts_of
 from mekrr.data.strategies import STRATEGIES
 from mekrr.study.config import StudyConfig
 from mekrr.study.config.franken import Franken
@@ -199,8 +200,12 @@ class Targets:
     # Data, features, kernels.
 
     def dataset_files(self, wildcards: Any) -> list[str]:
-        """Return the file of a data set, or those of its parts: local or downloaded."""
-        return self.config.datasets[wildcards.dataset].files
+        """Return the file of a data set, or those of its parts: local or downloaded.
+
+        Of a folder of data bases it is these.
+        """
+        files = self.config.datasets[wildcards.dataset].files
+        return [part for file in files for part in parts_of(file)]
 
     def backbone_weights(self, wildcards: Any) -> list[str]:
         """Return the file of a backbone's weights, none for those inside a package."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from mekrr.data.lmdb_file import FOLDER, parts_of
 from mekrr.errors import ConfigError
 from mekrr.paths import expanded
 from mekrr.study.config.study import StudyConfig
@@ -47,7 +48,12 @@ def check_sources(config: StudyConfig) -> None:
     """Raise a ConfigError if a local file that the study needs is missing."""
     for name in config.study.datasets:
         for path in in_parts(config.datasets[name].path):
-            _require_file(path, f"datasets.{name}.path")
+            key = f"datasets.{name}.path"
+            parts = parts_of(path)
+            if not parts:
+                raise ConfigError(f"{key}: {path}: is a folder without {FOLDER}; give a file")
+            for part in parts:
+                _require_file(part, key)
     starts = [config.networks[name].start for name in config.study.networks]
     for name in dict.fromkeys([*config.study.backbones, *starts]):
         weights = config.backbones[name].weights if name in config.backbones else None

@@ -264,8 +264,21 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory():
 
 def test_on_a_cpu_the_backbone_knows_its_batch_size():
     small = Small(9)
-    everything(small, labelled(7), "auto")
+    frames = [atoms.repeat((2, 2, 1)) for atoms in labelled(7)]
+    everything(small, frames, "auto")
     assert small.tried == [3, 3, 1]
+
+
+def test_on_a_cpu_small_frames_share_a_pass():
+    """As many as have no more atoms than cost little; one that does not fit is tried by halves."""
+    small, frames = Small(99), labelled(30)
+    features = everything(small, frames, "auto")
+    assert small.tried == [12, 12, 6]
+    for layer, h in everything(AnalyticBackbone("a"), frames, 1).items():
+        np.testing.assert_allclose(features[layer], h, atol=tol.BATCH)
+    small = Small(9)
+    everything(small, frames[:14], "auto")
+    assert small.tried == [12, 6, 6, 2]
 
 
 def test_the_next_batch_is_under_way_when_one_is_used():

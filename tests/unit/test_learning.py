@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from tolerances import PEER
 
+from mekrr.data.splits import LEAST_VALIDATION, subset
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian, Linear
 from mekrr.kernels.training import training_gram
@@ -17,10 +18,8 @@ from mekrr.study.experiments.kinds.constant import Models as Constants
 from mekrr.study.experiments.kinds.kernel import Models as Kernels
 from mekrr.study.experiments.learning import (
     COLUMNS,
-    LEAST_VALIDATION,
     fewer_frames,
     learning_curve,
-    subset,
     with_whole_set,
 )
 from mekrr.study.methods import methods_of

@@ -9,6 +9,8 @@ from mekrr.choices import PARTS
 from mekrr.data.strategies import STRATEGIES, Fractions
 from mekrr.errors import ConfigError, DataError
 
+LEAST_VALIDATION = 10
+
 
 def split_frames(
     frames: pd.DataFrame, strategy: str, fractions: Fractions, seed: int, source: str
@@ -54,3 +56,26 @@ def split_frames(
                 "choose other fractions or another strategy"
             )
     return pd.DataFrame({"index": np.arange(len(frames)), "split": labels})
+
+
+def subset(split: np.ndarray, n_train: int, seed: int) -> np.ndarray:
+    """Return a split with fewer training and validation frames, the others "unused".
+
+    They are nested and drawn at random by the seed. Validation frames cost labels too: their
+    number falls with that of the training frames, in the proportion of the split, but not below
+    ``LEAST_VALIDATION``.
+
+    Parameters
+    ----------
+    split : (n_frames,) of "train", "val", "test".
+    n_train : training frames to keep, at most all.
+    """
+    counts = {part: int(np.count_nonzero(split == part)) for part in ("train", "val")}
+    n_train = min(n_train, counts["train"])
+    in_proportion = -(-n_train * counts["val"] // counts["train"])
+    keep = {"train": n_train, "val": max(in_proportion, LEAST_VALIDATION)}
+    smaller = split.astype(object)
+    for part in ("train", "val"):
+        order = np.random.default_rng(seed).permutation(np.flatnonzero(split == part))
+        smaller[order[keep[part] :]] = "unused"
+    return smaller

@@ -25,6 +25,9 @@ from mekrr.torch_settings import own_torch_settings
 log = logging.getLogger(__name__)
 
 MEMORY_SHARE = 0.6  # of the free GPU memory that a batch may take
+FEW_ATOMS = (
+    48  # of small frames that share a pass on a CPU: each pass costs 10 ms whatever is in it
+)
 LARGEST_BATCH = 8192  # atoms; enough for a GPU, and main memory holds a few batches at a time
 # Of a GPU, of the CPU, of neighbour lists.
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "could not allocate memory")
@@ -92,9 +95,9 @@ def extract(
 
     Parameters
     ----------
-    batch_size : frames per forward pass for "cpu" and "cuda"; "auto" is the backbone's
-        ``cpu_batch`` or what fits into the free memory of the GPU. A batch that does not fit
-        is halved, with a warning.
+    batch_size : frames per forward pass for "cpu" and "cuda"; "auto" is what fits into the
+        free memory of the GPU, or the backbone's ``cpu_batch``, and of small frames as many as
+        have ``FEW_ATOMS``. A batch that does not fit is halved, with a warning.
     layers : those wanted; None for all. energy : whether the backbone's own energy is wanted.
 
     Raises
@@ -254,9 +257,10 @@ def _passes(
         if not _out_of_memory(error):
             raise
         raise _no_room(frames[largest], largest, device) from error
+    together = FEW_ATOMS if asked == "auto" and device.type == "cpu" else 0
     start = 0
     while start < len(frames):
-        batch = frames[start : start + size]
+        batch = _next_batch(frames, start, size, together)
         under_way = _forward_if_it_fits(forward, batch)
         if under_way is not None:
             yield under_way
@@ -264,10 +268,23 @@ def _passes(
         elif len(batch) == 1:
             raise _no_room(batch[0], start, device)
         else:
-            size = len(batch) // 2
+            size, together = len(batch) // 2, 0
             log.warning("out of memory on %s: batches of %d frames from here", device, size)
             if device.type == "cuda":
                 torch.cuda.empty_cache()
+
+
+def _next_batch(frames: Sequence[Atoms], start: int, size: int, together: int) -> list[Atoms]:
+    """Return ``size`` frames, and more as long as there are no more than ``together`` atoms."""
+    batch = list(frames[start : start + size])
+    n_atoms = sum(map(len, batch))
+    for k in range(start + size, len(frames)):
+        frame = frames[k]
+        n_atoms += len(frame)
+        if n_atoms > together:
+            break
+        batch.append(frame)
+    return batch
 
 
 def _forward_if_it_fits(forward: Forward, batch: Sequence[Atoms]) -> Pass | None:

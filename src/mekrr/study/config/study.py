@@ -87,7 +87,7 @@ class BatchSize(Closed):
     cpu: Batch = Field(
         description="frames per forward pass on a CPU; `auto`, what costs the least per frame, is "
         "each backbone's own number (single frames, which stay in the cache; 4 for SOAP, 8 for "
-        "SchNet)"
+        "SchNet), and of small frames as many as have 48 atoms together"
     )
     cuda: Batch = Field(
         description="the same on a GPU; `auto` is what fits into the free memory. A batch that "

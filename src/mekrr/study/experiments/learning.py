@@ -1,8 +1,6 @@
 """Test error against the number of training frames, of models of any kind.
 
-The subsets are nested and drawn by the seed of the split, among training frames at random.
-Validation frames cost labels too: their number falls with that of the training frames, in
-the proportion of the split, but not below ``LEAST_VALIDATION``. Test frames stay the same.
+The subsets are nested, see `mekrr.data.splits.subset`. Test frames stay the same.
 The last point, all training frames, is the fit of the study itself.
 References, α, λ and the layer follow from the subset alone; the lengthscale, which needs no
 energy, stays that of all training frames.
@@ -12,36 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 import pandas as pd
 
 from mekrr.data.references import Rule
+from mekrr.data.splits import subset
 from mekrr.metrics import metrics
 from mekrr.models.problem import Problem
 from mekrr.study.experiments.fits import Fit
 from mekrr.study.tables.tidy import FIT, NO_LAYER
 
-LEAST_VALIDATION = 10
 COLUMNS = ["method", "backbone", "n_train", "n_val", "rmse", "mae"]
-
-
-def subset(split: np.ndarray, n_train: int, seed: int) -> np.ndarray:
-    """Return a split with fewer training and validation frames, the others "unused".
-
-    Parameters
-    ----------
-    split : (n_frames,) of "train", "val", "test".
-    n_train : training frames to keep, at most all.
-    """
-    counts = {part: int(np.count_nonzero(split == part)) for part in ("train", "val")}
-    n_train = min(n_train, counts["train"])
-    in_proportion = -(-n_train * counts["val"] // counts["train"])
-    keep = {"train": n_train, "val": max(in_proportion, LEAST_VALIDATION)}
-    smaller = split.astype(object)
-    for part in ("train", "val"):
-        order = np.random.default_rng(seed).permutation(np.flatnonzero(split == part))
-        smaller[order[keep[part] :]] = "unused"
-    return smaller
 
 
 def fewer_frames(

@@ -162,8 +162,7 @@ class Models(Kind):
         residual = _energies(fitted, self._features, frames)
         seconds = (time.process_time() - begin) / len(frames)
         std = _stds(fitted, self._features, problem.n_atoms)
-        sweep = fitted.sweep.rename(columns=SWEEP).assign(**names)
-        sweep[[*MILLI]] *= 1000.0
+        sweep = sweep_table(fitted.sweep).assign(**names)
         opening = [*names, "layers", "lengthscale", "alpha", "inducing", "sigma_energy"]
         return Fit(
             predictions(problem, method, self._backbone, None, residual, std),
@@ -232,6 +231,13 @@ def _view(
     fitted: Fitted, features: Mapping[int, FrameFeatures], frames: Sequence[int] | np.ndarray
 ) -> FrameFeatures:
     return side_by_side([features[layer].select(frames) for layer in fitted.layers])
+
+
+def sweep_table(sweep: pd.DataFrame) -> pd.DataFrame:
+    """Return what was tried under the names and in the units of the tables."""
+    sweep = sweep.rename(columns=SWEEP)
+    sweep[[*MILLI]] *= 1000.0
+    return sweep
 
 
 def choice_columns(layers: Sequence[int], basis: Basis, choice: Choice) -> dict[str, object]:

@@ -9,7 +9,7 @@ from mekrr.models.sparse.fit import Search
 from mekrr.models.sparse.rows_store import read_rows
 from mekrr.models.sparse.settings import read_setting
 from mekrr.progress import progress_bar
-from mekrr.study.experiments.kinds.sparse import MILLI, SWEEP, choice_columns, options_of
+from mekrr.study.experiments.kinds.sparse import choice_columns, options_of, sweep_table
 from mekrr.study.experiments.large.learnt import Learnt
 from mekrr.study.experiments.large.model import write_fit
 from mekrr.study.recipes import recipes_from
@@ -38,9 +38,7 @@ def run(step) -> None:
     }
     write_fit(step.output.fit, search, method, learnt, params.backbone, given.features, parameters)
     names = {"method": method.name, "backbone": w.backbone}
-    sweep = search.table.rename(columns=SWEEP)
-    sweep[[*MILLI]] *= 1000.0
-    write_csv(step.output.sweep, sweep.assign(**names))
+    write_csv(step.output.sweep, sweep_table(search.table).assign(**names))
     best = search.best
     table = choice_columns(best.setting.layers, best.setting.basis, best.choice)
     write_csv(step.output.choices, pd.DataFrame([names | table]))

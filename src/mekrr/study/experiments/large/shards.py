@@ -13,6 +13,7 @@ import pandas as pd
 from mekrr.choices import ALL
 from mekrr.data.frames import load_frames
 from mekrr.data.labels import forces_of, slopes_along
+from mekrr.data.splits import subset
 from mekrr.features.directions_store import FrameDirections, read_directions, read_vectors
 from mekrr.features.store import (
     FrameFeatures,
@@ -24,7 +25,6 @@ from mekrr.features.store import (
 from mekrr.models.sparse.data import Data
 from mekrr.models.sparse.errors import Errors
 from mekrr.study.experiments.large.learnt import Learnt
-from mekrr.study.experiments.learning import subset
 
 
 @dataclass(frozen=True)

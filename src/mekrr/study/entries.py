@@ -106,10 +106,7 @@ class Entries:
 
     def sparse(self, wildcards: Any) -> dict[str, Any]:
         """Return what decides a sparse model beside features and their derivatives."""
-        layers = self.layers(wildcards)
-        views = [layers]
-        if self.config.sparse.layers == "choose" and layers[1:]:
-            views = [*([layer] for layer in layers), layers]
+        views = self.config.sparse.views(self.layers(wildcards))
         return {"views": views, "inducing": self.config.sparse.inducing}
 
     def franken(self, wildcards: Any) -> dict[str, Any]:

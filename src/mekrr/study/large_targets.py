@@ -10,7 +10,6 @@ from mekrr.backbones.families import families
 from mekrr.models.sparse.merging import fan_in, levels
 from mekrr.models.sparse.sample import evenly
 from mekrr.models.sparse.select import LENGTHSCALES, numbers_to_try
-from mekrr.study.entries import Entries
 from mekrr.study.methods import methods_of
 from mekrr.study.targets import Targets
 
@@ -60,7 +59,9 @@ class LargeTargets:
         """Return the triangles of all rows, of each setting."""
         level = len(self._levels(wildcards.dataset))
         folder = f"{LARGE}/merged".format(**wildcards)
-        n = len(LENGTHSCALES) * len(Entries(self.targets.config).sparse(wildcards)["views"])
+        config = self.targets.config
+        views = config.sparse.views(config.backbones[wildcards.backbone].layers)
+        n = len(LENGTHSCALES) * len(views)
         return [f"{folder}/{k}/{level}-0.safetensors" for k in range(n)]
 
     def models(self, folder: str) -> Callable[[Any], list[str]]:

@@ -105,9 +105,13 @@ class JobResources:
         rows = n_frames * (1 + self._directions())
         n = max(numbers_to_try(config.inducing))
         per_row = 2 * n_atoms * n * WIDTH + 2 * n**2
-        views = 1 if config.layers == "together" else 1 + self._n_layers(wildcards)
-        fits = len(methods_of("sparse")) * len(LENGTHSCALES) * views
+        fits = len(methods_of("sparse")) * self._n_settings(wildcards)
         return attempt * (10 + round(fits * rows * per_row / 3e9 / 60))
+
+    def _n_settings(self, wildcards: Any) -> int:
+        """Lengthscales and views of the layers of a sparse model."""
+        layers = range(self._n_layers(wildcards))
+        return len(LENGTHSCALES) * len(self.targets.config.sparse.views(layers))
 
     def sparse_forces_minutes(self, wildcards: Any, attempt: int) -> int:
         """A fit, and what the forces of other methods take."""
@@ -122,7 +126,6 @@ class JobResources:
         """Return how large the fit of sparse models to a large data set is."""
         config = self.targets.config
         n_frames, n_atoms = self.data_size(wildcards)
-        views = 1 if config.sparse.layers == "together" else 1 + self._n_layers(wildcards)
         return Size(
             n_frames,
             n_atoms,
@@ -130,7 +133,7 @@ class JobResources:
             self._directions(),
             WIDTH,
             max(numbers_to_try(config.sparse.inducing)),
-            views * len(LENGTHSCALES),
+            self._n_settings(wildcards),
             len(methods_of("sparse")),
             config.features.shard_frames,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -52,3 +53,8 @@ class Sparse(Closed):
         description="inducing atoms at most, fewer where these tell of all others; of several "
         "numbers validation chooses"
     )
+
+    def views(self, layers: Sequence[int]) -> list[list[int]]:
+        """Return which of some layers may stand side by side."""
+        choices = [[layer] for layer in layers] if self.layers == "choose" and layers[1:] else []
+        return [*choices, list(layers)]

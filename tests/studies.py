@@ -117,3 +117,18 @@ class Project:
             if len(words) == 2 and words[1].isdigit() and words[0] != "total":
                 jobs[words[0]] = int(words[1])
         return jobs
+
+
+def as_large(project: Project) -> Project:
+    """Make the tiny study one of a large data set in two shards, with sparse models alone."""
+    project.config["study"] |= {"splits": ["random"], "seeds": [0]}
+    project.config["datasets"]["mine"] |= {"frames": 24, "mean_atoms": 4}
+    project.config["features"] = {"shard_frames": 12}
+    project.config["sparse"] = {
+        "backbones": ["toy"],
+        "skip": [],
+        "directions": {"random": 2},
+        "inducing": 12,
+    }
+    project.config["large"] = {"above": 20}
+    return project

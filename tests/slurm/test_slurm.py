@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from studies import Project, as_large
 from tolerances import SLURM
 
 TABLES = ("metrics.csv", "same_dataset.csv", "calibration.csv", "learning.csv", "ablation.csv")
@@ -56,3 +57,18 @@ def test_job_out_of_memory_is_sent_again_with_more(on_slurm, cluster):
     assert [job["JobState"] for job in more][-1] == "COMPLETED"
     assert "mem=200M" in first["TRES"]
     assert "mem=400M" in more[0]["TRES"]
+
+
+def test_large_data_set_is_the_same(cluster, tmp_path):
+    """Byte for byte: fits shard by shard, of whatever job of Slurm's they are."""
+    errors = "results/large/mine/random-0/all/toy/errors.csv"
+    ours, theirs = (as_large(Project(tmp_path / name)) for name in ("on-slurm", "here"))
+    jobs = cluster.run(ours, errors)
+    assert {job["JobState"] for job in jobs} == {"COMPLETED"}
+    assert len([job for job in jobs if job.get("TresPerJob") == "gres:gpu:1"]) == 4
+    # Two each of features, derivatives, rows, fits; data, settings, merges, scores, models, tests,
+    # errors. Lists of code are written where Snakemake runs.
+    assert len(jobs) == 4 * 2 + 7
+    result = theirs.run(errors)
+    assert result.returncode == 0, result.stderr
+    assert (ours.folder / errors).read_bytes() == (theirs.folder / errors).read_bytes()

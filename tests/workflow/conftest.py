@@ -13,7 +13,7 @@ import yaml
 from ase.calculators.singlepoint import SinglePointCalculator
 from filelock import FileLock
 from samples import labelled
-from studies import Project
+from studies import Project, as_large
 
 IMPORTS = Path(__file__).parent / "imports"
 HOSTILE = (
@@ -91,18 +91,7 @@ def finished_large(tmp_path_factory):
 
 def in_shards(folder):
     """The tiny study in two shards, with sparse models alone."""
-    project = Project(folder)
-    project.config["study"] |= {"splits": ["random"], "seeds": [0]}
-    project.config["datasets"]["mine"] |= {"frames": 24, "mean_atoms": 4}
-    project.config["features"] = {"shard_frames": 12}
-    project.config["sparse"] = {
-        "backbones": ["toy"],
-        "skip": [],
-        "directions": {"random": 2},
-        "inducing": 12,
-    }
-    project.config["large"] = {"above": 20}
-    return project
+    return as_large(Project(folder))
 
 
 @pytest.fixture

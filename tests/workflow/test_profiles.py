@@ -6,6 +6,7 @@ import resource
 import pytest
 import yaml
 from samples import ROOT
+from studies import as_large
 
 PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
 JOBS = re.DOTALL | re.MULTILINE
@@ -42,6 +43,13 @@ def test_every_group_is_of_rules_that_exist(rules):
     assert set(grouped) <= set(rules)
     components = {item.split("=")[0] for item in profile["group-components"]}
     assert components <= set(grouped.values())
+
+
+@pytest.mark.parametrize("change", [lambda project: project, as_large], ids=["small", "large"])
+def test_no_group_waits_for_itself(project, change):
+    """Through a job that is in another; Snakemake says so when it plans."""
+    result = change(project).run("--workflow-profile", "profiles/slurm", "--dry-run", "--quiet")
+    assert result.returncode == 0, result.stderr
 
 
 def test_drawing_and_tabulating_is_one_job(rules):

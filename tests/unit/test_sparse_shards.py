@@ -4,12 +4,14 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mekrr.features.directions_store import FrameDirections
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import Gaussian
 from mekrr.models.sparse.data import FAR_ENERGY, Data, times_expected
+from mekrr.models.sparse.errors import errors_of
 from mekrr.models.sparse.factor import Factor
 from mekrr.models.sparse.fit import Search, constant_of, fit_sparse, rows_of
 from mekrr.models.sparse.inducing import CANDIDATES, choose_inducing
@@ -17,6 +19,7 @@ from mekrr.models.sparse.rows_store import read_rows, write_rows
 from mekrr.models.sparse.sample import Sample, evenly
 from mekrr.models.sparse.settings import Open, n_settings, read_setting, settings_of, write_settings
 from mekrr.models.sparse.solve import Rows
+from mekrr.study.experiments.large.errors import errors_by_group, sums_of
 
 SIZES = np.array([2, 3, 5, 4, 1, 3, 6, 2, 4, 3, 5, 2, 3, 4])
 SPLIT = np.array(["train", "val"])[(np.arange(len(SIZES)) % 4 == 3).astype(int)]
@@ -99,6 +102,30 @@ def test_a_fit_in_shards_is_that_of_all_frames(data, bounds, target, forces, tmp
         model.coefficients, expected, rtol=0, atol=1e-5 * np.abs(expected).max()
     )
     assert model.constant == whole.model.constant
+
+
+def test_errors_in_shards_add_up(data):
+    """Also of a shard none of whose frames is asked for, as in curves of few frames."""
+    fitted = fit_sparse(data.of(0), "gaussian", "whitened", "cholesky", OPTIONS)
+    groups = np.array(["even", "odd"])[SIZES % 2]
+    whole = [errors_of(fitted.model, fitted.layers, data.of(0), data.parts[1])]
+    bounds = (0, 1, 2, 7, 8, 14)
+    parts = [
+        errors_of(fitted.model, fitted.layers, shard.of(0), shard.parts[1])
+        for shard in cut(data, bounds)
+    ]
+    assert [len(part.energy) for part in parts] == [0, 0, 1, 1, 1]
+    assert sum(len(part.scores[0]) for part in parts) == len(whole[0].scores[0]) == 3
+    tables = []
+    for errors, cuts in ((whole, (0, 14)), (parts, bounds)):
+        sums = []
+        for each, (begin, end) in zip(errors, pairwise(cuts), strict=True):
+            members = begin + np.flatnonzero(SPLIT[begin:end] == "val")
+            sums.append(sums_of(each, groups[members], np.full(len(members), 2)))
+        table = pd.concat(sums).assign(method="one")
+        tables.append(errors_by_group(table, {}).sort_values("group", ignore_index=True))
+    pd.testing.assert_frame_equal(*tables, rtol=1e-6)
+    assert tables[0]["frames"].max() == 3
 
 
 def test_triangles_of_several_targets_are_those_of_each(rng):

@@ -59,6 +59,9 @@ class Errors:
         return float((self.energy_std / self.n_atoms).max())
 
 
+NO_FRAMES = Errors(*5 * [np.zeros(0)], *2 * [np.zeros(0, dtype=bool)])
+
+
 def calibration_of(squares: Sequence[float], counts: Sequence[int]) -> tuple[float, float]:
     """Return roots of mean squares of scores, of energies and forces; 1 where there are none."""
     energy, force = (
@@ -83,4 +86,4 @@ def errors_of(model: SparseModel, layers: Sequence[int], data: Data, frames: np.
         usual = times_expected(target, FAR_ENERGY), times_expected(slope, FAR_SLOPE)
         of_each = (each == 1.0 for each in usual)
         parts.append(Errors(found - energy, of_energies, size, off, of_slopes, *of_each))
-    return Errors.joined(parts) if parts else Errors(*(np.zeros(0) for _ in fields(Errors)))
+    return Errors.joined([NO_FRAMES, *parts])

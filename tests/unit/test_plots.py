@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from mekrr.study.methods import ORDER, TRAINED
@@ -20,6 +21,7 @@ from mekrr.study.plots import (
     cost,
     errors,
     heatmap,
+    large,
     learning,
     parity,
     reaction,
@@ -60,8 +62,8 @@ def rng():
 
 def overlaps(figure):
     """Pairs of texts that overlap, and texts that leave the figure."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw_without_rendering()
-    renderer = figure.canvas.get_renderer()
     texts = [text for text in shown(figure) if text.get_text().strip() and text.get_visible()]
     boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts]
     found = [
@@ -102,13 +104,15 @@ def test_every_method_has_a_colour_of_its_own():
     assert len(set(colours)) == len(ORDER)
 
 
-@pytest.mark.parametrize("limits", [(1, 9), (45, 160), (0.8, 25), (1e-7, 1e3), (2, 2.9)])
+@pytest.mark.parametrize(
+    "limits", [(1, 9), (45, 160), (0.8, 25), (1e-7, 1e3), (1e-2, 1e9), (2, 2.9)]
+)
 def test_a_logarithmic_axis_has_labels_inside_its_limits(limits):
     figure, axis = plt.subplots()
     axis.set(xscale="log", xlim=limits)
     plain_log(axis.xaxis)
     ticks = axis.get_xticks()
-    assert len(ticks) >= 2
+    assert 2 <= len(ticks) <= 9
     assert all(limits[0] <= tick <= limits[1] for tick in ticks)
     plt.close(figure)
 
@@ -308,3 +312,27 @@ def test_saved_files_have_the_size_asked_for(tmp_path):
     save(figure, [tmp_path / "one.png", tmp_path / "one.svg", tmp_path / "one.pdf"])
     assert plt.imread(tmp_path / "one.png").shape[1] == pytest.approx(3.3 * 200, abs=1)
     assert all((tmp_path / f"one.{form}").stat().st_size > 1000 for form in ("svg", "pdf"))
+
+
+def test_errors_of_many_decades_can_be_read(rng):
+    """As of cells so compressed that a network is off by 10⁵ eV/atom."""
+    groups = ["all", *(f"a group of frames {k}" for k in range(12))]
+    methods = ["training mean", "untouched GNN", "MEKRR-sparse", "MEKRR-sparse-forces"]
+    keys = pd.MultiIndex.from_product(
+        [["cu"], ["random"], [0, 1], ["100", "all"], ["sevennet-0"], methods, groups],
+        names=["dataset", "strategy", "seed", "size", "backbone", "method", "group"],
+    )
+    table = keys.to_frame(index=False)
+    table["n_train"] = table["size"].map({"100": 100, "all": 15_000})
+    table["mae"] = 10.0 ** rng.uniform(-1, 8, len(table))
+    table["slope_rmse"] = 10.0 ** rng.uniform(-2, 9, len(table))
+    figures = [large.by_group(table, DATASETS, BACKBONES)]
+    figures += [large.draw_curves(table, DATASETS, BACKBONES, e) for e in ("mae", "slope_rmse")]
+    for figure in figures:
+        assert overlaps(figure) == []
+    (curve,) = [
+        line for line in figures[1].axes[0].lines if line.get_color() == METHOD_COLOURS[methods[2]]
+    ]
+    some = table[(table["method"] == methods[2]) & (table["group"] != "all")]
+    medians = some.groupby(["n_train", "seed"])["mae"].median().groupby("n_train").mean()
+    np.testing.assert_allclose(curve.get_ydata(), medians)

@@ -39,6 +39,7 @@ ELSEWHERE = {
     "backbones.*.options.model": "weights under a licence: test_fairchem.py",
     "backbones.*.options.task": "weights under a licence: test_fairchem.py",
     "backbones.*.options.head": "another environment: test_mace.py",
+    "datasets.*.mean_atoms": "not beside `atoms`: test_large.py",
     "datasets.*.group_key": "no column of a small data set's tables: test_preparation.py",
     "large": "a data set that is large: test_large.py",
     "franken": "another environment: test_franken_jobs.py",

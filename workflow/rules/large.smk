@@ -311,6 +311,10 @@ use rule fig_errors as fig_large with:
             "large_learning",
             "Learning curves on large data sets",
         ),
+        forces=figure(
+            "large_learning_forces",
+            "Learning curves of forces on large data sets",
+        ),
     log:
         "results/logs/fig_large.log",
     benchmark:

@@ -19,7 +19,7 @@ from mekrr.study.plots.grids import nothing
 from mekrr.study.plots.style import METHOD_COLOURS, legend_below, plain_log, use_house_style
 from mekrr.study.tables.tidy import read_tables
 
-QUANTITIES = {"mae": "Energy MAE (meV/atom)", "slope_rmse": "Force RMSE (meV/Å)"}
+QUANTITIES = {"mae": "energy MAE (meV/atom)", "slope_rmse": "force RMSE (meV/Å)"}
 LEGEND_COLUMNS = 3
 LINE = 0.16  # inches of a group
 
@@ -27,19 +27,28 @@ LINE = 0.16  # inches of a group
 def figures(step: Step) -> dict[str, Figure]:
     """Return the figures of a step of the study."""
     table, params = read_tables([step.input.table]), step.params
-    whole = table[table["group"] == EVERYTHING]
-    curves = draw_curves(whole, params.datasets, params.backbones)
-    return {"figure": by_group(table, params.datasets, params.backbones), "learning": curves}
+    given = params.datasets, params.backbones
+    return {
+        "figure": by_group(table, *given),
+        "learning": draw_curves(table, *given, "mae"),
+        "forces": draw_curves(table, *given, "slope_rmse"),
+    }
 
 
 def draw_curves(
-    table: pd.DataFrame, datasets: Mapping[str, Mapping], backbones: Mapping[str, str]
+    table: pd.DataFrame,
+    datasets: Mapping[str, Mapping],
+    backbones: Mapping[str, str],
+    error: str,
 ) -> Figure:
-    """Draw the errors of energies of all test frames against the number of training frames."""
-    fitted = table[table["method"].map(label) != "training mean"]
-    return learning.draw(
-        fitted, datasets, backbones, "mae", QUANTITIES["mae"].replace("Energy", "Test")
-    )
+    """Draw an error of the group in the middle against the number of training frames.
+
+    That of all frames is one of the few that are far off, whatever is learnt of the others.
+    """
+    by = ["dataset", "strategy", "seed", "size", "backbone", "method", "n_train"]
+    groups = table[table["group"] != EVERYTHING]
+    median = groups.groupby(by, sort=False)[error].median().reset_index()
+    return learning.draw(median, datasets, backbones, error, f"Median {QUANTITIES[error]}")
 
 
 def by_group(
@@ -67,7 +76,7 @@ def by_group(
         order = [EVERYTHING, *hardest.drop(EVERYTHING).sort_values(ascending=False).index]
         for axis, (error, quantity) in zip(row, QUANTITIES.items(), strict=True):
             _draw(axis, errors[error], order)
-            axis.set_xlabel(quantity)
+            axis.set_xlabel(f"{quantity[0].upper()}{quantity[1:]}")
         title = datasets[dataset].get("title", dataset)
         row[0].set_yticks(range(len(order)), [_named(group) for group in order])
         row[1].set_yticks(range(len(order)), [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from mekrr.files import atomic_path
 from mekrr.study.methods import METHODS, TRAINED, label
@@ -31,6 +32,7 @@ from mekrr.study.methods import METHODS, TRAINED, label
 COLUMN = 3.3  # inches: one column of a two-column page
 TEXT = 6.9  # inches: both columns
 DPI = 200
+MOST_TICKS = 6  # of a logarithmic axis of many decades
 PAGE = 9.4  # inches: height of a page that leaves room for a caption
 LONGEST = 48  # characters of a title, more are cut out of its middle
 LONGEST_LABEL = 20  # where a title shares a line with other text
@@ -227,8 +229,17 @@ def other_colours(names: Sequence[str]) -> dict[str, str]:
     return {name: _OTHERS[k % len(_OTHERS)] for k, name in enumerate(names)}
 
 
+def _plain_number(value: float, _place: int) -> str:
+    exponent = math.log10(value)
+    if -4 <= exponent < 5 or exponent != round(exponent):
+        return f"{value:g}"
+    return f"$10^{{{exponent:.0f}}}$"
+
+
 def plain_log(axis: Axis) -> None:
     """A logarithmic axis with plain numbers, few where decades are many; at least two.
+
+    Of numbers with many digits the power of ten stands there.
 
     To be called when the limits of the axis are final.
     """
@@ -238,7 +249,7 @@ def plain_log(axis: Axis) -> None:
         ticks = [step * ten for ten in decades for step in steps if low <= step * ten <= high]
         if len(ticks) >= 3:
             break
-    axis.set_major_locator(FixedLocator(ticks))
-    axis.set_major_formatter("{x:g}")
+    axis.set_major_locator(FixedLocator(ticks[:: -(-len(ticks) // MOST_TICKS)]))
+    axis.set_major_formatter(FuncFormatter(_plain_number))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())

@@ -46,9 +46,11 @@ def results_on_a_small_disk(project: Project) -> Iterator[None]:
         subprocess.run(mount, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no file system can be mounted here ({error})")
-    shutil.copytree(kept, results, dirs_exist_ok=True)
-    yield
-    subprocess.run(["umount", str(results)], check=True)
+    try:
+        shutil.copytree(kept, results, dirs_exist_ok=True)
+        yield
+    finally:
+        subprocess.run(["umount", str(results)], check=True)
 
 
 def fill_up(project: Project) -> Path:

@@ -67,7 +67,7 @@ def overlay(name: str, path: Path, n_frames: int, inducing: int) -> dict:
 
 
 def costs(name: str) -> pd.DataFrame:
-    """Jobs, seconds and largest memory (MB) of each rule, from the benchmarks of its jobs."""
+    """Jobs, seconds (of the clock, and of a core) and largest memory (MB) of each rule."""
     jobs = defaultdict(list)
     for path in BENCHMARKS.rglob("*.tsv"):
         rule, *wildcards = path.relative_to(BENCHMARKS).with_suffix("").parts
@@ -78,6 +78,7 @@ def costs(name: str) -> pd.DataFrame:
             "rule": rule,
             "jobs": len(done),
             "seconds": sum(job["s"] for job in done),
+            "core": sum(job["cpu_time"] for job in done),
             "longest": max(job["s"] for job in done),
             "MB": max(job["max_rss"] for job in done),
         }

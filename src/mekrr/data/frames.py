@@ -217,14 +217,26 @@ def read_unlabelled(
     See `read_frames`. Raises a DataError if a file is missing, cannot be read to its end, or has
     nothing of a key that is named.
     """
+    return list(
+        stream_unlabelled(source, format=format, energy_key=energy_key, forces_key=forces_key)
+    )
+
+
+def stream_unlabelled(
+    source: Source | Sequence[Source],
+    *,
+    format: str | None = None,
+    energy_key: str | None = None,
+    forces_key: str | None = None,
+) -> Iterator[Atoms]:
+    """Yield the frames of `read_unlabelled` as they are read; its errors come in the end too."""
     files = [source] if isinstance(source, str | os.PathLike) else source
-    frames, keys = [], KeysSeen(energy_key, forces_key)
+    keys = KeysSeen(energy_key, forces_key)
     for file in files:
         for _, atoms in _labelled(file, format, energy_key, forces_key):
             keys.add(atoms)
-            frames.append(atoms)
+            yield atoms
     keys.require(", ".join(map(str, files)))
-    return frames
 
 
 def _labelled(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 from ase import Atoms
 from ase.cell import Cell
@@ -17,6 +19,16 @@ MOST_BOXES = 1e5  # of vesin's cell list, which beyond it coarsens them, all sid
 MOST_VISITS = 1e8  # of boxes by boxes: a second or so; along open directions it looks into all
 LEAST_BOXES = 3.0  # along each side after that; with less than one vesin divides by zero
 HEAVIEST = 118
+
+
+def digest_of(atoms: Atoms) -> bytes:
+    """Return 32 bytes that the atoms and positions decide, wherever the frame stands.
+
+    They seed what is drawn for a frame.
+    """
+    digest = hashlib.sha256(np.ascontiguousarray(atoms.numbers, dtype="<i8").tobytes())
+    digest.update(np.ascontiguousarray(atoms.positions, dtype="<f8").tobytes())
+    return digest.digest()
 
 
 def check_structure(atoms: Atoms, where: str) -> None:

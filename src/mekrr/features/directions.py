@@ -16,7 +16,6 @@ times the volume over √n `ARM`, is as large and as uncertain as that along a d
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -27,6 +26,7 @@ import torch
 from ase import Atoms
 
 from mekrr.backbones.base import Backbone
+from mekrr.data.structure import digest_of
 from mekrr.environment import device_name
 from mekrr.features.atoms import selected, selected_if_any
 from mekrr.features.directions_store import FrameDirections, directions_writer
@@ -49,7 +49,7 @@ def directions_of(atoms: Atoms, random: int, moved: str | Mapping | None) -> np.
     size = 3 * len(atoms)
     found = np.zeros((0, size))
     if random:
-        rng = np.random.default_rng(_seed(atoms))
+        rng = np.random.default_rng(list(digest_of(atoms)))
         gaussian = rng.standard_normal((size, min(random, size)))
         found = np.linalg.qr(gaussian)[0].T
     if moved is not None:
@@ -99,13 +99,6 @@ def directions_of_labelled(
         directions_of(atoms, random, moved) if known else np.zeros((0, len(atoms), 3))
         for atoms, known in zip(frames, labelled, strict=True)
     ]
-
-
-def _seed(atoms: Atoms) -> list[int]:
-    """Return a seed that the frame itself decides, wherever it stands and whoever asks."""
-    digest = hashlib.sha256(np.ascontiguousarray(atoms.numbers, dtype="<i8").tobytes())
-    digest.update(np.ascontiguousarray(atoms.positions, dtype="<f8").tobytes())
-    return list(digest.digest())
 
 
 def step_of(direction: np.ndarray, n_atoms: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
@@ -13,6 +14,7 @@ from typing import cast
 import numpy as np
 import torch
 from ase import Atoms
+from tqdm import tqdm
 
 from mekrr.backbones.base import Backbone, frame_number
 from mekrr.environment import device_name
@@ -88,6 +90,7 @@ def extract(
     device: torch.device,
     layers: Collection[int] | None = None,
     energy: bool = True,
+    bar: tqdm | None = None,
 ) -> Iterator[Batch]:
     """Features, batch after batch, frames in order.
 
@@ -99,6 +102,7 @@ def extract(
         free memory of the GPU, or the backbone's ``cpu_batch``, and of small frames as many as
         have ``FEW_ATOMS``. A batch that does not fit is halved, with a warning.
     layers : those wanted; None for all. energy : whether the backbone's own energy is wanted.
+    bar : of a caller who has more frames than these; None: one of its own.
 
     Raises
     ------
@@ -109,7 +113,8 @@ def extract(
     log.info("features of %d frames with %s on %s", len(frames), backbone.name, device)
     forward = partial(_forward, backbone, device, layers, energy)
     passes = _passes(backbone, forward, frames, batch_size[device.type], device)
-    with progress_bar(len(frames), backbone.name, "frames") as bar:
+    own = progress_bar(len(frames), backbone.name, "frames") if bar is None else nullcontext(bar)
+    with own as bar:
         pairs = cast("Iterator[tuple[Pass, Pass | None]]", pairwise(chain(passes, [None])))
         for current, _next_under_way in pairs:
             batch = current.result()

@@ -44,3 +44,5 @@ SPARSE_SLOPE = 1e-7  # derivatives of these by central differences
 SPARSE_FLOAT32 = 1e-5  # relative to the largest, float32 products
 SHARDS = 1e-10  # relative, least squares from triangles of however many parts
 SPARSE_THREADS = 1e-6  # eV/atom, float32 sums in another order
+SELECTED_STD = 1e-6  # relative, coordinates of candidates are kept in float32
+CONDITIONED = 1e-4  # relative, the same; one frame after the other against one dense solve

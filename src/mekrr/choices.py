@@ -8,6 +8,7 @@ BY_SPECIES = "by-species"  # α: each species has its own
 EXTENSIVE, INTENSIVE = FORMS = ("extensive", "intensive")  # energies that add up, or as published
 MEDIANS = ("median", "sampled-median")  # lengthscales
 METRICS = ("plain", "scaled", "whitened")  # coordinates of a sparse model
+SELECTIONS = ("variance", "fps", "random", "stride")  # ways of choosing frames to label
 SYMBOLS = (
     "H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P", "S", "Cl",
     "Ar", "K", "Ca", "Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Ga", "Ge", "As",

@@ -1,0 +1,1 @@
+"""The loop: frames are labelled, a potential is fitted and run, and says what to label next."""

@@ -10,11 +10,11 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from mekrr.data.frames import load_frames, write_frames
+from mekrr.dynamics.engine import Settings, simulate
+from mekrr.dynamics.limits import Limits
 from mekrr.files import write_csv
 from mekrr.progress import progress_bar
-from mekrr.study.experiments.molecular_dynamics.engine import Settings, simulate
 from mekrr.study.experiments.molecular_dynamics.facts import against_truth, bond_lengths
-from mekrr.study.experiments.molecular_dynamics.limits import Limits
 from mekrr.study.surrogates.systems import weigh
 
 LABELS = ("dataset", "strategy", "seed", "ensemble")

@@ -19,9 +19,9 @@ from ase.md.md import MolecularDynamics
 from ase.md.velocitydistribution import thermalize_momenta
 from ase.md.verlet import VelocityVerlet
 
+from mekrr.dynamics.limits import Limits, closeness
+from mekrr.dynamics.state import read_state, write_state
 from mekrr.errors import MekrrError, first_line
-from mekrr.study.experiments.molecular_dynamics.limits import Limits, closeness
-from mekrr.study.experiments.molecular_dynamics.state import read_state, write_state
 
 PAUSE = 30.0  # seconds between two states on disk
 
@@ -133,8 +133,8 @@ class Run:
         atoms.set_momenta(state["momenta"], apply_constraint=False)
         rng.bit_generator.state = json.loads(str(state["random"]))
         rows = [Row(*row) for row in state["log"].tolist()]
-        arrays = (list(state[key]) for key in ("times", "frames", "energies", "forces"))
-        return cls(rows, *arrays, str(state["left"]))
+        arrays = {key: list(state[key]) for key in ("times", "frames", "energies", "forces")}
+        return cls(rows, **arrays, left=str(state["left"]))
 
 
 def simulate(

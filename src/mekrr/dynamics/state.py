@@ -8,6 +8,7 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +24,9 @@ Arrays = Mapping[str, np.ndarray]
 def write_state(path: str | os.PathLike, settings: Mapping, state: Arrays) -> None:
     """Write arrays and the settings of the run that they are of, whole or not at all."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, Any] = {"settings": np.array(json.dumps(settings, sort_keys=True)), **state}
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, settings=np.array(json.dumps(settings, sort_keys=True)), **state)
+        np.savez(stream, **arrays)
 
 
 def read_state(path: str | os.PathLike, settings: Mapping, start: Arrays) -> Arrays | None:

@@ -3,8 +3,8 @@
 from diep.pretrained import make_calculator
 
 from mekrr.calculator.calculator import Calculator
-from mekrr.dynamics.engine import Settings
 from mekrr.dynamics.limits import Limits
+from mekrr.dynamics.settings import Settings
 from mekrr.models.problem import Problem
 from mekrr.study.experiments.molecular_dynamics.facts import TRUE
 from mekrr.study.experiments.molecular_dynamics.runs import start_of, write_runs

@@ -23,6 +23,10 @@ class DataError(MekrrError):
     """A data file, a frame of it or a split cannot be used."""
 
 
+class OtherRunError(DataError):
+    """A checkpoint is not of the run that was to go on from it."""
+
+
 class ModelFileError(DataError):
     """A file is no fitted model, or not one as it was written."""
 

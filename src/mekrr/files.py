@@ -251,6 +251,17 @@ def append_text(path: str | os.PathLike, text: str) -> None:
         os.fsync(stream.fileno())
 
 
+@contextmanager
+def named_in_errors(path: str | os.PathLike) -> Iterator[None]:
+    """Give an OSError that names no file, as that of a full disk, the name of this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), os.fspath(path)) from error
+
+
 def write_csv(path: str | os.PathLike, table: pd.DataFrame) -> None:
     """Write a pandas table without its index, whole or not at all."""
     with atomic_path(path) as temporary:

@@ -72,7 +72,7 @@ def test_dynamics_run_as_the_surrogate_was_made(config):
     config["surrogates"]["d1-surrogate"]["dynamics"]["timestep"] = 2.0
     place = SimpleNamespace(dataset="d1-surrogate", ensemble="NVT", seed="3")
     assert entries(config).dynamics(place) == {
-        "ensemble": "NVT",
+        "ensemble": "langevin",
         "temperature": 700.0,
         "timestep": 2.0,
         "friction": 0.02,

@@ -12,8 +12,17 @@ from samples import ROOT
 
 # A room may import itself and those before it; `cli` and `study` stand side by side.
 FLOORS = [
-    "cellar", "data", "backbones", "features", "kernels", "models", "selection", "calculator", "cli"
-]  # fmt: skip
+    "cellar",
+    "data",
+    "backbones",
+    "features",
+    "kernels",
+    "models",
+    "selection",
+    "calculator",
+    "dynamics",
+    "cli",
+]
 NO_WORD_OF = re.compile("snakemake", re.IGNORECASE)
 
 

@@ -3,10 +3,10 @@
 from diep.pretrained import make_calculator
 
 from mekrr.calculator.calculator import Calculator
+from mekrr.dynamics.limits import Limits
+from mekrr.dynamics.settings import Settings
 from mekrr.models.problem import Problem
-from mekrr.study.experiments.molecular_dynamics.engine import Settings
 from mekrr.study.experiments.molecular_dynamics.facts import TRUE
-from mekrr.study.experiments.molecular_dynamics.limits import Limits
 from mekrr.study.experiments.molecular_dynamics.runs import start_of, write_runs
 from mekrr.study.experiments.potentials import potentials
 from mekrr.study.job import job

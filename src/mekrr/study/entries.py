@@ -14,6 +14,8 @@ from mekrr.study.methods import GAPS, PUBLISHED, methods_of
 from mekrr.study.tables.printing.escapes import for_label
 from mekrr.study.targets import Targets, archived
 
+INTEGRATED = {"NVE": "nve", "NVT": "langevin"}  # as `mekrr.dynamics` calls them
+
 
 @dataclass(frozen=True)
 class Entries:
@@ -176,7 +178,7 @@ class Entries:
         config = self.config.molecular_dynamics
         recipe = self.config.surrogates[wildcards.dataset]
         return {
-            "ensemble": wildcards.ensemble,
+            "ensemble": INTEGRATED[wildcards.ensemble],
             "temperature": recipe.runs[0].temperature,
             "timestep": recipe.dynamics.timestep,
             "friction": recipe.dynamics.friction,

@@ -78,8 +78,8 @@ def dynamics(step: Step) -> None:
         frames_every=how["every"],
         seed=int(rng.integers(2**31)),
     )
-    bias = Biased(biases(acting, settings.temperature), begin)
-    begin.set_constraint([*begin.constraints, bias])
+    biased = Biased(biases(acting, settings.temperature), begin)
+    begin.set_constraint([*begin.constraints, biased])
     calculator = Calculator(
         load_model(step.input.model, registry=params.registry),
         warn_above=None,
@@ -94,7 +94,7 @@ def dynamics(step: Step) -> None:
     with progress_bar(settings.steps, settings.ensemble, "steps") as bar:
         ending = simulate(
             begin, calculator, settings, limits, Files(**files), checkpoint, bar.update,
-            act=bias.advance,
+            act=_advance,
         )  # fmt: skip
     log = pd.read_csv(files["log"])
     write_csv(step.output.log, log.assign(left=ending.left))
@@ -105,6 +105,13 @@ def dynamics(step: Step) -> None:
         path.unlink()
     checkpoint.unlink()
     folder.rmdir()
+
+
+def _advance(time_fs: float, atoms: Atoms) -> None:
+    """Move the restraints, which are among the constraints of the atoms that move."""
+    for constraint in atoms.constraints:
+        if isinstance(constraint, Biased):
+            constraint.advance(time_fs, atoms)
 
 
 def select(step: Step) -> None:

@@ -114,6 +114,9 @@ class Biased:
     def __init__(self, biases: Sequence[Restraint | Wall | Metadynamics], atoms: Atoms):
         self.biases = [(bias, [variable(v, atoms) for v in bias.variables]) for bias in biases]
 
+    def __repr__(self) -> str:
+        return f"Biased({', '.join(repr(vars(bias)) for bias, _ in self.biases)})"
+
     def advance(self, time: float, atoms: Atoms) -> None:
         """Move restraints to, and add hills at, ``time`` (fs)."""
         for bias, variables in self.biases:

@@ -124,7 +124,7 @@ def summary(
 
     Parameters
     ----------
-    log : of the run, see `mekrr.study.experiments.molecular_dynamics.engine.Run`.
+    log : of the run, see `mekrr.study.experiments.molecular_dynamics.runs.log_of`.
     errors : of `against_truth`. bonds, true_bonds : of `bond_lengths`; the latter of the run by
         the true potential.
     conserved : whether the ensemble conserves the energy.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -10,13 +11,17 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from mekrr.data.frames import load_frames, write_frames
+from mekrr.dynamics.engine import Ending, simulate
+from mekrr.dynamics.limits import Limits
+from mekrr.dynamics.settings import Settings
+from mekrr.dynamics.sinks import Record
+from mekrr.errors import OtherRunError
 from mekrr.files import write_csv
 from mekrr.progress import progress_bar
-from mekrr.study.experiments.molecular_dynamics.engine import Settings, simulate
 from mekrr.study.experiments.molecular_dynamics.facts import against_truth, bond_lengths
-from mekrr.study.experiments.molecular_dynamics.limits import Limits
 from mekrr.study.surrogates.systems import weigh
 
+log = logging.getLogger(__name__)
 LABELS = ("dataset", "strategy", "seed", "ensemble")
 
 
@@ -31,6 +36,36 @@ def start_of(frames: str, split: str) -> Atoms:
     start = load_frames(frames)[test]
     weigh(start)
     return start
+
+
+def recorded(
+    start: Atoms,
+    calculator: Calculator,
+    settings: Settings,
+    limits: Limits,
+    checkpoint: Path,
+    progress: Callable[[int], object],
+) -> tuple[Record, Ending]:
+    """Return what a run left and how it ended; see `simulate`.
+
+    A checkpoint of another run, from before the configuration changed, is passed over with a
+    warning.
+    """
+    record = Record()
+    how = start, calculator, settings, limits, record, checkpoint, progress
+    try:
+        return record, simulate(*how)
+    except OtherRunError as error:
+        log.warning("%s: it begins anew", error)
+        checkpoint.unlink()
+        return record, simulate(*how)
+
+
+def log_of(record: Record, ending: Ending) -> pd.DataFrame:
+    """Return the log of a run as a table, with why it ended on the last row."""
+    table = record.log().drop(columns="energy_std").assign(left="")
+    table.loc[table.index[-1], "left"] = ending.left
+    return table
 
 
 def write_runs(
@@ -58,12 +93,13 @@ def write_runs(
     for method, calculator in calculators:
         checkpoints.append(Path(f"{checkpoint}-{method.replace(' ', '-')}.npz"))
         with progress_bar(settings.steps, method, "steps") as bar:
-            run = simulate(start, calculator, settings, limits, checkpoints[-1], bar.update)
-        own = run.labelled(start)
+            how = start, calculator, settings, limits
+            record, ending = recorded(*how, checkpoints[-1], bar.update)
+        own = record.labelled(start)
         with progress_bar(len(own), f"{method}: truth", "frames") as bar:
             errors = against_truth(own, truth, bar.update)
         opening = {**{key: labels[key] for key in (*LABELS, "backbone")}, "method": method}
-        made = {"log": run.log, "errors": errors, "bonds": bond_lengths(own)}
+        made = {"log": log_of(record, ending), "errors": errors, "bonds": bond_lengths(own)}
         for name, table in made.items():
             tables[name].append(pd.concat([pd.DataFrame(opening, table.index), table], axis=1))
         for frame in own:

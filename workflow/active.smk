@@ -2,7 +2,7 @@
 
     snakemake --snakefile workflow/active.smk --cores all
 
-runs that of config/active.yaml; `--configfile mine.yaml` changes its keys. A workflow of one's own
+runs that of config/active.yaml, with `--configfile mine.yaml` that of another file. A workflow of one's own
 takes it as a module: `module active: snakefile: "…/workflow/active.smk"`, with a `config`.
 
 in:   labelled frames to begin with, and others to test on
@@ -22,7 +22,10 @@ from mekrr.study.config.active import read_active
 min_version("9.27")
 
 
-configfile: "config/active.yaml"
+# A file of one's own is whole: it replaces this one and does not change it key by key.
+if "active" not in config:
+
+    configfile: "config/active.yaml"
 
 
 try:

@@ -31,7 +31,7 @@ from mekrr.study.plots.style import (
 COLOURS = {"variance": BLUE, "fps": PINK, "random": ORANGE, "stride": GREEN}
 ROWS = {
     "energy_rmse": "Energy RMSE\n(meV/atom)",
-    "force_rmse_shown": "Force RMSE of the\n{} (meV/Å)",
+    "force_rmse_shown": "Force RMSE of\nreacting atoms (meV/Å)",
 }
 
 
@@ -126,12 +126,12 @@ def draw_trajectories(
         of_chosen = run.set_index("time_fs").reindex(some["time_fs"])["energy_std"]
         ring = {"facecolors": "none", "edgecolors": "0.1", "s": 18, "lw": 0.6}
         axis.scatter(some["time_fs"], of_chosen, **ring)
-    axes[0, 0].set_ylim(bottom=0.0)
+    axes[0, 0].set_ylim(0.0, 1.08 * max(run["energy_std"].max() for run in runs))
     for axis, number in zip(axes[0], rounds, strict=True):
         axis.set_title(f"round {number}")
     for row, seed in zip(axes, seeds, strict=True):
         row[0].set_ylabel(f"seed {seed}")
     figure.supxlabel("Time (fs)", fontsize=8)
-    figure.supylabel("Uncertainty of the energy (meV/atom)", fontsize=8)
+    figure.supylabel("Uncertainty (meV/atom)", fontsize=8)
     figure.colorbar(ScalarMappable(norm), ax=axes, label=axis_label(shown["variable"]), aspect=40)
     return figure

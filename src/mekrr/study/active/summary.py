@@ -56,15 +56,12 @@ def write(step: Step) -> None:
 def printed(table: pd.DataFrame) -> pd.DataFrame:
     """Return means over seeds with their standard deviations as text, a fit in a row."""
     rows = []
-    for (way, number), fits in table.groupby(["way", "round"], sort=False):
+    for (way, number, where), fits in table.groupby(["way", "round", "where"], sort=False):
         least, most = fits["n_train"].min(), fits["n_train"].max()
         known = f"{least}" if least == most else f"{least}–{most}"
         row = {"frames chosen by": way, "round": str(number), "training frames": known}
-        for where in WHERE:
-            part = fits[fits["where"] == where]
-            for name, words in ERRORS.items():
-                row[f"{where}: {words}"] = spread(part[name])
-        rows.append(row)
+        row["test frames"] = f"{where} ({fits['frames'].iloc[0]})"
+        rows.append(row | {words: spread(fits[name]) for name, words in ERRORS.items()})
     return pd.DataFrame(rows)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mekrr.study.config.active import ActiveConfig
 from mekrr.study.config.study import REGISTRIES, StudyConfig
 
 FOLDER = "config/schemas"
@@ -20,6 +21,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     own = [key for key in whole["properties"] if key not in REGISTRIES]
     files = {"config": own} | {registry: [registry] for registry in REGISTRIES}
     made = {name: _part(whole, keys) for name, keys in files.items()}
+    loop = _tidy(ActiveConfig.model_json_schema())
+    made |= {"active": _part(loop, list(loop["properties"]))}
     return made | {"overlay": _part(_nothing_required(whole), list(whole["properties"]))}
 
 

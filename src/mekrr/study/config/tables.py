@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from mekrr.backbones.entry import URL
 from mekrr.backbones.families import families
+from mekrr.study.config.active import Active
 from mekrr.study.config.datasets import Dataset
 from mekrr.study.config.networks import Network, Training
 from mekrr.study.config.study import REGISTRIES, Backbone, Gap, StudyConfig
@@ -57,6 +58,7 @@ def tables_of_keys() -> dict[str, str]:
         "options": _table(options),
         "networks": _table(keys_of(Network)),
         "surrogates": _table(keys_of(Surrogate)),
+        "active": _table(keys_of(Active, "active.")),
     }
 
 

@@ -107,6 +107,7 @@ def test_what_is_written_is_what_the_model_says(model, md, made, folder, capsys)
     printed = capsys.readouterr().out
     for told in (
         "start            starts.extxyz: frame 2, 4 atoms Cu4\n",
+        "dynamics         langevin, 300 K, friction 0.01/fs, steps of 1 fs\n",
         "momenta          drawn at 300 K, seed 0\n",
         "steps            40 of 40, 0.04 ps\n",
         f"temperature      {log['temperature_K'].mean():.1f} K, mean of the log\n",
@@ -235,6 +236,7 @@ def test_momenta_and_constraints_are_those_of_the_start(md, folder, capsys):
     nve = ("--ensemble", "nve", "--timestep", "0.5")
     assert md(*nve, "--hottest", "50", start="starts.extxyz@1") == 0
     printed = capsys.readouterr().out
+    assert "dynamics         nve, steps of 0.5 fs\n" in printed
     assert f"momenta          those of the start, {atoms.get_temperature():.4g} K\n" in printed
     assert "meV/atom/ps by a straight line, " in printed
     log = pd.read_csv("run.csv")

@@ -10,7 +10,7 @@ from ase import Atoms, units
 from ase.build import bulk, fcc111
 from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
-from ase.constraints import FixAtoms, FixCartesian
+from ase.constraints import FixAtoms, FixCartesian, Hookean
 from ase.data import covalent_radii
 from ase.geometry import get_distances
 
@@ -311,6 +311,37 @@ def test_checkpoint_of_another_potential_or_of_more_steps_is_refused(slab, in_fi
         files.run(slab, Springs(places), settings(), origin={"model": "b"})
     with pytest.raises(OtherRunError, match="longer run, at step 60 of 50"):
         files.run(slab, Springs(places), settings(steps=50), origin={"model": "a"})
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_two_processes_do_not_write_the_same_run(begun, slab, in_files, monkeypatch):
+    """The one that meets a checkpoint of the other leaves everything to it."""
+    monkeypatch.setattr(engine, "PAUSE", 0.0)
+    files, whole, places = in_files("a"), in_files("whole"), slab.positions
+    whole.run(slab, Springs(places), settings())
+    if begun:
+        files.run(slab, Springs(places), settings(steps=10))
+
+    def other(results):
+        if len(calls := [*slow.calls, 1]) == 1:
+            files.run(slab, Springs(places), settings())
+        slow.calls = calls
+
+    slow = BrokenSprings(15, other, places)
+    slow.calls = []
+    with pytest.raises(OutputError, match=r"run\.npz: another process has written or deleted it"):
+        files.run(slab, slow, settings())
+    assert files.bytes() == whole.bytes()
+    assert files.run(slab, Springs(places), settings()).begun == 60
+
+
+def test_springs_that_hold_atoms_are_no_part_of_labels(slab, in_files):
+    files = in_files("a")
+    slab.set_constraint(Hookean(11, slab.positions[11] + [0, 0, 1], rt=0.1, k=5.0))
+    files.run(slab, Springs(slab.positions), settings(steps=5))
+    frame, log = ase.io.read(files.frames), pd.read_csv(files.log)
+    assert frame.get_potential_energy() == 0.0
+    assert log["potential_energy"][0] == pytest.approx(0.5 * 5.0 * 0.9**2)
 
 
 def test_files_without_a_checkpoint_are_never_overwritten(slab, in_files):

@@ -214,6 +214,7 @@ def run(options: argparse.Namespace) -> None:
     model = load_model(options.model, registry=options.registry)
     model.set_params(threads=options.threads)
     print(line("start", f"{where}, {len(start)} atoms {start.get_chemical_formula()}"))
+    print(line("dynamics", _described(settings)))
     own = f"drawn at {settings.temperature:g} K, seed {settings.seed}"
     print(line("momenta", own if drawn else f"those of the start, {start.get_temperature():.4g} K"))
     with own_torch_settings(options.threads), threadpool_limits(options.threads, "blas"):
@@ -294,6 +295,18 @@ def _settings(options: argparse.Namespace, start: Atoms, where: str, drawn: bool
             value = getattr(options, name)
             given[name] = default if value is None else value
     return Settings(temperature=temperature, **given)
+
+
+def _described(settings: Settings) -> str:
+    """Tell how a run is made."""
+    parts = [settings.ensemble]
+    if settings.ensemble != "nve":
+        parts.append(f"{settings.temperature:g} K")
+    if settings.friction is not None:
+        parts.append(f"friction {settings.friction:g}/fs")
+    if settings.time_constant is not None:
+        parts.append(f"time constant {settings.time_constant:g} fs")
+    return ", ".join([*parts, f"steps of {settings.timestep:g} fs"])
 
 
 def _require_energy(start: Atoms, where: str, calculator: Calculator) -> None:

@@ -64,6 +64,7 @@ def simulate(
     ----------
     start : its constraints and masses count, and its momenta where it has some; else these are
         drawn, the same of all runs with the same start and settings, whatever the calculator.
+    calculator : its ``stop_above``, where it has one, is one of the limits.
     sink : takes the log and the frames.
     checkpoint : the file of its state, written now and then, at the end, and when interrupted.
         Whoever needs it no more removes it.

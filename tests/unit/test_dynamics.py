@@ -6,15 +6,15 @@ import ase.io
 import numpy as np
 import pandas as pd
 import pytest
-from ase import units
-from ase.build import fcc111
+from ase import Atoms, units
+from ase.build import bulk, fcc111
 from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
-from ase.constraints import FixAtoms, FixCartesian
+from ase.constraints import FixAtoms, FixCartesian, Hookean
 from ase.data import covalent_radii
 from ase.geometry import get_distances
 
-from mekrr.dynamics import engine
+from mekrr.dynamics import engine, limits
 from mekrr.dynamics.engine import simulate
 from mekrr.dynamics.limits import Limits, closeness
 from mekrr.dynamics.settings import Settings, draw_momenta
@@ -76,10 +76,10 @@ def broken(kind):
 Broken, BrokenSprings = broken(EMT), broken(Springs)
 
 
-def run(start, calculator, how, path, limits=WIDE):
+def run(start, calculator, how, path, within=WIDE):
     """What a run left in memory, and how it ended."""
     record = Record()
-    return record, simulate(start, calculator, how, limits, record, path)
+    return record, simulate(start, calculator, how, within, record, path)
 
 
 class InFiles:
@@ -88,12 +88,11 @@ class InFiles:
     def __init__(self, folder):
         folder.mkdir()
         self.log, self.frames = folder / "run.csv", folder / "run.extxyz"
-        self.checkpoint, self.steps = folder / "run.npz", []
+        self.checkpoint = folder / "run.npz"
 
-    def run(self, start, calculator, how, limits=WIDE, **more):
+    def run(self, start, calculator, how, **more):
         sink = Files(self.log, self.frames)
-        more |= {"progress": self.steps.append}
-        return simulate(start, calculator, how, limits, sink, self.checkpoint, **more)
+        return simulate(start, calculator, how, WIDE, sink, self.checkpoint, **more)
 
     def bytes(self):
         return self.log.read_bytes(), self.frames.read_bytes()
@@ -314,6 +313,37 @@ def test_checkpoint_of_another_potential_or_of_more_steps_is_refused(slab, in_fi
         files.run(slab, Springs(places), settings(steps=50), origin={"model": "a"})
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_two_processes_do_not_write_the_same_run(begun, slab, in_files, monkeypatch):
+    """The one that meets a checkpoint of the other leaves everything to it."""
+    monkeypatch.setattr(engine, "PAUSE", 0.0)
+    files, whole, places = in_files("a"), in_files("whole"), slab.positions
+    whole.run(slab, Springs(places), settings())
+    if begun:
+        files.run(slab, Springs(places), settings(steps=10))
+
+    def other(results):
+        if len(calls := [*slow.calls, 1]) == 1:
+            files.run(slab, Springs(places), settings())
+        slow.calls = calls
+
+    slow = BrokenSprings(15, other, places)
+    slow.calls = []
+    with pytest.raises(OutputError, match=r"run\.npz: another process has written or deleted it"):
+        files.run(slab, slow, settings())
+    assert files.bytes() == whole.bytes()
+    assert files.run(slab, Springs(places), settings()).begun == 60
+
+
+def test_springs_that_hold_atoms_are_no_part_of_labels(slab, in_files):
+    files = in_files("a")
+    slab.set_constraint(Hookean(11, slab.positions[11] + [0, 0, 1], rt=0.1, k=5.0))
+    files.run(slab, Springs(slab.positions), settings(steps=5))
+    frame, log = ase.io.read(files.frames), pd.read_csv(files.log)
+    assert frame.get_potential_energy() == 0.0
+    assert log["potential_energy"][0] == pytest.approx(0.5 * 5.0 * 0.9**2)
+
+
 def test_files_without_a_checkpoint_are_never_overwritten(slab, in_files):
     files = in_files("a")
     files.run(slab, Springs(slab.positions), settings())
@@ -389,7 +419,7 @@ def lift(results):
 
 
 @pytest.mark.parametrize(
-    ("fault", "limits", "left"),
+    ("fault", "within", "left"),
     [
         (nan, WIDE, "not finite"),
         (push, WIDE, "too hot"),
@@ -397,9 +427,9 @@ def lift(results):
         (lambda results: None, Limits(5.0, 0.98, 100.0), "atoms too close"),
     ],
 )
-def test_run_ends_where_it_leaves_the_physics(fault, limits, left, slab, tmp_path):
+def test_run_ends_where_it_leaves_the_physics(fault, within, left, slab, tmp_path):
     path, how = tmp_path / "state.npz", settings(steps=400)
-    record, ending = run(slab, Broken(30, fault), how, path, limits)
+    record, ending = run(slab, Broken(30, fault), how, path, within)
     log = log_of(record, ending)
     assert ending.left == left
     assert not ending.uncertain
@@ -407,7 +437,7 @@ def test_run_ends_where_it_leaves_the_physics(fault, limits, left, slab, tmp_pat
     assert log["left"].iloc[-1] == left
     assert 0 < log["time_fs"].iloc[-1] < 800
     assert len(record.frames) == 1 + int((log["time_fs"].iloc[-1] - 1e-6) // 40)
-    again, same = run(slab, Broken(30, fault), how, path, limits)
+    again, same = run(slab, Broken(30, fault), how, path, within)
     assert (same.left, same.done) == (left, ending.done)
     assert len(again.rows) == len(record.rows)
 
@@ -466,3 +496,16 @@ def test_closeness_is_the_least_share_over_periodic_images(slab, rng):
     distances = get_distances(slab.positions + slab.cell[0] + slab.cell[1], images.positions)[1]
     least = distances[distances > 1e-9].min()
     assert closeness(slab) == pytest.approx(least / (2 * covalent_radii[29]))
+
+
+def test_closeness_of_many_is_that_of_all_pairs(rng, monkeypatch):
+    """Over periodic images, of several species; none is close in a thin gas."""
+    atoms = bulk("CuAu", "rocksalt", a=5.0, cubic=True).repeat((3, 3, 4))
+    atoms.positions += 0.2 * rng.normal(size=atoms.positions.shape)
+    atoms.pbc = (True, True, False)
+    many = closeness(atoms)
+    monkeypatch.setattr(limits, "MANY", 1000)
+    assert len(atoms) > 200
+    assert many == pytest.approx(closeness(atoms), rel=1e-12)
+    monkeypatch.setattr(limits, "MANY", 0)
+    assert closeness(Atoms("He2", [[0, 0, 0], [0, 0, 3]])) == np.inf

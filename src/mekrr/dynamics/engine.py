@@ -15,11 +15,12 @@ from ase.calculators.calculator import Calculator
 from mekrr.dynamics.limits import Limits
 from mekrr.dynamics.settings import NVE, Settings, draw_momenta, integrator
 from mekrr.dynamics.sinks import Row, Sink
-from mekrr.dynamics.state import read_state, write_state
-from mekrr.errors import MekrrError, OtherRunError, UncertaintyError, first_line
+from mekrr.dynamics.state import read_state, version, write_state
+from mekrr.errors import MekrrError, OtherRunError, OutputError, UncertaintyError, first_line
 
 PAUSE = 30.0  # seconds between two states on disk
 UNCERTAIN = "uncertain"
+FORMAT = 1  # of a checkpoint
 OF_SINK = "sink_"  # before the names of its arrays in a checkpoint
 
 
@@ -64,6 +65,7 @@ def simulate(
     ----------
     start : its constraints and masses count, and its momenta where it has some; else these are
         drawn, the same of all runs with the same start and settings, whatever the calculator.
+    calculator : its ``stop_above``, where it has one, is one of the limits.
     sink : takes the log and the frames.
     checkpoint : the file of its state, written now and then, at the end, and when interrupted.
         Whoever needs it no more removes it.
@@ -79,7 +81,8 @@ def simulate(
         If the checkpoint is of another run: other settings, beyond the steps, another start, or
         another potential, whose energy of the start is another.
     DataError, OutputError
-        If the checkpoint or what it tells of is damaged; if the sink has no room.
+        If the checkpoint or what it tells of is damaged; if something is in the sink's way, or
+        another process in the same run.
 
     A MekrrError of the calculator ends the run at the step before, but at the start it is raised.
     """
@@ -93,15 +96,22 @@ def simulate(
     dynamics = integrator(atoms, settings, rng)
     first = Row.of(0.0, atoms)
     run = {k: v for k, v in asdict(settings).items() if k != "steps"} | dict(origin or {})
-    run["constraints"] = str(atoms.constraints)
+    run |= {"constraints": str(atoms.constraints), "format": [FORMAT, type(sink).__name__]}
     begin = _start(atoms, first)
     ends = json.dumps(asdict(limits) | {"std": getattr(calculator, "stop_above", None)})
-    done, left = -1, ""
+    done, left, known = -1, "", version(checkpoint)
 
     def save() -> None:
+        nonlocal known
+        if version(checkpoint) != known:
+            raise OutputError(
+                f"{checkpoint}: another process has written or deleted it meanwhile; this one "
+                "stops and leaves all to that"
+            )
         own = {"done": np.array(done), "left": np.array(left), "ends": np.array(ends)}
         of_sink = {f"{OF_SINK}{name}": values for name, values in sink.state().items()}
         write_state(checkpoint, run, begin | own | _place(atoms, rng) | of_sink)
+        known = version(checkpoint)
 
     saved = read_state(checkpoint, run, begin)
     if saved is None:

@@ -168,8 +168,9 @@ class Files:
         frame.info["time_fs"] = time_fs
         if "energy_std" in atoms.calc.results:
             frame.info["energy_std"] = atoms.calc.results["energy_std"]
-        labels = atoms.get_potential_energy(), atoms.get_forces(apply_constraint=False)
-        frame.calc = SinglePointCalculator(frame, energy=labels[0], forces=labels[1])
+        energy = atoms.get_potential_energy(apply_constraint=False)  # without springs and the like
+        forces = atoms.get_forces(apply_constraint=False)
+        frame.calc = SinglePointCalculator(frame, energy=energy, forces=forces)
         self._files["frames"].add(written(frame))
 
     def state(self) -> dict[str, np.ndarray]:

@@ -32,6 +32,15 @@ def write_state(path: str | os.PathLike, settings: Mapping, state: Arrays) -> No
         np.savez(stream, **arrays)
 
 
+def version(path: str | os.PathLike) -> tuple[int, int] | None:
+    """Return what tells a state on disk from those written before and after; None without one."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
 def read_state(path: str | os.PathLike, settings: Mapping, start: Arrays) -> Arrays | None:
     """Return the state of a run that was interrupted; None if there is none to go on with.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +15,13 @@ from mekrr.calculator.calculator import Calculator
 from mekrr.data.frames import read_frames
 from mekrr.data.variables import variable
 from mekrr.data.written import parsed, written
-from mekrr.dynamics.engine import simulate
+from mekrr.dynamics.engine import Ending, simulate
 from mekrr.dynamics.limits import Limits
 from mekrr.dynamics.settings import Settings
 from mekrr.dynamics.sinks import Files
+from mekrr.errors import OtherRunError
 from mekrr.features.atoms import selected
-from mekrr.files import atomic_path, write_csv
+from mekrr.files import atomic_path, sha256, write_csv
 from mekrr.models.load import load_model
 from mekrr.models.potentials.frames import evaluate_frames
 from mekrr.models.sparse_mekrr import SparseMEKRR
@@ -28,6 +31,8 @@ from mekrr.study.active.labels import labelled, rewritten
 from mekrr.study.job import Step
 from mekrr.study.surrogates.biases import Biased
 from mekrr.study.surrogates.dynamics import biases
+
+log = logging.getLogger(__name__)
 
 
 def start(step: Step) -> None:
@@ -88,23 +93,25 @@ def dynamics(step: Step) -> None:
     )
     # Beside the outputs, which are removed if a job ends before its time.
     folder = Path(step.output.frames).with_suffix(".run")
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {"log": folder / "log.csv", "frames": folder / "frames.extxyz"}
-    checkpoint = folder / "state.npz"
+    origin = {"model": sha256(step.input.model)}
+
+    def run(update: Callable[[int], object]) -> Ending:
+        folder.mkdir(parents=True, exist_ok=True)
+        sink, checkpoint = Files(folder / "log.csv", folder / "frames.extxyz"), folder / "state.npz"
+        how = settings, limits, sink, checkpoint, update, origin
+        return simulate(begin, calculator, *how, act=_advance)
+
     with progress_bar(settings.steps, settings.ensemble, "steps") as bar:
-        ending = simulate(
-            begin, calculator, settings, limits, Files(**files), checkpoint, bar.update,
-            act=_advance,
-        )  # fmt: skip
-    log = pd.read_csv(files["log"])
-    write_csv(step.output.log, log.assign(left=ending.left))
-    for name, path in files.items():
-        if name == "frames":
-            with atomic_path(step.output.frames) as temporary:
-                temporary.write_bytes(path.read_bytes())
-        path.unlink()
-    checkpoint.unlink()
-    folder.rmdir()
+        try:
+            ending = run(bar.update)
+        except OtherRunError as error:
+            log.warning("%s: it begins anew", error)
+            shutil.rmtree(folder)
+            ending = run(bar.update)
+    write_csv(step.output.log, pd.read_csv(folder / "log.csv").assign(left=ending.left))
+    with atomic_path(step.output.frames) as temporary:
+        shutil.copyfile(folder / "frames.extxyz", temporary)
+    shutil.rmtree(folder)
 
 
 def _advance(time_fs: float, atoms: Atoms) -> None:

@@ -11,7 +11,17 @@ from imported import modules, own_imports
 from samples import ROOT
 
 # A room may import itself and those before it; `cli` and `study` stand side by side.
-FLOORS = ["cellar", "data", "backbones", "features", "kernels", "models", "calculator", "cli"]
+FLOORS = [
+    "cellar",
+    "data",
+    "backbones",
+    "features",
+    "kernels",
+    "models",
+    "calculator",
+    "engines",
+    "cli",
+]
 NO_WORD_OF = re.compile("snakemake", re.IGNORECASE)
 
 

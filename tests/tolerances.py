@@ -47,4 +47,5 @@ SPARSE_THREADS = 1e-6  # eV/atom, float32 sums in another order
 EXPORT = 1e-9  # relative to the largest component, exported against the calculator, float64
 EXPORT_FLOAT32 = 1e-3  # relative to the largest component, the same in float32
 ENGINE = 1e-6  # eV, eV/Å or eV/Å³, an engine's numbers against the calculator's, float64
+IPI = 5e-6  # the same of i-PI's own driver, whose Å has eight digits
 DRIFT = 1e-4  # eV/atom, between the highest and the lowest total energy of 20 steps of 1 fs

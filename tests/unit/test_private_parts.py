@@ -84,7 +84,7 @@ PARTS = [
             "keys of the dictionary that goes through SevenNet's layers",
             SEVENNET,
         )
-        for module in ("adapter", "finetune")
+        for module in ("adapter", "finetune", "scripted")
     ),
     Part(
         "mekrr.backbones.sevennet.quick_import",

@@ -21,6 +21,7 @@ FLOORS = [
     "selection",
     "calculator",
     "dynamics",
+    "engines",
     "cli",
 ]
 NO_WORD_OF = re.compile("snakemake", re.IGNORECASE)

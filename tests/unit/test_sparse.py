@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import tolerances as tol
 import torch
-from toy import SPECIES, toy_features
+from toy import SPECIES, basis_of, toy_features
 
 from mekrr.choices import METRICS
 from mekrr.errors import JitterWarning, SolveError
 from mekrr.features.directions_store import FrameDirections
-from mekrr.kernels.atom import KERNELS, RADIAL, Gaussian
+from mekrr.kernels.atom import RADIAL, Gaussian
 from mekrr.models.sparse.arithmetic import Arithmetic, arithmetic, by_torch
-from mekrr.models.sparse.basis import Basis
 from mekrr.models.sparse.data import Data
 from mekrr.models.sparse.factor import Factor, below
 from mekrr.models.sparse.fit import fit_sparse
@@ -44,20 +43,6 @@ def directions(features, rng):
 def basis(features, request):
     alpha, kernel = request.param
     return basis_of(features, alpha, kernel)
-
-
-def basis_of(features, alpha=1.0, kernel="gaussian", metric="whitened", n=20, sigma=1.5):
-    own, shared = scales_of(features.features, features.species, (3,), metric)
-    chosen = np.arange(len(features.species))[::3][:n]
-    return Basis(
-        KERNELS[kernel](sigma),
-        alpha,
-        own,
-        shared,
-        features.species[chosen],
-        features.features[chosen],
-        np.float64,
-    )
 
 
 def loops(basis, features):

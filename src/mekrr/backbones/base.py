@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from ase import Atoms
@@ -12,6 +13,9 @@ from ase.data import chemical_symbols
 
 from mekrr.backbones.graph import AtomGraph, Search, search_pairs
 from mekrr.errors import BackboneError
+
+if TYPE_CHECKING:
+    from mekrr.backbones.scripted import ScriptedBackbone
 
 
 @dataclass
@@ -97,6 +101,24 @@ class Backbone(KnowsSpecies, abc.ABC):
     @abc.abstractmethod
     def double(self) -> Backbone:
         """Compute in float64 from here on; return self."""
+
+    def scripted(self, layers: Sequence[int], energy: bool) -> ScriptedBackbone:
+        """Return a copy that torch compiles, for engines without Python.
+
+        Parameters
+        ----------
+        layers : whose features are wanted, side by side in this order.
+        energy : whether the energies of atoms are wanted too.
+
+        Raises
+        ------
+        BackboneError
+            If the network cannot be compiled.
+        """
+        raise BackboneError(
+            f"backbone {self.name!r} cannot be compiled for engines; fit on sevennet-0 or another "
+            "SevenNet, or use mekrr.Calculator"
+        )
 
 
 def frame_number(atoms: Atoms, index: int) -> int:

@@ -270,17 +270,28 @@ class References:
         distinct = list(dict.fromkeys(formulas))
         counts, more = _composition(distinct)
         every = sorted({*species, *more})
-        known, counts = _columns(known, species, every), _columns(counts, more, every)
-        if self.rule in ("least-squares", "mean"):
-            away = np.linalg.norm(counts @ _beyond(known), axis=1)
+        counts = _columns(counts, more, every)
+        if extensive or self.rule in ("least-squares", "mean"):
+            away = np.linalg.norm(counts @ self.beyond(every), axis=2).min(axis=0)
         else:
-            closest: np.ndarray = np.array(1.0)
-            if extensive:
-                closest = (counts @ known.T / np.square(known).sum(axis=1))[:, :, None]
-            away = np.linalg.norm(counts[:, None] - closest * known, axis=2).min(axis=1)
+            apart = counts[:, None] - _columns(known, species, every)
+            away = np.linalg.norm(apart, axis=2).min(axis=1)
         away[away < SPAN_TOLERANCE * np.linalg.norm(counts, axis=1)] = 0.0
         of_formula = dict(zip(distinct, self.scale * away, strict=True))
         return np.array([of_formula[f] for f in formulas])
+
+    def beyond(self, species: Sequence[str]) -> np.ndarray:
+        """Return the projectors (k, n_species, n_species) onto what the references do not decide.
+
+        Of an extensive fit: with c the numbers of atoms of a frame by ``species``, it is the least
+        |P c| of these P that `undetermined` states τ times.
+        """
+        known, own = _composition(self.compositions)
+        known = _columns(known, own, species)
+        if self.rule in ("least-squares", "mean"):
+            return _beyond(known)[None]
+        known /= np.linalg.norm(known, axis=1, keepdims=True)
+        return np.eye(len(species)) - known[:, :, None] * known[:, None, :]
 
     def doubt(
         self, formulas: Sequence[str], frames: Sequence[object], extensive: bool = False

@@ -18,7 +18,9 @@ from sevenn.nn.convolution import IrrepsConvolution
 
 from mekrr.backbones.base import Backbone, BackboneOutput
 from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
+from mekrr.backbones.scripted import ScriptedBackbone
 from mekrr.backbones.sevennet.convolution import EDGES, Convolution, edges_of
+from mekrr.backbones.sevennet.invariants import invariants
 from mekrr.errors import BackboneError
 from mekrr.files import sha256
 
@@ -26,7 +28,6 @@ CHECKPOINTS = {
     "7net-0": "SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth",
     "7net-l3i5": "SevenNet_l3i5/checkpoint_l3i5.pth",
 }
-SOFT = 0.01  # lengths of channels below which they are smoothed
 
 
 class SevenNet(Backbone):
@@ -67,9 +68,11 @@ class SevenNet(Backbone):
         ]
         gates = {n: m.gate for n, m in self._modules if n.endswith("_equivariant_gate")}
         self._gates = {name: int(name.split("_")[0]) for name in gates}
-        self._scalars = {name: gate.irreps_out.count("0e") for name, gate in gates.items()}
-        self._others: dict[str, list[tuple[int, int]]] = {  # channels, and components of each
-            name: [(mul, ir.dim) for mul, ir in gate.irreps_out if ir.l] if norms else []
+        self._channels: dict[int, tuple[int, list[tuple[int, int]]]] = {  # see `invariants`
+            self._gates[name]: (
+                gate.irreps_out.count("0e"),
+                [(mul, ir.dim) for mul, ir in gate.irreps_out if ir.l] if norms else [],
+            )
             for name, gate in gates.items()
         }
         self.layers = tuple(self._gates.values())
@@ -91,19 +94,9 @@ class SevenNet(Backbone):
                 return BackboneOutput(found)
             data = step(data)
             if name in self._gates and (t := self._gates[name]) in wanted:
-                found[t] = self._invariants(name, data[KEY.NODE_FEATURE])
+                found[t] = invariants(data[KEY.NODE_FEATURE], *self._channels[t])
         atomic = data[KEY.ATOMIC_ENERGY].reshape(-1)
         return BackboneOutput(found, data[KEY.PRED_TOTAL_ENERGY].reshape(-1), atomic)
-
-    def _invariants(self, gate: str, features: torch.Tensor) -> torch.Tensor:
-        """Return the features (n, d) of a layer that do not turn with the frame."""
-        end = self._scalars[gate]
-        found = [features[:, :end]]
-        for channels, components in self._others[gate]:
-            begin, end = end, end + channels * components
-            vectors = features[:, begin:end].reshape(len(features), channels, components)
-            found.append((vectors.square().sum(dim=2) + SOFT**2).sqrt() - SOFT)
-        return torch.cat(found, dim=1) if len(found) > 1 else found[0]
 
     def _data(self, graph: AtomGraph, vectors: torch.Tensor | None = None) -> dict[str, Any]:
         """Return SevenNet's input; ``vectors`` (n_edges, 3) stand for those of the edges."""
@@ -117,6 +110,12 @@ class SevenNet(Backbone):
             KEY.NUM_ATOMS: graph.n_atoms,
             EDGES: edges_of(graph),
         }
+
+    def scripted(self, layers: Sequence[int], energy: bool) -> ScriptedBackbone:
+        from mekrr.backbones.sevennet.scripted import ScriptedSevenNet
+
+        parts = self._modules, self._gates, self._channels, self._index_of, self._cutoff
+        return ScriptedSevenNet(*parts, layers, energy)
 
     def to(self, device: torch.device | str) -> SevenNet:
         self._model.to(device)

@@ -30,14 +30,18 @@ class Path:
     block : irreducible representation of the input that it reads.
     harmonics : its part of the spherical harmonics.
     weights : its part of the radial weights.
-    coupling : C, (2l + 1, 2l' + 1, 2l'' + 1).
     in_dim, out_dim, width : 2l + 1, 2l'' + 1 and number of u.
     """
 
     def __init__(self, kind: Kind, block: int, harmonics: slice, weights: slice):
         self.kind, self.block, self.harmonics, self.weights = kind, block, harmonics, weights
-        self.coupling = kind.factor * wigner_3j(kind.in_l, kind.harmonics_l, kind.out_l)
-        self._nonzero = (self.coupling.abs() > 1e-6).any(dim=1)  # (2l + 1, 2l'' + 1)
+        momenta = kind.in_l, kind.harmonics_l, kind.out_l
+        symbols = wigner_3j(*momenta)
+        self._single = kind.factor * symbols
+        # As SevenNet's own modules have them: with the digits of float32, but for those it knows.
+        exact = wigner_3j(*momenta, dtype=torch.float64)
+        self._double = kind.factor * (exact if 0 in momenta else symbols.double())
+        self._nonzero = (symbols.abs() > 1e-6).any(dim=1)  # (2l + 1, 2l'' + 1)
         self.in_dim, self.out_dim = self._nonzero.shape
         self.width = weights.stop - weights.start
         # Entries (m'', m) by rows, and for each m its rows m''.
@@ -87,11 +91,15 @@ class Path:
     def coupled(self, upstream: torch.Tensor) -> torch.Tensor:
         """Return H (n_atoms, 2l' + 1, m and u side by side) of `Transpose`, from G."""
         upstream = upstream.unflatten(1, (self.width, self.out_dim))
-        coupling = self.coupling.to(upstream).transpose(0, 1).flatten(0, 1)
+        coupling = self.coupling(upstream).transpose(0, 1).flatten(0, 1)
         coupled = coupling @ upstream.transpose(1, 2)
         return coupled.view(len(upstream), -1, self.in_dim * self.width)
 
+    def coupling(self, like: torch.Tensor) -> torch.Tensor:
+        """Return C, (2l + 1, 2l' + 1, 2l'' + 1), in a precision and on a device."""
+        return (self._double if like.dtype == torch.float64 else self._single).to(like)
+
     def _matrix(self, harmonics: torch.Tensor) -> torch.Tensor:
         """Return Σ_m' C Y_m', (n_edges, 2l + 1, 2l'' + 1)."""
-        coupling = self.coupling.to(harmonics)
+        coupling = self.coupling(harmonics)
         return torch.einsum("eb,abc->eac", harmonics[:, self.harmonics], coupling)

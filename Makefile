@@ -24,7 +24,7 @@ GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell
 # On all cores, one thread each: more would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8
 
-.PHONY: help setup smoke figures report verify test coverage lint style types spelling fuzz test-faults \
+.PHONY: help setup smoke figures active report verify test coverage lint style types spelling fuzz test-faults \
 	test-slurm test-mace franken test-franken test-engines backbones bench config-docs surrogates pins clean
 
 help: ## list the targets
@@ -49,6 +49,9 @@ figures: setup ## run the study: all tables and figures
 smoke: setup ## every method once, on one split: a minute
 	$(BIN)/snakemake smoke --cores $(CORES) $(GPUS) $(ARGS)
 
+active: setup ## the loop of config/active.yaml: fit, run, select, label, and again
+	$(BIN)/snakemake --snakefile workflow/active.smk --cores $(CORES) $(GPUS) $(ARGS)
+
 report: setup ## the study, and one HTML file with every table and figure
 	$(BIN)/snakemake report --cores $(CORES) $(GPUS) $(ARGS)
 
@@ -63,6 +66,7 @@ coverage: setup ## the tests once more, and which lines of the library they reac
 
 lint: style types spelling ## check style, types and spelling as a commit does, lint the workflow
 	$(BIN)/snakemake --lint
+	$(BIN)/snakemake --snakefile workflow/active.smk --lint
 
 style: setup
 	$(BIN)/ruff check .

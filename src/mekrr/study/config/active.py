@@ -49,6 +49,11 @@ class Fit(Closed):
     inducing: Annotated[int, Field(ge=1, le=LARGEST_INDUCING)] = Field(
         description="most inducing atoms"
     )
+    target: Literal["energy", "delta", "auto"] = Field(
+        "auto",
+        description="what is learnt: energies, or what the network's own leave of them; `auto`, "
+        "what varies less among the labelled frames, may change from round to round",
+    )
 
 
 class Select(Closed):

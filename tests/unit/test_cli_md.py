@@ -129,11 +129,14 @@ def test_the_same_command_goes_on(md, folder, capsys):
     assert files("run") == files("whole")
 
 
+# Whoever runs the tests in the background may have them ignore SIGINT, which children inherit.
 SAVING = """
 from mekrr.cli import main
 from mekrr.dynamics import engine
+import signal
 import sys
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 engine.PAUSE = 0.0
 main(sys.argv[1:])
 """

@@ -46,6 +46,13 @@ NO_COMPILER = "test_optimiser.py::test_a_training_loads_neither_the_compiler_nor
 
 PARTS = [
     Part(
+        "mekrr.engines.export",
+        "_old_index_select",
+        "torch_geometric.hash_tensor:_old_index_select",
+        "torch's own function, in whose place torch_geometric puts what TorchScript refuses",
+        "test_metatomic.py::test_results_are_those_of_the_calculator",
+    ),
+    Part(
         "mekrr.backbones.chgnet.adapter",
         "_compute",
         "chgnet.model.model:CHGNet._compute",

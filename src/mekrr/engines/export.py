@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mekrr.errors import InputError, OutputError, first_line
 from mekrr.models.on_backbone import OnBackbone
@@ -43,11 +46,32 @@ def export(
             f"atoms={potential.atoms!r} needs to know more of an atom than its species; fit with "
             "'all' or {'species': [...]}, or use mekrr.Calculator"
         )
+    with own_index_select():
+        try:
+            from mekrr.engines.metatomic import write
+        except ImportError as error:
+            raise OutputError(
+                f"a file of metatomic needs its package ({first_line(error)}); "
+                "pip install 'mekrr[metatomic]'"
+            ) from error
+        return write(potential, path, std=std)
+
+
+@contextmanager
+def own_index_select() -> Iterator[None]:
+    """Let torch have its own `torch.index_select`, which alone TorchScript knows.
+
+    torch_geometric, once it is imported, puts another in its place; metatomic compiles calls of it.
+    """
+    patch = sys.modules.get("torch_geometric.hash_tensor")
+    if patch is None:
+        yield
+        return
+    import torch
+
+    replaced = torch.index_select
+    torch.index_select = patch._old_index_select
     try:
-        from mekrr.engines.metatomic import write
-    except ImportError as error:
-        raise OutputError(
-            f"a file of metatomic needs its package ({first_line(error)}); "
-            "pip install 'mekrr[metatomic]'"
-        ) from error
-    return write(potential, path, std=std)
+        yield
+    finally:
+        torch.index_select = replaced

@@ -116,7 +116,7 @@ def loop(tmp_path_factory):
     return project
 
 
-def test_a_round_is_what_the_library_does(loop):
+def check_a_round_is_what_the_library_does(loop):
     """Selected with the model of the round before, labelled by EMT, added to what was known."""
     root = loop.folder / "results/active/copper"
     last, now = root / "start-1/round-0", root / "variance-1/round-1"
@@ -137,7 +137,7 @@ def test_a_round_is_what_the_library_does(loop):
         np.testing.assert_allclose(atoms.get_forces(), true.get_forces(), atol=1e-6)
 
 
-def test_the_restraint_pulls(loop):
+def check_the_restraint_pulls(loop):
     """The atoms that are drawn apart move apart."""
     root = loop.folder / "results/active/copper"
     first, last = [], []
@@ -149,7 +149,7 @@ def test_the_restraint_pulls(loop):
     assert np.mean(last) > np.mean(first) + 0.2
 
 
-def test_errors_are_those_of_the_models(loop):
+def check_errors_are_those_of_the_models(loop):
     root = loop.folder / "results/active/copper"
     table = pd.read_csv(root / "errors.csv").set_index(["way", "seed", "round", "where"])
     assert len(table) == 3 * (1 + 3)
@@ -166,7 +166,7 @@ def test_errors_are_those_of_the_models(loop):
         assert told["n_train"] == len(ase.io.read(place / "labelled.extxyz", ":")) == 9
 
 
-def test_what_it_is_held_against_has_as_many_frames_of_long_runs(loop):
+def check_what_it_is_held_against_has_as_many_frames_of_long_runs(loop):
     root = loop.folder / "results/active/copper"
     pool = [atoms.positions for atoms in ase.io.read(loop.folder / "long.extxyz", ":")]
     for way in ("random", "stride"):
@@ -179,13 +179,22 @@ def test_what_it_is_held_against_has_as_many_frames_of_long_runs(loop):
             assert places == [3, 10, 16]
 
 
-def test_page_and_figures(loop):
+def check_page_and_figures(loop):
     root = loop.folder / "results/active/copper"
     text = (root / "errors.html").read_text()
     assert "Copper &amp; EMT" in text
     for name in ("errors", "trajectories"):
         assert (root / f"{name}.png").stat().st_size > 10_000
     assert active(loop, "--dry-run").stdout.count("Nothing to be done") == 1
+
+
+def test_a_loop(loop):
+    """All of it in one test: another worker would run the loop once more."""
+    check_a_round_is_what_the_library_does(loop)
+    check_the_restraint_pulls(loop)
+    check_errors_are_those_of_the_models(loop)
+    check_what_it_is_held_against_has_as_many_frames_of_long_runs(loop)
+    check_page_and_figures(loop)
 
 
 # Labels

@@ -19,10 +19,10 @@ from mekrr.errors import DataError
 from mekrr.features.atoms import selected_if_any
 from mekrr.features.extract import choose_device, device_for, extract
 from mekrr.features.store import FrameFeatures
+from mekrr.models.on_backbone import BATCH_SIZE
 from mekrr.progress import progress_bar
 
 AT_ONCE = 256  # frames in memory
-BATCH_SIZE = {"cpu": "auto", "cuda": "auto"}
 
 
 class FrameError(DataError):

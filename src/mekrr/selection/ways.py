@@ -88,11 +88,15 @@ class Stride(Way):
 
     def __init__(self, covariance: Covariance, free: np.ndarray, n: int, keys: Sequence[bytes]):
         super().__init__(covariance, free, n, keys)
-        places = ((np.arange(n) + 0.5) * len(free) / n).astype(int)
-        self._order = iter(free[places].tolist())
+        self._order = iter(free[strided(len(free), n)].tolist())
 
     def next(self, left: np.ndarray) -> int:
         return next(self._order)
+
+
+def strided(n_frames: int, n: int) -> np.ndarray:
+    """Return the places (n,) of the frames in the middle of n stretches of n_frames."""
+    return ((np.arange(n) + 0.5) * n_frames / n).astype(int)
 
 
 WAYS: dict[str, type[Way]] = dict(

@@ -13,14 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mekrr.data.variables import axis_label
+from mekrr.selection.figure import COLOURS
 from mekrr.study.active.steps import trajectory_values
 from mekrr.study.active.summary import WHERE
 from mekrr.study.job import Step
 from mekrr.study.plots.style import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    PINK,
     TEXT,
     legend_below,
     plain_log,
@@ -28,7 +25,6 @@ from mekrr.study.plots.style import (
     use_house_style,
 )
 
-COLOURS = {"variance": BLUE, "fps": PINK, "random": ORANGE, "stride": GREEN}
 ROWS = {
     "energy_rmse": "Energy RMSE\n(meV/atom)",
     "force_rmse_shown": "Force RMSE of\nreacting atoms (meV/Å)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,8 @@ import pandas as pd
 from ase import Atoms
 
 from mekrr.calculator.calculator import Calculator
-from mekrr.data.frames import read_frames
+from mekrr.data.frames import load_frames, read_frames, write_frames
 from mekrr.data.variables import variable
-from mekrr.data.written import parsed, written
 from mekrr.dynamics.engine import Ending, simulate
 from mekrr.dynamics.limits import Limits
 from mekrr.dynamics.settings import Settings
@@ -27,6 +26,7 @@ from mekrr.models.potentials.frames import evaluate_frames
 from mekrr.models.sparse_mekrr import SparseMEKRR
 from mekrr.progress import progress_bar
 from mekrr.selection import select_frames
+from mekrr.selection.ways import strided
 from mekrr.study.active.labels import labelled, rewritten
 from mekrr.study.job import Step
 from mekrr.study.surrogates.biases import Biased
@@ -49,7 +49,7 @@ def draw(step: Step) -> None:
     pool = read_frames(step.input.pool)[:: step.params.every]
     n = min(step.params.frames * int(step.wildcards.round), len(pool))
     if step.wildcards.way == "stride":
-        places = ((np.arange(n) + 0.5) * len(pool) / n).astype(int)
+        places = strided(len(pool), n)
     else:
         rng = np.random.default_rng([1, int(step.wildcards.seed)])
         places = rng.permutation(len(pool))[:n]
@@ -63,8 +63,7 @@ def fit(step: Step) -> None:
         params.backbone, registry=params.registry, threads=step.threads, **params.fit
     )
     model.fit(read_frames(step.input.labelled))
-    with atomic_path(step.output.model) as temporary:
-        model.save(temporary)
+    model.save(step.output.model)
 
 
 def dynamics(step: Step) -> None:
@@ -124,7 +123,7 @@ def _advance(time_fs: float, atoms: Atoms) -> None:
 def select(step: Step) -> None:
     """Choose the frames of a trajectory that are to be labelled."""
     params = step.params
-    trajectory = trajectory_of(step.input.frames)
+    trajectory = load_frames(step.input.frames)
     found = select_frames(
         trajectory,
         params.select["frames"],
@@ -140,8 +139,7 @@ def select(step: Step) -> None:
     for atoms, std in zip(chosen, found.energy_stds.tolist(), strict=True):
         atoms.calc = None  # energies of the potential are no labels
         atoms.info |= {"energy_std": std}
-    with atomic_path(step.output.chosen) as temporary:
-        temporary.write_bytes(b"".join(map(written, chosen)))
+    write_frames(step.output.chosen, chosen)
     write_csv(step.output.table, found.table.assign(time_fs=times, ended=found.ended))
     write_csv(step.output.left, found.left)
 
@@ -149,7 +147,7 @@ def select(step: Step) -> None:
 def label(step: Step) -> None:
     """Label the chosen frames, and add them to those that are known."""
     known = read_frames(step.input.labelled)
-    chosen = parsed(Path(step.input.chosen).read_bytes())
+    chosen = load_frames(step.input.chosen)
     output = Path(step.output.labelled)
     rewritten(output, [*known, *labelled(chosen, step.params.label, output)])
 
@@ -184,11 +182,6 @@ def value_of(spec: dict, atoms: Atoms) -> float:
     return float(variable(spec, atoms).value(atoms))
 
 
-def trajectory_of(path: str) -> Sequence[Atoms]:
-    """Return the frames of a trajectory that `mekrr.dynamics` wrote, those of one round."""
-    return parsed(Path(path).read_bytes())
-
-
 def trajectory_values(path: str, spec: dict) -> pd.DataFrame:
     """Return time (fs), uncertainty (meV/atom) and a variable of the frames of a trajectory."""
     rows = [
@@ -197,6 +190,6 @@ def trajectory_values(path: str, spec: dict) -> pd.DataFrame:
             "energy_std": 1000.0 * atoms.info["energy_std"] / len(atoms),
             "variable": value_of(spec, atoms),
         }
-        for atoms in trajectory_of(path)
+        for atoms in load_frames(path)
     ]
     return pd.DataFrame(rows)

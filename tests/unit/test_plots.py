@@ -104,9 +104,13 @@ def test_every_method_has_a_colour_of_its_own():
     assert len(set(colours)) == len(ORDER)
 
 
-@pytest.mark.parametrize(
-    "limits", [(1, 9), (45, 160), (0.8, 25), (1e-7, 1e3), (1e-2, 1e9), (2, 2.9)]
-)
+LIMITS = [(1, 9), (45, 160), (0.8, 25), (1e-7, 1e3), (1e-2, 1e9), (2, 2.9), (1.55, 1.95)]
+LIMITS += [
+    (low, low * ratio) for low in (3e-15, 0.052, 1.0, 7.1, 9.6, 4e13) for ratio in (1.01, 1.15)
+]
+
+
+@pytest.mark.parametrize("limits", LIMITS)
 def test_a_logarithmic_axis_has_labels_inside_its_limits(limits):
     figure, axis = plt.subplots()
     axis.set(xscale="log", xlim=limits)
@@ -114,6 +118,7 @@ def test_a_logarithmic_axis_has_labels_inside_its_limits(limits):
     ticks = axis.get_xticks()
     assert 2 <= len(ticks) <= 9
     assert all(limits[0] <= tick <= limits[1] for tick in ticks)
+    assert len(set(axis.xaxis.get_major_formatter().format_ticks(ticks))) == len(ticks)
     plt.close(figure)
 
 

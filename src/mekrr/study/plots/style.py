@@ -24,7 +24,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from mekrr.files import atomic_path
 from mekrr.study.methods import METHODS, TRAINED, label
@@ -244,11 +244,15 @@ def plain_log(axis: Axis) -> None:
     To be called when the limits of the axis are final.
     """
     low, high = sorted(axis.get_view_interval())
-    decades = [10.0**k for k in range(-12, 13)]
+    first, last = (math.floor(math.log10(limit)) for limit in (low, high))
+    decades = [10.0**k for k in range(first, last + 1)]
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 7)):
         ticks = [step * ten for ten in decades for step in steps if low <= step * ten <= high]
         if len(ticks) >= 3:
             break
+    if len(ticks) < 2:  # less than a step of the finest ladder, 1.55 to 1.95
+        even = MaxNLocator(MOST_TICKS - 1, min_n_ticks=2).tick_values(low, high)
+        ticks = [tick for tick in even if low <= tick <= high]
     axis.set_major_locator(FixedLocator(ticks[:: -(-len(ticks) // MOST_TICKS)]))
     axis.set_major_formatter(FuncFormatter(_plain_number))
     axis.set_minor_locator(NullLocator())

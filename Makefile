@@ -25,7 +25,7 @@ GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8
 
 .PHONY: help setup smoke figures active report verify test coverage lint style types spelling fuzz test-faults \
-	test-slurm test-mace franken test-franken test-engines backbones bench config-docs surrogates pins clean
+	test-slurm test-mace franken test-franken test-engines backbones bench docs config-docs surrogates pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -35,7 +35,7 @@ setup: $(VENV)/.ready ## make the environment
 $(VENV)/.ready: pyproject.toml envs/pins.txt | $(UV)
 	$(UV) venv --quiet --allow-existing $(if $(PYTHON),--python $(PYTHON)) $(VENV)
 	@# Compiled here, once: else every job compiles what it imports if PYTHONDONTWRITEBYTECODE is set.
-	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[all]' --group test \
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[all]' --group test --group docs \
 		--constraint envs/pins.txt
 	touch $@
 
@@ -132,6 +132,10 @@ bench: setup ## time features and kernels on this machine (ARGS go to the kernel
 	$(BIN)/python -m benchmarks.schnet
 	$(BIN)/python -m benchmarks.features
 
+docs: setup ## build the site into docs/_build/html, tutorials and all; warnings are errors
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build --fail-on-warning --keep-going -d docs/_build/doctrees \
+		$(ARGS) docs docs/_build/html
+
 config-docs: setup ## write config/schemas/ and the tables of keys in config/README.md anew
 	$(BIN)/python -m mekrr.study.config
 
@@ -140,7 +144,7 @@ surrogates: setup ## regenerate the embedded surrogate data (two hours of dynami
 
 pins: | $(UV) ## renew envs/pins.txt from pyproject.toml
 	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(UV) pip compile --quiet --universal --no-emit-index-url \
-		--no-header --no-annotate --extra all --group test pyproject.toml --output-file envs/pins.txt
+		--no-header --no-annotate --extra all --group test --group docs pyproject.toml --output-file envs/pins.txt
 
 clean: ## remove results and the environment
-	rm -rf results/*/ results/report.html .snakemake $(VENV) .venv-mace .venv-franken .venv-engines .uv
+	rm -rf results/*/ results/report.html .snakemake $(VENV) .venv-mace .venv-franken .venv-engines .uv docs/_build docs/auto_tutorials

@@ -1,0 +1,6 @@
+"""
+A first model
+=============
+
+To be written.
+"""

@@ -58,7 +58,7 @@ report: setup ## the study, and one HTML file with every table and figure
 verify: setup ## compare every result with its record: damage, and drift of versions
 	$(BIN)/python -m mekrr.study.verify
 
-test: lint ## check style, types and spelling, run the tests
+test: lint .venv-package/.ready ## check style, types and spelling, run the tests
 	$(PYTEST) $(ARGS)
 
 coverage: setup ## the tests once more, and which lines of the library they reach
@@ -122,6 +122,12 @@ test-engines: .venv-engines/.ready ## the tests of i-PI, LAMMPS and torch-sim, l
 	$(UV) pip install --quiet --python .venv-engines/bin/python --no-deps --editable .
 	touch $@
 
+.venv-package/.ready: pyproject.toml envs/pins.txt README.md $(shell find src -name '*.py') | $(UV)
+	$(UV) venv --quiet --clear $(if $(PYTHON),--python $(PYTHON)) .venv-package
+	$(UV) build --quiet --out-dir .venv-package/dist
+	$(UV) pip install --quiet --python .venv-package/bin/python .venv-package/dist/*.whl --constraint envs/pins.txt
+	touch $@
+
 backbones: setup ## list the registered networks, their weights, layers and elements
 	$(BIN)/mekrr backbones --registry config/backbones.yaml $(ARGS)
 
@@ -147,4 +153,4 @@ pins: | $(UV) ## renew envs/pins.txt from pyproject.toml
 		--no-header --no-annotate --extra all --group test --group docs pyproject.toml --output-file envs/pins.txt
 
 clean: ## remove results and the environment
-	rm -rf results/*/ results/report.html .snakemake $(VENV) .venv-mace .venv-franken .venv-engines .uv docs/_build docs/auto_tutorials
+	rm -rf results/*/ results/report.html .snakemake $(VENV) .venv-mace .venv-franken .venv-engines .venv-package .uv docs/_build docs/auto_tutorials

@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_info
@@ -61,8 +62,9 @@ def collect(*others: str) -> dict[str, str]:
 
 
 def git_revision() -> str:
-    """Commit of the working tree, with "+" where it was changed; "unknown" outside git."""
+    """Commit of this code, with "+" where its tree was changed; "unknown" if git has it not."""
     try:
+        _git("ls-files", "--error-unmatch", mekrr.__file__)  # not that of a project around it
         commit = _git("rev-parse", "--short=12", "HEAD")
         return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
@@ -70,8 +72,9 @@ def git_revision() -> str:
 
 
 def _git(*arguments: str) -> str:
+    folder = Path(mekrr.__file__).parent
     return subprocess.run(
-        ["git", *arguments], capture_output=True, text=True, check=True
+        ["git", "-C", folder, *arguments], capture_output=True, text=True, check=True
     ).stdout.strip()
 
 

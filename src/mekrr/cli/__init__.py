@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 
 import mekrr
-from mekrr.cli import backbones, export, fit, info, md, plan, predict, select
+from mekrr.cli import backbones, doctor, export, fit, info, md, plan, predict, select
 from mekrr.cli.printing import show_warning
 from mekrr.errors import MekrrError, one_line
 
@@ -69,6 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=mekrr.__version__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (fit, predict, md, select, export, info, backbones, plan):
+    for module in (fit, predict, md, select, export, info, backbones, plan, doctor):
         module.add_command(commands)
     return parser

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,36 +37,45 @@ def run(options: argparse.Namespace) -> None:
 
 
 def describe(name: str, entry: BackboneEntry) -> list[str]:
-    """Return lines on one entry of the registry: what it is, and what its weights turn out to be.
+    """Return lines on an entry of the registry: what it is, what its weights turn out to be."""
+    weights, backbone = weights_of(name, entry)
+    lines = [name, *(f"  {key}: {told}" for key, told in entry.given(*SHOWN).items())]
+    lines.append(f"  weights: {weights}")
+    if backbone is None:
+        return lines
+    widths = ", ".join(f"{layer}: {width}" for layer, width in widths_of(backbone).items())
+    return [
+        *lines,
+        f"  layers and widths: {widths}; fitted: {', '.join(map(str, entry.layers))}",
+        f"  energy: {'yes' if backbone.has_energy else 'no'}",
+        f"  elements: {_ranges(sorted(backbone.species))}",
+    ]
+
+
+def weights_of(name: str, entry: BackboneEntry) -> tuple[str, Backbone | None]:
+    """Return where the weights of an entry are, or why not, and the backbone if it can be used.
 
     Weights of gigabytes that a library would download are not asked for.
     """
     from mekrr.backbones.load import load_backbone
 
-    lines = [name, *(f"  {key}: {told}" for key, told in entry.given(*SHOWN).items())]
     weights = entry.weights
     path = weights.file if weights else None
     if weights and not Path(weights.file).is_file():
         source = weights.download.url if weights.download else "a file of yours"
-        return [*lines, f"  weights: absent ({path}, from {source})"]
+        return f"absent ({path}, from {source})", None
     model = entry.options.get("model")
     if model is not None:
-        return [*lines, f"  weights: {model}, fetched by its library when first used"]
+        return f"{model}, fetched by its library when first used", None
     try:
-        backbone = load_backbone(name, entry.family, entry.options, path)
+        # CHGNet says on standard output that it was loaded.
+        with contextlib.redirect_stdout(sys.stderr):
+            backbone = load_backbone(name, entry.family, entry.options, path)
     except BackboneError as error:
-        return [*lines, f"  weights: not usable ({first_line(error)})"]
-    source = "none needed"
-    if backbone.weights_sha256 != "none":
-        source = f"{path or 'inside a package'}, sha256 {backbone.weights_sha256}"
-    widths = ", ".join(f"{layer}: {width}" for layer, width in widths_of(backbone).items())
-    return [
-        *lines,
-        f"  weights: {source}",
-        f"  layers and widths: {widths}; fitted: {', '.join(map(str, entry.layers))}",
-        f"  energy: {'yes' if backbone.has_energy else 'no'}",
-        f"  elements: {_ranges(sorted(backbone.species))}",
-    ]
+        return f"not usable ({first_line(error)})", None
+    if backbone.weights_sha256 == "none":
+        return "none needed", backbone
+    return f"{path or 'inside a package'}, sha256 {backbone.weights_sha256}", backbone
 
 
 def widths_of(backbone: Backbone) -> dict[int, int]:

@@ -1,0 +1,135 @@
+"""`mekrr doctor`: what is installed here, and whether it works."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import mekrr
+from mekrr.cli.arguments import Commands, registry
+from mekrr.cli.printing import line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from packaging.requirements import Requirement
+
+GATHERED = "all"  # the extra of all others
+
+
+def add_command(commands: Commands) -> None:
+    """Add the command to the parser's subparsers."""
+    command = commands.add_parser(
+        "doctor", parents=[registry()], help="print versions, hardware, extras and weights found"
+    )
+    command.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print what a report of a fault should state; exit status 1 where something is amiss."""
+    problems = [*_system(), *_packages(), *_extras(), *_backbones(options.registry)]
+    print("\nproblems" if problems else "\nno problems found")
+    for problem in problems:
+        print(f"  {problem}")
+    sys.exit(1 if problems else 0)
+
+
+def _system() -> Iterator[str]:
+    """Print interpreter, hardware and linear algebra."""
+    import torch  # with numpy, whose BLAS is looked for among the libraries that are loaded
+
+    from mekrr.environment import collect
+
+    found = collect()
+    print(line("mekrr", f"{found['mekrr']}, {Path(mekrr.__file__).parent}, git {found['git']}"))
+    print(line("python", f"{found['python']}, {sys.executable}"))
+    print(line("platform", f"{found['platform']}, {found['cpu']}, {found['cores']} cores"))
+    print(line("blas", found["blas"]))
+    print(line("torch", f"{found['torch']}, {torch.get_num_threads()} threads"))
+    names = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
+    built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built for the CPU"
+    print(line("gpu", ", ".join(names) if names else f"none found; torch is {built}"))
+    yield from ()
+
+
+def _packages() -> Iterator[str]:
+    """Print versions of what the library needs; yield what does not fit."""
+    print("\npackages")
+    for need in _needs(""):
+        yield from _shown(need, f"pip install '{need}'")
+
+
+def _extras() -> Iterator[str]:
+    """Print versions of what each extra installs, or how to install it; yield what does not fit."""
+    print("\nextras")
+    for extra in _extras_stated():
+        needs = list(_needs(extra))
+        missing = [need.name for need in needs if _version(need.name) is None]
+        if missing:
+            cure = f"pip install 'mekrr[{extra}]'"
+            print("  " + line(extra, f"not installed ({', '.join(missing)}): {cure}"))
+            continue
+        print("  " + line(extra, ", ".join(f"{n.name} {_version(n.name)}" for n in needs)))
+        for need in needs:
+            yield from _unfit(need, f"pip install 'mekrr[{extra}]'")
+
+
+def _backbones(path: str | None) -> Iterator[str]:
+    """Print where the weights of every network known are; yield what its package cannot load."""
+    from mekrr.backbones.registry import registered
+    from mekrr.cli.backbones import weights_of, widths_of
+    from mekrr.errors import first_line
+
+    warnings.simplefilter("ignore")
+    print("\nbackbones")
+    for name, entry in registered(path).items():
+        weights, backbone = weights_of(name, entry)
+        print("  " + line(name, weights), flush=True)
+        if backbone is not None:
+            try:
+                widths_of(backbone)
+            except (
+                Exception
+            ) as error:  # whatever a library of others says is told, and the rest goes on
+                yield f"{name} computes no features: {type(error).__name__}: {first_line(error)}"
+
+
+def _needs(extra: str) -> Iterator[Requirement]:
+    """Yield what the library needs on this machine, or what an extra adds to it."""
+    from packaging.requirements import Requirement
+
+    for text in requires("mekrr") or ():
+        need = Requirement(text)
+        stated = "extra ==" in text
+        if stated == bool(extra) and (
+            need.marker is None or need.marker.evaluate({"extra": extra})
+        ):
+            yield need
+
+
+def _extras_stated() -> list[str]:
+    return [e for e in metadata("mekrr").get_all("Provides-Extra") or () if e != GATHERED]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _shown(need: Requirement, cure: str) -> Iterator[str]:
+    print("  " + line(need.name, _version(need.name) or "not installed"))
+    yield from _unfit(need, cure)
+
+
+def _unfit(need: Requirement, cure: str) -> Iterator[str]:
+    found = _version(need.name)
+    if found is None:
+        yield f"{need.name} is not installed: {cure}"
+    elif not need.specifier.contains(found, prereleases=True):
+        yield f"{need.name} {found} is installed, mekrr needs {need.specifier}: {cure}"

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
-import subprocess
 
 import pandas as pd
 import pytest
+from browsers import complaints, fetched, forget, open_browser
 from conftest import FORMULA, HOSTILE, HOSTILE_RST, LONG
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 SECONDS = 30
-SWITCHES = ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1500,950")
 JOINER = "\u2060"  # keeps Snakemake from taking a brace in a label for a wildcard
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """Headless Chromium, installed where that can be done."""
-    packages = {"chromium": "chromium", "chromedriver": "chromium-driver"}
-    missing = [package for program, package in packages.items() if not shutil.which(program)]
-    if missing:
-        if os.geteuid() != 0 or not shutil.which("apt-get"):
-            pytest.skip(f"needs {' and '.join(missing)}; as root on Debian the test installs them")
-        subprocess.run(["apt-get", "update", "-q"], check=True)
-        subprocess.run(["apt-get", "install", "-y", "-q", *missing], check=True)
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    profile = tmp_path_factory.mktemp("chromium")
-    for switch in (*SWITCHES, f"--user-data-dir={profile}"):
-        options.add_argument(switch)
-    service = webdriver.ChromeService(shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options=options, service=service)
+    driver = open_browser(tmp_path_factory.mktemp("chromium"))
     yield driver
     driver.quit()
 
@@ -45,8 +25,7 @@ def browser(tmp_path_factory):
 @pytest.fixture
 def page(browser, finished_pair):
     """The report of a finished study of two data sets and the transfer between them."""
-    for log in ("performance", "browser"):
-        browser.get_log(log)  # empties it
+    forget(browser)
     browser.get((finished_pair.folder / "results/report.html").as_uri())
     wait(browser, "//*[normalize-space()='Workflow']")
     return browser
@@ -58,13 +37,7 @@ def wait(browser, xpath):
 
 
 def test_nothing_is_fetched(page):
-    entries = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
-    addresses = [
-        e["params"]["request"]["url"] for e in entries if e["method"] == "Network.requestWillBeSent"
-    ]
-    assert any(address.startswith("file:") for address in addresses)
-    own = ("file:", "data:", "blob:", "chrome:")  # the last: the browser's own start page
-    assert not [address for address in addresses if not address.startswith(own)]
+    assert fetched(page) == []
 
 
 def test_every_result_shows(page):
@@ -102,7 +75,7 @@ def test_results_read_as_results(page):
 
 def assert_nothing_ran(browser):
     assert browser.execute_script("return window.pwned === undefined")
-    assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
+    assert complaints(browser) == []
 
 
 def test_titles_show_in_the_report_and_run_nothing(page):

@@ -19,6 +19,7 @@ out:  results/tables/metrics.csv         every fit, layer and part
       results/tables/dynamics.*          the dynamics behind the surrogates
       results/tables/molecular_dynamics.* dynamics with what was fitted
       results/tables/provenance.*        versions, hardware, checksums behind the numbers
+      results/site/*                     what README and the site take from them
 """
 
 
@@ -334,6 +335,26 @@ use rule learning_table as provenance_table with:
     params:
         study=STUDY.given(),
         datasets=entries.datasets(),
+
+
+use rule learning_table as site_table with:
+    """What README and the site take from the study (`make numbers`)."""
+    input:
+        same_dataset="results/tables/same_dataset.csv",
+        transfer="results/tables/transfer.csv",
+        provenance="results/tables/provenance.csv",
+        code=table_code("site"),
+    output:
+        record="results/site/default_study.yaml",
+    log:
+        "results/logs/site_table.log",
+    benchmark:
+        "results/benchmarks/site_table.tsv"
+    params:
+        datasets=entries.datasets(),
+        pairs=targets.transfers,
+        backbones=entries.backbones(),
+        command="make figures",
 
 
 rule tables:

@@ -25,7 +25,7 @@ GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8
 
 .PHONY: help setup smoke figures active report verify test coverage lint style types spelling fuzz test-faults \
-	test-slurm test-mace franken test-franken test-engines backbones bench docs config-docs surrogates pins clean
+	test-slurm test-mace franken test-franken test-engines backbones bench docs numbers config-docs surrogates pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -141,6 +141,11 @@ bench: setup ## time features and kernels on this machine (ARGS go to the kernel
 docs: setup ## build the site into docs/_build/html, tutorials and all; warnings are errors
 	OMP_NUM_THREADS=1 $(BIN)/sphinx-build --fail-on-warning --keep-going -d docs/_build/doctrees \
 		$(ARGS) docs docs/_build/html
+
+numbers: setup ## write the study's numbers into docs/_generated and README.md
+	$(BIN)/snakemake results/site/default_study.yaml --cores $(CORES) $(GPUS) $(ARGS)
+	cp results/site/* docs/_generated/
+	$(BIN)/python docs/_extensions/fill_readme.py
 
 config-docs: setup ## write config/schemas/ and the tables of keys in config/README.md anew
 	$(BIN)/python -m mekrr.study.config

@@ -1,0 +1,49 @@
+"""Numbers that were measured come from records of runs, in README and on the site."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from fill_readme import README, filled
+from records import read
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
+CODE = re.compile(r"^(`{3,})[^{\n]*\n.*?^\1|`[^`\n]+`", re.M | re.S)
+MARKED = re.compile(r"<!-- numbers: .*?<!-- end -->", re.S)
+UNITS = r"meV|%|[kMGT]i?B\b|s\b|min\b|(?:milli)?seconds?\b|minutes?\b|hours?\b|steps/s|times\b"
+MEASURED = re.compile(rf"\d[\d.,]*(?: ±[ \d.]+)?(?: to \d[\d.]*)? ?(?:{UNITS})")
+SETTINGS = {"95 %", "68 %"}  # of intervals, by definition
+
+
+def typed(text):
+    """Quantities with a unit of something measured that are typed in a page."""
+    text = MARKED.sub("", CODE.sub("", text))
+    return [match[0] for match in MEASURED.finditer(text) if match[0] not in SETTINGS]
+
+
+@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
+def test_no_measured_number_is_typed(page):
+    assert typed(page.read_text(encoding="utf-8")) == []
+
+
+def test_a_typed_number_is_found():
+    text = "It has 1.42 meV/atom, of `3 s` and\n```\n2 GB\n```\n**78.5 ± 2 meV/Å** in 41 s."
+    assert typed(text) == ["1.42 meV", "78.5 ± 2 meV", "41 s"]
+
+
+def test_readme_has_the_numbers_of_the_records():
+    text = README.read_text(encoding="utf-8")
+    assert MARKED.search(text)
+    assert filled(text) == text, "make numbers"
+
+
+def test_every_record_states_its_run():
+    assert read(DOCS)
+
+
+def test_readme_is_short():
+    assert len(README.read_text(encoding="utf-8").split()) <= 900

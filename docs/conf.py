@@ -18,6 +18,7 @@ version = release = mekrr.__version__
 
 extensions = [
     "chemiscope.sphinx",
+    "licences",
     "myst_parser",
     "numpydoc",
     "records",

@@ -1,4 +1,4 @@
-"""Write generated tables between their marks in README.md: `python docs/_extensions/fill_readme.py`.
+"""Write generated tables between their marks in README.md: python docs/_extensions/fill_readme.py
 
 A mark is ``<!-- numbers: NAME -->``, up to ``<!-- end -->``; what stands there is
 ``docs/_generated/NAME.md``.

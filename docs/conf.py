@@ -19,6 +19,7 @@ version = release = mekrr.__version__
 extensions = [
     "chemiscope.sphinx",
     "myst_parser",
+    "docstrings",
     "numpydoc",
     "records",
     "sphinx-mathjax-offline",
@@ -32,6 +33,8 @@ extensions = [
     "sphinxcontrib.bibtex",
 ]
 exclude_patterns = ["_build", "records", "tutorials"]
+default_role = "py:obj"
+highlight_language = "none"
 nitpicky = True
 suppress_warnings = ["myst.domains"]  # sphinx-argparse has one that MyST cannot search
 
@@ -50,8 +53,12 @@ bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "plain"
 
 autodoc_typehints = "none"  # numpydoc has them, with shapes and units
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 numpydoc_class_members_toctree = False
 numpydoc_show_class_members = False
+
+smartquotes_action = "qe"  # two dashes are those of an option
 
 copybutton_prompt_text = r"\$ |>>> "
 copybutton_prompt_is_regexp = True

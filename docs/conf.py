@@ -17,11 +17,13 @@ copyright = author
 version = release = mekrr.__version__
 
 extensions = [
+    "backbones",
     "chemiscope.sphinx",
     "myst_parser",
     "docstrings",
     "numpydoc",
     "records",
+    "repository",
     "sphinx-mathjax-offline",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",

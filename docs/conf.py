@@ -22,6 +22,7 @@ extensions = [
     "myst_parser",
     "docstrings",
     "numpydoc",
+    "published",
     "records",
     "repository",
     "sphinx-mathjax-offline",

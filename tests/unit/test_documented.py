@@ -1,10 +1,12 @@
 """Pages of the reference that are written by hand name all that the code has."""
 
+import argparse
 import re
 
 import pytest
 from samples import ROOT
 
+from mekrr.cli import parser
 from mekrr.models.file import FORMAT
 from mekrr.models.record import OF_ATOMS, OF_FRAMES, OF_NORMALISATION, ModelRecord
 from mekrr.models.sparse.record import LAYOUT, SparseRecord
@@ -40,3 +42,10 @@ def test_all_of_a_record_is_documented():
 def test_all_formats_are_documented():
     assert rows("Versions") == [str(n) for n in range(FORMAT, 0, -1)]
     assert f"Its format is **{FORMAT}**." in PAGE
+
+
+def test_every_command_is_documented():
+    page = (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8")
+    (commands,) = (a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
+    assert re.findall(r"^## mekrr (\w+)$", page, re.M) == list(commands.choices)
+    assert re.findall(r"^:path: (\w+)$", page, re.M) == list(commands.choices)

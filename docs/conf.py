@@ -17,11 +17,15 @@ copyright = author
 version = release = mekrr.__version__
 
 extensions = [
+    "backbones",
     "chemiscope.sphinx",
     "licences",
     "myst_parser",
+    "docstrings",
     "numpydoc",
+    "published",
     "records",
+    "repository",
     "sphinx-mathjax-offline",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -33,6 +37,8 @@ extensions = [
     "sphinxcontrib.bibtex",
 ]
 exclude_patterns = ["_build", "records", "tutorials"]
+default_role = "py:obj"
+highlight_language = "none"
 nitpicky = True
 suppress_warnings = ["myst.domains"]  # sphinx-argparse has one that MyST cannot search
 
@@ -51,8 +57,12 @@ bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "plain"
 
 autodoc_typehints = "none"  # numpydoc has them, with shapes and units
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 numpydoc_class_members_toctree = False
 numpydoc_show_class_members = False
+
+smartquotes_action = "qe"  # two dashes are those of an option
 
 copybutton_prompt_text = r"\$ |>>> "
 copybutton_prompt_is_regexp = True

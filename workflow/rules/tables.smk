@@ -355,6 +355,7 @@ use rule learning_table as site_table with:
         pairs=targets.transfers,
         backbones=entries.backbones(),
         command="make figures",
+        benchmarks="results/benchmarks",
 
 
 rule tables:

@@ -50,6 +50,11 @@ class Calculator(AseCalculator):
     share the potential. A pickle of one made of a model or its file holds no network: it is opened
     by the first calculation.
 
+    Each calculation raises a DataError or BackboneError in one line for atoms at the same place,
+    positions that are not finite, a periodic cell without volume, no atoms at all, and elements
+    that no training frame had or the network does not know. A CompositionWarning tells, once for
+    each composition, what training leaves undetermined of its energy.
+
     Parameters
     ----------
     model : fitted `MEKRR` or `SparseMEKRR`, path of its file, or any `Potential`.
@@ -71,11 +76,6 @@ class Calculator(AseCalculator):
     ------
     ConfigError, InputError, ModelFileError, OutputError
         If an argument has no possible value, the file is no model, or ``save`` cannot be written.
-
-    Each calculation raises a DataError or BackboneError in one line for atoms at the same place,
-    positions that are not finite, a periodic cell without volume, no atoms at all, and elements
-    that no training frame had or the network does not know. A CompositionWarning tells, once for
-    each composition, what training leaves undetermined of its energy.
     """
 
     implemented_properties: ClassVar[list[str]] = [  # type: ignore[misc]

@@ -24,7 +24,7 @@ from mekrr.errors import MekrrError, one_line
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command. An error that the user can mend is one line, and exit status 1."""
     _open_streams()
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
@@ -61,14 +61,18 @@ def _open_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands, from which the reference is made, too.
+
+    What it parses has the function of its command as ``command``.
+    """
+    whole = argparse.ArgumentParser(
         prog="mekrr",
         description="Potentials from a few hundred frames: kernel ridge regression with "
         "mean-embedding kernels on the features of a pre-trained graph neural network.",
     )
-    parser.add_argument("--version", action="version", version=mekrr.__version__)
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    whole.add_argument("--version", action="version", version=mekrr.__version__)
+    commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for module in (fit, predict, md, select, export, info, backbones, plan, doctor):
         module.add_command(commands)
-    return parser
+    return whole

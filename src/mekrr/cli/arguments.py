@@ -35,7 +35,7 @@ def threads() -> argparse.ArgumentParser:
         type=integer(1, MOST_THREADS),
         default=min(len(os.sched_getaffinity(0)), MOST_THREADS),
         metavar="N",
-        help="threads (default: all cores, here %(default)s)",
+        help="threads (default: all cores)",
     )
     return parser
 

@@ -187,7 +187,8 @@ class References:
 
         Raises
         ------
-        As `require_usable` does.
+        ConfigError, DataError
+            As `require_usable` does.
         """
         counts, species = _composition(formulas)
         require_usable(rule, species, source, isolated)

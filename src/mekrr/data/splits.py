@@ -20,11 +20,10 @@ def split_frames(
     Parameters
     ----------
     frames : table of frames in file order, with ``run`` and, if they come divided, ``part``.
-    strategy : {"random", "run", "sequential", "published"}
-        Frames at random; whole runs at random, shared out so that the parts come as
-        close to ``fractions`` as the runs' lengths allow; or train, val, test as
-        consecutive stretches of the file; or the division that the frames come with.
-        The last two ignore the seed. See `mekrr.data.strategies`.
+    strategy : "random", frames at random; "run", whole runs at random, shared out so that the
+        parts come as close to ``fractions`` as the runs' lengths allow; "sequential", train, val
+        and test as consecutive stretches of the file; or "published", the division that the
+        frames come with. The last two ignore the seed. See `mekrr.data.strategies`.
     fractions : shares of train, val and test, summing to 1.
     seed : seed of the random strategies.
     source : name of the data set, for error messages.

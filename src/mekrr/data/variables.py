@@ -82,6 +82,7 @@ class Distance:
     pairs: np.ndarray
 
     def value(self, atoms: Atoms) -> float:
+        """Return the value for a frame."""
         return float(_bonds(atoms, self.pairs)[1].min())
 
     def gradient(self, atoms: Atoms) -> tuple[float, np.ndarray]:
@@ -103,6 +104,7 @@ class Coordination:
     radius: float
 
     def value(self, atoms: Atoms) -> float:
+        """Return the value for a frame."""
         lengths = _bonds(atoms, self.pairs)[1]
         return float(np.sum(1 / (1 + (lengths / self.radius) ** SHARPNESS)))
 

@@ -59,7 +59,8 @@ def simulate(
     """Run to the end, or until limits are passed; from the checkpoint if there is one.
 
     A run that goes on from its checkpoint is the unbroken one. One that came to its end goes on
-    if more steps are asked for; one that was left, if the limits are others.
+    if more steps are asked for; one that was left, if the limits are others. A MekrrError of the
+    calculator ends the run at the step before, but at the start it is raised.
 
     Parameters
     ----------
@@ -83,8 +84,6 @@ def simulate(
     DataError, OutputError
         If the checkpoint or what it tells of is damaged; if something is in the sink's way, or
         another process in the same run.
-
-    A MekrrError of the calculator ends the run at the step before, but at the start it is raised.
     """
     atoms = start.copy()
     atoms.calc = calculator

@@ -33,7 +33,8 @@ class Limits:
 
         Parameters
         ----------
-        temperature, target : K. closest : see `closeness`.
+        temperature, target : K.
+        closest : see `closeness`.
         drift : eV/atom; None in an ensemble that does not conserve the energy.
         """
         if not np.isfinite([temperature, closest, drift or 0.0]).all():

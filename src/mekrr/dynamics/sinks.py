@@ -25,7 +25,9 @@ class Row(NamedTuple):
 
     Attributes
     ----------
-    time_fs : fs. total_energy, potential_energy : eV. temperature_K : K.
+    time_fs : fs.
+    total_energy, potential_energy : eV.
+    temperature_K : K.
     closest : see `closeness`.
     energy_std : eV; NaN where the potential states none.
     """
@@ -71,7 +73,10 @@ class Record:
     Attributes
     ----------
     rows : of the log.
-    times : fs, of the frames. frames, forces : (n, 3) Å and eV/Å, of each. energies : eV.
+    times : fs, of the frames.
+    frames : positions (n, 3) of each, Å.
+    energies : eV.
+    forces : (n, 3) of each, eV/Å.
     """
 
     def __init__(self) -> None:

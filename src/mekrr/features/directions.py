@@ -152,7 +152,7 @@ def gather_directions(
     Parameters
     ----------
     directions : of each frame, (q, n, 3) unit vectors, or (q, n + 3, 3) with strains.
-    layers, others : as for `mekrr.features.extract.gather`.
+    layers, batch_size, device, atoms, source : as for `mekrr.features.extract.gather`.
     """
     masks = [selected(frame, atoms, source) for frame in frames]
     counts = np.array([len(v) for v in directions], dtype=int)

@@ -145,7 +145,7 @@ class MEKRR(OnBackbone):
         backbone: str = "sevennet-0",
         *,
         layer: int | None = None,
-        alpha: float | None = 0.0,
+        alpha: float | str | None = 0.0,
         regularisation: float | None = None,
         lengthscale: float | str = "median",
         kernel: str = "gaussian",
@@ -350,7 +350,10 @@ class MEKRR(OnBackbone):
         ----------
         dtype : "float32", or "float64" for the network and the kernels.
 
-        Raises an InputError if the model was fitted to features or a kernel, not to frames.
+        Raises
+        ------
+        InputError
+            If the model was fitted to features or a kernel, not to frames.
         """
         return self._as_fitted()._potential(dtype)
 

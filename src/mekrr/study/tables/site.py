@@ -1,8 +1,7 @@
-"""What README and the site take from a study: tables as texts, and numbers by name."""
+"""What README and the site take from a study: tables as texts, and what was run."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -21,15 +20,14 @@ from mekrr.study.tables.comparison import (
     transfer_places,
 )
 from mekrr.study.tables.forces import SHOWN
-from mekrr.study.tables.printing.grid import Grid, extra
-from mekrr.study.tables.printing.numbers import digits
+from mekrr.study.tables.printing.grid import MISSING, extra
 
 FIT = {"strategy": str, "method": str, "backbone": str}
-LETTERS = {"α": "alpha", "Δ": "delta", "λ": "lambda", "+": "and"}
+ACROSS = ("rmse", "rmse_shifted")
 
 
 def write(step: Step) -> None:
-    """Write a table for each kind of error and way of splitting, and the numbers in them."""
+    """Write a table for each kind of error and way of splitting, and the record of the run."""
     given, params = step.input, step.params
     folder = Path(step.output.record).parent
     name = Path(step.output.record).stem
@@ -40,25 +38,22 @@ def write(step: Step) -> None:
     pairs = transfer_places(params.pairs, params.datasets)
     forces = within[within["force_seeds"].notna()]
     forces = forces.assign(n_seeds=forces["force_seeds"])
-    kinds = {
-        "same_dataset": (within, datasets, "rmse"),
-        "forces": (forces, datasets, "force_rmse"),
-        "transfer": (across, pairs, "rmse"),
-        "transfer_shifted": (across, pairs, "rmse_shifted"),
-    }
-    numbers: dict[str, str] = {}
+    kinds = {"same_dataset": (within, datasets, "rmse"), "forces": (forces, datasets, "force_rmse")}
+    numbers = cost(params.benchmarks)
     for kind, (table, places, error) in kinds.items():
         for strategy, block in table.groupby("strategy", sort=False):
-            path = folder / f"{name}.{kind}.{strategy}.csv"
-            write_csv(path, texts(block, places, params.backbones, error))
-        numbers |= named(table, error, "" if kind == "same_dataset" else f"{kind}_")
+            texts = printed(block, places, params.backbones, error)
+            write_csv(folder / f"{name}.{kind}.{strategy}.csv", texts)
+    for strategy, block in across.groupby("strategy", sort=False):
+        texts = with_shifted(*(printed(block, pairs, params.backbones, e) for e in ACROSS))
+        write_csv(folder / f"{name}.transfer.{strategy}.csv", texts)
     run = described(pd.read_csv(given.provenance), params.command)
     with atomic_path(step.output.record) as temporary:
         text = yaml.safe_dump({"run": run, "numbers": numbers}, allow_unicode=True, sort_keys=False)
         temporary.write_text(text, encoding="utf-8")
 
 
-def texts(
+def printed(
     table: pd.DataFrame, places: Mapping[str, Place], backbones: Mapping[str, str], error: str
 ) -> pd.DataFrame:
     """Return one error of every method (rows) in every place (columns), as it is printed."""
@@ -66,30 +61,25 @@ def texts(
     found = {name: place for name, place in places.items() if name in set(table["place"])}
     heading = {**METRICS, **SHIFTED, **SHOWN}[error]
     (grid,) = comparisons(table, nothing, found, backbones, {error: heading})
-    return _plain(grid)
-
-
-def _plain(grid: Grid) -> pd.DataFrame:
     columns = [*grid.stub, *(title for title, _ in grid.groups)]
     rows = [(*row.stub, *(cell.value + extra(cell) for cell in row.cells)) for row in grid.rows]
     return pd.DataFrame(rows, columns=columns)
 
 
-def named(table: pd.DataFrame, error: str, prefix: str = "") -> dict[str, str]:
-    """Return an error of every fit by a name that a page may write."""
-    return {
-        slug(f"{prefix}{row.place}_{row.strategy}_{row.method}_{row.backbone}"): digits(
-            getattr(row, error), getattr(row, error)
-        )
-        for row in table.itertuples()
-    }
+def with_shifted(raw: pd.DataFrame, shifted: pd.DataFrame) -> pd.DataFrame:
+    """Return errors without their spreads, in brackets those with the mean error taken off."""
+    joined = raw.copy()
+    for column in raw.columns[2:]:
+        means = (table[column].str.partition(" ± ")[0] for table in (raw, shifted))
+        joined[column] = [f"{a} ({b})" if a != MISSING else a for a, b in zip(*means, strict=True)]
+    return joined
 
 
-def slug(text: str) -> str:
-    """Return a text as an identifier: d2_surrogate_random_delta_mekrr_sevennet_0."""
-    for letter, word in LETTERS.items():
-        text = text.replace(letter, word)
-    return re.sub(r"\W+", "_", text.removesuffix("_none")).strip("_").lower()
+def cost(folder: str) -> dict[str, str]:
+    """Return how many jobs left their times in a folder, and a core's time in all of them."""
+    tables = [pd.read_csv(path, sep="\t") for path in Path(folder).rglob("*.tsv")]
+    seconds = pd.to_numeric(pd.concat(tables)["cpu_time"], errors="coerce").sum()
+    return {"jobs": f"{len(tables)} jobs", "core_time": f"{seconds / 60:.0f} minutes"}
 
 
 def described(provenance: pd.DataFrame, command: str) -> dict[str, str]:

@@ -87,7 +87,7 @@ def described(provenance: pd.DataFrame, command: str) -> dict[str, str]:
     facts = provenance.set_index(["what", "item"])["value"]
     study, ran = facts["study"], facts["fits and tables"]
     return {
-        "what": f"the study of {study['datasets']}; every {study['every']}. frame; "
+        "what": f"the study of {study['datasets']}; one frame in {study['every']}; "
         f"splits {study['splits']}; seeds {study['seeds']}",
         "command": command,
         "commit": ran["git"],

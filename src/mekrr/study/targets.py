@@ -38,6 +38,13 @@ class Benchmark(NamedTuple):
     job: dict[str, str]
 
 
+class LargeFit(NamedTuple):
+    """A file of a fit on a large data set, and the fit: dataset, strategy, seed and backbone."""
+
+    path: str
+    fit: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Targets:
     """The files of one study. Methods that take wildcards are input functions of rules."""
@@ -552,6 +559,20 @@ class Targets:
             for backbone in self.sparse_backbones
         ]
 
+    def large_choices(self) -> list[LargeFit]:
+        """Return the choices of every fit to all training frames of a large data set."""
+        return [
+            LargeFit(
+                f"results/large/{dataset}/{split}-{seed}/{ALL}/{backbone}/fits/{name}.choices.csv",
+                {"dataset": dataset, "strategy": split, "seed": seed, "backbone": backbone},
+            )
+            for dataset in self.large
+            for split in self.config.study.splits
+            for seed in self.seeds(split)
+            for backbone in self.sparse_backbones
+            for name in (method.name for method in methods_of("sparse"))
+        ]
+
     # Tables and figures.
 
     def tables(self) -> list[str]:
@@ -559,7 +580,13 @@ class Targets:
         everywhere = ["data_checks.md", "provenance.csv"]
         names = [*(self._tables() if self.datasets else everywhere)]
         names += ["large.csv"] if self.large_fits("") else []
+        names += ["verdict.csv"] if self.judged else []
         return [f"results/tables/{name}" for name in names]
+
+    @property
+    def judged(self) -> bool:
+        """Whether anything is fitted on which a verdict can be given."""
+        return bool(self.datasets or self.large_fits(""))
 
     def _tables(self) -> list[str]:
         """Return the names of those of data sets that are not large."""
@@ -601,6 +628,7 @@ class Targets:
             *(f"{d}/dynamics" for d in self.surrogates),
             *(f"{d}/molecular_dynamics-{e}" for d in self.simulated for e in ensembles),
             "errors",
+            *(["errors_forces"] if self.forces() else []),
             *(f"{d}/history" for d in self.datasets if networks),
             "calibration",
             *(["calibration_forces"] if self.slopes() else []),

@@ -92,8 +92,8 @@ use rule learning_table as verdict_table with:
         metrics=["results/tables/metrics.csv"] if targets.datasets else [],
         calibration="results/tables/calibration.csv" if targets.datasets else [],
         leaks=collect("results/data/{dataset}/leaks.csv", dataset=STUDY.datasets),
-        large="results/tables/large.csv" if targets.large_choices() else [],
-        choices=[choices.path for choices in targets.large_choices()],
+        large="results/tables/large.csv" if large.choices() else [],
+        choices=[choices.path for choices in large.choices()],
         code=table_code("verdict"),
     output:
         csv="results/tables/verdict.csv",
@@ -104,7 +104,7 @@ use rule learning_table as verdict_table with:
     benchmark:
         "results/benchmarks/verdict_table.tsv"
     params:
-        large=[choices.fit for choices in targets.large_choices()],
+        large=[choices.fit for choices in large.choices()],
         datasets=entries.datasets(),
         backbones=entries.backbones(),
 

@@ -38,13 +38,6 @@ class Benchmark(NamedTuple):
     job: dict[str, str]
 
 
-class LargeFit(NamedTuple):
-    """A file of a fit on a large data set, and the fit: dataset, strategy, seed and backbone."""
-
-    path: str
-    fit: dict[str, Any]
-
-
 @dataclass(frozen=True)
 class Targets:
     """The files of one study. Methods that take wildcards are input functions of rules."""
@@ -557,20 +550,6 @@ class Targets:
             for split in self.splits("{strategy}-{seed}")
             for size in self.sizes(dataset)
             for backbone in self.sparse_backbones
-        ]
-
-    def large_choices(self) -> list[LargeFit]:
-        """Return the choices of every fit to all training frames of a large data set."""
-        return [
-            LargeFit(
-                f"results/large/{dataset}/{split}-{seed}/{ALL}/{backbone}/fits/{name}.choices.csv",
-                {"dataset": dataset, "strategy": split, "seed": seed, "backbone": backbone},
-            )
-            for dataset in self.large
-            for split in self.config.study.splits
-            for seed in self.seeds(split)
-            for backbone in self.sparse_backbones
-            for name in (method.name for method in methods_of("sparse"))
         ]
 
     # Tables and figures.

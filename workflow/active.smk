@@ -72,9 +72,19 @@ def step_code(module="steps"):
     return code_of("workflow/scripts/active.py", f"mekrr.study.active.{module}")
 
 
-def drawing(name, caption):
+def shown(name, caption, title):
+    """A file for the report."""
+    return report(
+        f"{ROOT}/{name}",
+        caption=f"report/{caption}.rst",
+        category="Active learning",
+        labels={"result": title},
+    )
+
+
+def drawing(name, caption, title):
     """A figure: as SVG for the report, as PDF and PNG."""
-    svg = report(f"{ROOT}/{name}.svg", caption=f"report/{caption}.rst", category="Active learning")
+    svg = shown(f"{name}.svg", caption, title)
     return [svg, *(f"{ROOT}/{name}.{suffix}" for suffix in ("pdf", "png"))]
 
 
@@ -251,7 +261,7 @@ use rule active_start as active_table with:
     output:
         csv=f"{ROOT}/errors.csv",
         markdown=f"{ROOT}/errors.md",
-        html=report(f"{ROOT}/errors.html", caption="report/active.rst", category="Active learning"),
+        html=shown("errors.html", "active", "Errors by round, table"),
     log:
         f"results/logs/active_table/{ACTIVE.name}.log",
     benchmark:
@@ -269,7 +279,7 @@ use rule active_start as active_errors_figure with:
         table=f"{ROOT}/errors.csv",
         code=step_code("figure"),
     output:
-        drawing("errors", "active"),
+        drawing("errors", "active", "Errors by round"),
     log:
         f"results/logs/active_errors_figure/{ACTIVE.name}.log",
     benchmark:
@@ -287,7 +297,7 @@ use rule active_start as active_trajectories_figure with:
         chosen=[f"{place(OWN, *run)}/selected.csv" for run in RUNS],
         code=step_code("figure"),
     output:
-        drawing("trajectories", "active_trajectories"),
+        drawing("trajectories", "active_trajectories", "Dynamics by round"),
     log:
         f"results/logs/active_trajectories_figure/{ACTIVE.name}.log",
     benchmark:

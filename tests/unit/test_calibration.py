@@ -52,6 +52,8 @@ def test_perfect_errors(normal):
     assert row["miscalibration_area"] < 1 / N
     assert row["mean_z2"] == pytest.approx(1.0, abs=0.01)
     assert row["n_frames"] == N
+    within = [row["within_1_std"], row["within_2_std"]]
+    assert within == pytest.approx([norm.cdf(k) - norm.cdf(-k) for k in (1, 2)], abs=1 / N)
     curve = reliability(table(normal))
     np.testing.assert_allclose(curve["observed"], curve["expected"], rtol=0, atol=2 / N)
 

@@ -19,6 +19,7 @@ from test_fuzz import cases
 from mekrr.errors import MekrrError, printable
 from mekrr.files import write_csv
 from mekrr.study.job import TERMINAL, _fail, _Printable
+from mekrr.study.report import with_overview
 from mekrr.study.tables.printing.escapes import (
     CONTROL,
     for_html,
@@ -191,6 +192,34 @@ def test_data_of_the_report_cannot_end_their_script():
 def test_an_unknown_form_of_the_report_is_refused():
     with pytest.raises(MekrrError, match="no script results in it"):
         inert_report("".join(DATA.format(name, "{}") for name in NAMES if name != "results"))
+
+
+FRAME = """<head>
+<title>Snakemake Report</title>
+</head>
+
+<body>
+    <script>'use strict';
+
+let app;
+
+class App extends React.Component {}
+    </script>
+</body>
+"""
+
+
+def test_the_first_page_of_the_report_cannot_end_its_script():
+    page = with_overview(FRAME, {"overview": "</script><img>", "datasets": []}, "a {}\n", "f();\n")
+    assert "img" not in Shown(page).elements
+    assert page.index("var overview = ") < page.index("f();") < page.index("class App extends")
+    assert page.index("a {}") < page.index("</head>")
+
+
+@pytest.mark.parametrize("place", ["</head>", "let app;"])
+def test_an_unknown_frame_of_the_report_is_refused(place):
+    with pytest.raises(MekrrError, match="use the pinned version of snakemake"):
+        with_overview(FRAME.replace(place, ""), {}, "", "")
 
 
 def test_lines_for_a_terminal_are_printable(capfd):

@@ -98,12 +98,12 @@ def test_what_is_left_out_has_no_target():
 
 
 def test_tables_and_figures_of_the_default_study(whole):
-    assert len(whole.tables()) == 12
+    assert len(whole.tables()) == 13
     assert len(whole.figures()) == len(set(whole.figures()))
     # 2 stretched data sets: 3 kinds for each of 2 backbones, and components; of each of 5,
     # parity, errors along the reaction, dynamics and history; of one, molecular dynamics; of all,
-    # ten.
-    assert len(whole.figures()) == 2 * (3 * 2 + 1) + 5 * 4 + 1 + 10
+    # eleven.
+    assert len(whole.figures()) == 2 * (3 * 2 + 1) + 5 * 4 + 1 + 11
     assert whole.of_method == "d2-surrogate"
 
 

@@ -50,6 +50,19 @@ def test_fits_of_shards_are_those_of_the_estimator(finished_large, tmp_path):
         assert (told["n_train"], told["frames"]) == (np.sum(split == "train"), len(found))
 
 
+def test_sparse_models_are_judged_by_their_validation_errors(copied_large):
+    result = copied_large.run("results/tables/verdict.csv")
+    assert result.returncode == 0, result.stderr
+    (row,) = pd.read_csv(copied_large.folder / "results/tables/verdict.csv").to_dict("records")
+    folder = copied_large.folder / PLACE / "fits"
+    choices = pd.concat([pd.read_csv(folder / f"{method}.choices.csv") for method in METHODS])
+    assert row["mekrr_method"] == choices.sort_values("validation_rmse")["method"].iloc[0]
+    errors = pd.read_csv(copied_large.folder / "results/tables/large.csv")
+    told = errors.set_index(["method", "group"]).loc[(row["mekrr_method"], "all")]
+    assert row["mekrr_rmse"] == pytest.approx(told["rmse"])
+    assert row["n_train"] == told["n_train"]
+
+
 def test_nothing_exact_is_planned_of_a_large_data_set(project):
     config = project.config
     config["datasets"]["mine"] |= {"frames": 24}

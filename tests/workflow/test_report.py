@@ -12,7 +12,15 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 SECONDS = 30
+PHONE = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
 JOINER = "\u2060"  # keeps Snakemake from taking a brace in a label for a wildcard
+
+# Elements of the first page that stick out of it.
+OVERFLOWING = """
+const right = document.querySelector('.overview').parentElement.clientWidth;
+return [...document.querySelectorAll('.overview *')]
+    .filter(part => part.getBoundingClientRect().right > right + 1).map(part => part.outerHTML);
+"""
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +33,20 @@ def browser(tmp_path_factory):
 @pytest.fixture
 def page(browser, finished_pair):
     """The report of a finished study of two data sets and the transfer between them."""
+    return opened(browser, finished_pair)
+
+
+@pytest.fixture
+def narrow(browser, finished_pair):
+    """The same on a phone."""
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    yield opened(browser, finished_pair)
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def opened(browser, project):
     forget(browser)
-    browser.get((finished_pair.folder / "results/report.html").as_uri())
+    browser.get((project.folder / "results/report.html").as_uri())
     wait(browser, "//*[normalize-space()='Workflow']")
     return browser
 
@@ -47,11 +67,13 @@ def test_every_result_shows(page):
     for path in results:
         content = "img" if path.endswith(".svg") else "html"
         page.execute_script(
-            "app.setView({content: arguments[1], contentPath: results[arguments[0]].data_uri})",
+            "app.setView({content: arguments[1], contentPath: results[arguments[0]].data_uri,"
+            " resultPath: arguments[0]})",
             path,
             content,
         )
         if content == "img":
+            assert wait(page, "//div[@class='caption']")[0].text, path
             picture = wait(page, "//div[@class='p-3']/img")[0]
             WebDriverWait(page, SECONDS).until(
                 lambda b, p=picture: b.execute_script("return arguments[0].naturalWidth > 100", p)
@@ -76,6 +98,54 @@ def test_results_read_as_results(page):
 def assert_nothing_ran(browser):
     assert browser.execute_script("return window.pwned === undefined")
     assert complaints(browser) == []
+
+
+def test_it_opens_on_what_came_out(page):
+    """Not on the graph of all rules; the home button leads there from elsewhere."""
+    assert wait(page, "//main//h1")[0].text == "How accurate is MEKRR?"
+    assert page.title == "MEKRR: report of a study"
+    rows = page.find_elements(By.XPATH, "//table[@class='verdicts']//tr[td]")
+    assert len(rows) == 2
+    assert not page.find_elements(By.XPATH, "//div[@id='rulegraph']")
+    wait(page, "//span[normalize-space()='Statistics']")[0].click()
+    wait(page, "//*[@id='runtimes']")
+    assert not page.find_elements(By.CLASS_NAME, "verdicts")
+    wait(page, "//nav//ol//a")[0].click()
+    assert wait(page, "//table[@class='verdicts']")
+    wait(page, "//span[normalize-space()='Workflow']")[0].click()
+    wait(page, "//div[@id='rulegraph']")
+    wait(page, "//span[normalize-space()='Overview']")[0].click()
+    assert wait(page, "//table[@class='verdicts']")
+    assert_nothing_ran(page)
+
+
+def test_every_result_is_told_of_on_the_first_page(page):
+    """A figure for each data set is one card, whose buttons choose."""
+    titles = {e.text for e in wait(page, "//figure//h3 | //ul[@class='tables']//button")}
+    labels = page.execute_script("return Object.values(results).map(r => Object.values(r.labels))")
+    assert {text[0].replace(JOINER, "") for text in labels} == titles
+    figure = "//figure[.//h3[normalize-space()='Parity and residuals']]"
+    first, second = (b for b in wait(page, f"{figure}//div[@class='choice']/button"))
+    assert (first.text.replace(JOINER, ""), second.text) == (HOSTILE, LONG)
+    drawn = wait(page, f"{figure}//img")[0].get_attribute("src")
+    second.click()
+    assert wait(page, f"{figure}//img")[0].get_attribute("src") != drawn
+    wait(page, f"{figure}//button[@class='thumbnail']")[0].click()
+    assert wait(page, "//main//h1")[0].text == f"Parity and residuals, {LONG}"
+    assert_nothing_ran(page)
+
+
+def test_on_a_phone_the_menu_lies_over_the_page(narrow):
+    """And nothing is wider than the screen."""
+    wait(narrow, "//table[@class='verdicts']")
+    assert narrow.execute_script("return document.documentElement.scrollWidth") <= PHONE["width"]
+    assert narrow.execute_script(OVERFLOWING) == []
+    menu = "//span[normalize-space()='Statistics']"
+    assert not narrow.find_element(By.XPATH, menu).is_displayed()
+    wait(narrow, "//div[contains(@class, 'fixed')]/a")[0].click()
+    wait(narrow, menu)[0].click()
+    wait(narrow, "//*[@id='runtimes']")
+    assert not narrow.find_element(By.XPATH, menu).is_displayed()
 
 
 def test_titles_show_in_the_report_and_run_nothing(page):

@@ -49,6 +49,8 @@ def test_every_table_and_figure_is_there(finished):
         "same_dataset.md",
         "same_dataset.tex",
         "same_dataset.html",
+        "verdict.csv",
+        "verdict.md",
         "largest_errors.csv",
         "largest_errors.md",
         "data_checks.md",
@@ -63,7 +65,7 @@ def test_every_table_and_figure_is_there(finished):
     figures = ("method", "alpha_sweep", "spectrum", "errors", "leaks", "calibration", "learning")
     maps = ("mine/heatmap-toy", "mine/layers-toy", "mine/contributions-toy")
     points = ("mine/kernel_pca", "mine/reaction_errors", "mine/parity")
-    for stem in (*figures, "calibration_forces", "cost", *maps, *points):
+    for stem in (*figures, "calibration_forces", "errors_forces", "cost", *maps, *points):
         for suffix in ("pdf", "svg", "png"):
             assert (results / "figures" / f"{stem}.{suffix}").stat().st_size > 1000
 
@@ -100,6 +102,22 @@ def test_metrics_hold_every_fit(finished):
     chosen = table[table["chosen"] & (table["split"] == "test")]
     assert len(chosen) == len(methods) * 2 * 2  # splits × seeds
     assert (chosen["mae"] <= chosen["rmse"] + 1e-12).all()
+
+
+def test_verdicts_are_of_the_fits_that_validation_chooses(finished):
+    """No network here: MEKRR-α alone speaks for MEKRR, and nothing is held against it."""
+    tables = finished.folder / "results/tables"
+    table = pd.read_csv(tables / "verdict.csv").set_index(["dataset", "strategy"])
+    errors = pd.read_csv(tables / "same_dataset.csv").set_index(["dataset", "strategy", "method"])
+    assert list(table.index) == [("mine", "random"), ("mine", "run")]
+    for place, row in table.iterrows():
+        told = errors.loc[(*place, "MEKRR-alpha")]
+        assert row["mekrr_method"] == "MEKRR-alpha; MEKRR-alpha"
+        for column in ("rmse", "rmse_std", "mae", "mae_std", "rmse_low", "rmse_high"):
+            assert row[f"mekrr_{column}"] == pytest.approx(told[column])
+        assert 0 <= row["near_duplicates"] <= 1
+        assert 0 <= row["within_1_std"] <= row["within_2_std"] <= 1
+    assert table["against_fine_tuned_verdict"].isna().all()
 
 
 def test_provenance_names_versions_seeds_and_checksums(finished):
@@ -140,6 +158,7 @@ def test_changed_plot_style_only_redraws(copied):
         "fig_calibration_forces",
         "fig_cost",
         "fig_errors",
+        "fig_errors_forces",
         "fig_heatmap",
         "fig_kernel_pca",
         "fig_leaks",

@@ -1,6 +1,6 @@
 """What rules share: the checked configuration, wildcards, outputs for the report.
 
-`targets` are files of the study, `entries` what jobs are told of the configuration, `resources`
+`targets` and `large` are files of the study, `entries` what jobs are told of the configuration, `resources`
 what they ask for; see these modules of `mekrr.study`.
 """
 
@@ -14,6 +14,7 @@ from mekrr.errors import ConfigError
 from mekrr.study.config import read_config
 from mekrr.study.entries import Entries
 from mekrr.study.franken.environment import MAKE, interpreter
+from mekrr.study.large_targets import LargeTargets
 from mekrr.study.resources import JobResources
 from mekrr.study.targets import Targets
 
@@ -37,6 +38,7 @@ STUDY = CONFIG.study
 targets = Targets(CONFIG)
 if targets.large and workflow.is_main_process:
     print(f"mekrr: {targets.told_of_large()}", file=sys.stderr)
+large = LargeTargets(targets)
 entries = Entries(CONFIG)
 resources = JobResources(targets)
 

@@ -32,6 +32,19 @@ rule fig_errors:
         "../scripts/figure.py"
 
 
+use rule fig_errors as fig_errors_forces with:
+    """The same of forces."""
+    input:
+        forces=targets.forces(),
+        code=plot_code("errors_forces"),
+    output:
+        figure=figure("errors_forces", "Test error of forces by method and seed"),
+    log:
+        "results/logs/fig_errors_forces.log",
+    benchmark:
+        "results/benchmarks/fig_errors_forces.tsv"
+
+
 use rule fig_errors as fig_method with:
     """Figure 1: from frames to energies, drawn from a frame and kernels of the study."""
     input:

@@ -10,11 +10,9 @@ out:  results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}/settings.safet
       results/code/{script}/{module}.txt, one input of thousands of jobs in place of all modules
 """
 
-from mekrr.study.large_targets import LARGE, LargeTargets
+from mekrr.study.large_targets import LARGE
 from mekrr.study.methods import methods_of
 from mekrr.choices import ALL
-
-large = LargeTargets(targets)
 
 
 localrules:

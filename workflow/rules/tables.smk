@@ -6,6 +6,7 @@ what it does not say itself.
 in:   results/fits/…/*.predictions.csv, *.choices.csv, results/data/…, results/benchmarks/…
 out:  results/tables/metrics.csv         every fit, layer and part
       results/tables/same_dataset.*      Table 1: test errors over seeds beside the published ones
+      results/tables/verdict.*           does MEKRR beat fine-tuning? on each data set and split
       results/tables/transfer.*          Table 2: the same on other data sets than those of the fits
       results/tables/largest_errors.*    the frames that each fit gets most wrong
       results/tables/calibration.csv     whether standard deviations are right; reliability.csv
@@ -84,6 +85,29 @@ use rule learning_table as same_dataset_table with:
         datasets=entries.datasets(),
         backbones=entries.backbones(),
         settings=entries.effort(),
+
+
+use rule learning_table as verdict_table with:
+    """Does MEKRR beat fine-tuning? On each data set and way of splitting."""
+    input:
+        metrics=["results/tables/metrics.csv"] if targets.datasets else [],
+        calibration="results/tables/calibration.csv" if targets.datasets else [],
+        leaks=collect("results/data/{dataset}/leaks.csv", dataset=STUDY.datasets),
+        large="results/tables/large.csv" if large.choices() else [],
+        choices=[choices.path for choices in large.choices()],
+        code=table_code("verdict"),
+    output:
+        csv="results/tables/verdict.csv",
+        markdown="results/tables/verdict.md",
+        html=page("verdict", "Does MEKRR beat fine-tuning?"),
+    log:
+        "results/logs/verdict_table.log",
+    benchmark:
+        "results/benchmarks/verdict_table.tsv"
+    params:
+        large=[choices.fit for choices in large.choices()],
+        datasets=entries.datasets(),
+        backbones=entries.backbones(),
 
 
 use rule learning_table as transfer_table with:

@@ -58,10 +58,14 @@ rule table2:
 
 
 rule report:
-    """One HTML file with all tables and figures."""
+    """One HTML file with all tables and figures, opening on what came out."""
     input:
         rules.tables.input,
         rules.figures.input,
+        verdict="results/tables/verdict.csv" if targets.judged else [],
+        provenance="results/tables/provenance.csv",
+        style="workflow/report/overview.css",
+        script="workflow/report/overview.js",
         code=code("report"),
     output:
         "results/report.html",

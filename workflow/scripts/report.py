@@ -4,4 +4,12 @@ from mekrr.study.job import job
 from mekrr.study.report import write_report
 
 with job(snakemake):
-    write_report(snakemake.output[0], snakemake.config, snakemake.log[0])
+    given = snakemake.input
+    write_report(
+        snakemake.output[0],
+        snakemake.config,
+        given.verdict or None,
+        given.provenance,
+        {"style": given.style, "script": given.script},
+        snakemake.log[0],
+    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mekrr.backbones.families import families
+from mekrr.choices import ALL
 from mekrr.models.sparse.merging import fan_in, levels
 from mekrr.models.sparse.sample import evenly
 from mekrr.models.sparse.select import LENGTHSCALES, numbers_to_try
@@ -15,6 +16,13 @@ from mekrr.study.targets import Targets
 
 LARGE = "results/large/{dataset}/{strategy}-{seed}/{size}/{backbone}"
 SCORED = 16  # shards whose validation frames calibrate
+
+
+class LargeFit(NamedTuple):
+    """A file of a fit on a large data set, and the fit: dataset, strategy, seed and backbone."""
+
+    path: str
+    fit: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -69,11 +77,31 @@ class LargeTargets:
 
         def files(wildcards: Any) -> list[str]:
             place = f"{LARGE}/{folder}".format(**wildcards)
-            family = families()[self.targets.config.backbones[wildcards.backbone].family]
-            methods = [m for m in methods_of("sparse") if family.energy or m.baseline != "delta"]
-            return [f"{place}/{method.name}.safetensors" for method in methods]
+            return [f"{place}/{name}.safetensors" for name in self._methods(wildcards.backbone)]
 
         return files
+
+    def choices(self) -> list[LargeFit]:
+        """Return the choices of every fit to all training frames."""
+        targets = self.targets
+        fits = [
+            {"dataset": dataset, "strategy": split, "seed": seed, "backbone": backbone}
+            for dataset in targets.large
+            for split in targets.config.study.splits
+            for seed in targets.seeds(split)
+            for backbone in targets.sparse_backbones
+        ]
+        return [
+            LargeFit(f"{LARGE}/fits/{name}.choices.csv".format(size=ALL, **fit), fit)
+            for fit in fits
+            for name in self._methods(fit["backbone"])
+        ]
+
+    def _methods(self, backbone: str) -> list[str]:
+        """Return the names of the sparse models that a backbone serves."""
+        family = families()[self.targets.config.backbones[backbone].family]
+        methods = methods_of("sparse")
+        return [m.name for m in methods if family.energy or m.baseline != "delta"]
 
     @property
     def _inducing(self) -> int:

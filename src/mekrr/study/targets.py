@@ -559,7 +559,13 @@ class Targets:
         everywhere = ["data_checks.md", "provenance.csv"]
         names = [*(self._tables() if self.datasets else everywhere)]
         names += ["large.csv"] if self.large_fits("") else []
+        names += ["verdict.csv"] if self.judged else []
         return [f"results/tables/{name}" for name in names]
+
+    @property
+    def judged(self) -> bool:
+        """Whether anything is fitted on which a verdict can be given."""
+        return bool(self.datasets or self.large_fits(""))
 
     def _tables(self) -> list[str]:
         """Return the names of those of data sets that are not large."""
@@ -601,6 +607,7 @@ class Targets:
             *(f"{d}/dynamics" for d in self.surrogates),
             *(f"{d}/molecular_dynamics-{e}" for d in self.simulated for e in ensembles),
             "errors",
+            *(["errors_forces"] if self.forces() else []),
             *(f"{d}/history" for d in self.datasets if networks),
             "calibration",
             *(["calibration_forces"] if self.slopes() else []),

@@ -19,7 +19,8 @@ import pandas as pd
 from scipy.special import erf
 
 EXPECTED = np.linspace(0.0, 1.0, 101)  # p at which reliability curves are given
-FOUND = ["miscalibration_area", "sharpness", "mean_z2"]
+SHARES = {"within_1_std": 1.0, "within_2_std": 2.0}  # and below which |z|
+FOUND = ["miscalibration_area", "sharpness", "mean_z2", *SHARES]
 
 
 def of_energies(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -85,8 +86,9 @@ def calibration(errors: pd.DataFrame, by: Sequence[str], counted: str) -> pd.Dat
     Returns
     -------
     DataFrame with ``by`` and ``counted``, miscalibration_area, sharpness (root mean square of
-    the predicted standard deviation, in its unit) and mean_z2 (mean of z², 1 at best: above it
-    the standard deviations are too small).
+    the predicted standard deviation, in its unit), mean_z2 (mean of z², 1 at best: above it
+    the standard deviations are too small), within_1_std and within_2_std (shares of errors not
+    larger than so many standard deviations, 0.683 and 0.954 at best).
     """
     rows = [
         {
@@ -95,6 +97,7 @@ def calibration(errors: pd.DataFrame, by: Sequence[str], counted: str) -> pd.Dat
             "miscalibration_area": miscalibration_area(group),
             "sharpness": float(np.sqrt(np.mean(np.square(group["std"])))),
             "mean_z2": float(np.mean(np.square(group["z"].to_numpy()))),
+            **{name: float(np.mean(np.abs(group["z"]) <= most)) for name, most in SHARES.items()},
         }
         for key, group in _groups(errors, by)
     ]

@@ -13,6 +13,7 @@ from mekrr.study.job import Step
 from mekrr.study.methods import ORDER, STRATEGY_LABELS
 from mekrr.study.plots.style import (
     METHOD_COLOURS,
+    MOST_TICKS,
     PAGE,
     TEXT,
     fit_label,
@@ -21,22 +22,26 @@ from mekrr.study.plots.style import (
     title_panel,
     use_house_style,
 )
-from mekrr.study.tables.tidy import read_tables
+from mekrr.study.tables.tidy import chosen_test_metrics, read_tables
 
 LINE = 0.15  # inches; less where a page has no room
 LABELS = 2.4  # inches of the methods' names
 MOST_WIDE = 3  # columns that have room for a data set's title on one line
+MOST_TICKS_NARROW = 4  # numbers below a column that is narrower
 MOST_LINES = 2  # spaces in a title that is broken at each of them
 
 
 def figures(step: Step) -> dict[str, Figure]:
     """Return the figure of a step of the study."""
-    metrics = read_tables([step.input.metrics])
+    metrics = chosen_test_metrics(read_tables([step.input.metrics]))
     return {"figure": draw(metrics, step.params.datasets, step.params.backbones)}
 
 
 def draw(
-    metrics: pd.DataFrame, datasets: Mapping[str, Mapping], backbones: Mapping[str, str]
+    table: pd.DataFrame,
+    datasets: Mapping[str, Mapping],
+    backbones: Mapping[str, str],
+    unit: str = "meV/atom",
 ) -> Figure:
     """RMSE (filled) and MAE (open) of each seed on a logarithmic axis.
 
@@ -44,12 +49,12 @@ def draw(
 
     Parameters
     ----------
-    metrics : the table of errors (meV/atom); only chosen layers' test errors are drawn.
+    table : rmse and mae on test frames, a row per fit.
     datasets : registry entries, in order.
     backbones : titles, in order.
+    unit : of the errors.
     """
     use_house_style()
-    table = metrics[metrics["chosen"] & (metrics["split"] == "test")]
     names = [d for d in datasets if d in set(table["dataset"])]
     strategies = list(dict.fromkeys(table["strategy"]))
     lines = [
@@ -90,9 +95,10 @@ def draw(
     figure.set_figheight(figure.get_figheight() + LINE * more)
     axes[0, 0].set_yticks(range(len(lines)), [fit_label(*line, backbones) for line in lines])
     axes[0, 0].set_ylim(len(lines) - 0.4, -0.6)
+    separator = "\n" if narrow else " "
     for axis in axes[-1]:
-        plain_log(axis.xaxis)
-        axis.set_xlabel("Test error\n(meV/atom)" if narrow else "Test error (meV/atom)")
+        plain_log(axis.xaxis, MOST_TICKS_NARROW if narrow else MOST_TICKS)
+        axis.set_xlabel(f"Test error{separator}({unit})")
     figure.legend(
         handles=[
             Line2D([], [], ls="", marker="o", color="0.3", ms=4, mew=0, label="RMSE, one seed"),

@@ -236,10 +236,11 @@ def _plain_number(value: float, _place: int) -> str:
     return f"$10^{{{exponent:.0f}}}$"
 
 
-def plain_log(axis: Axis) -> None:
+def plain_log(axis: Axis, most: int = MOST_TICKS) -> None:
     """A logarithmic axis with plain numbers, few where decades are many; at least two.
 
-    Of numbers with many digits the power of ten stands there.
+    Of numbers with many digits the power of ten stands there. ``most`` is how many numbers the
+    axis has room for.
 
     To be called when the limits of the axis are final.
     """
@@ -251,9 +252,9 @@ def plain_log(axis: Axis) -> None:
         if len(ticks) >= 3:
             break
     if len(ticks) < 2:  # less than a step of the finest ladder, 1.55 to 1.95
-        even = MaxNLocator(MOST_TICKS - 1, min_n_ticks=2).tick_values(low, high)
+        even = MaxNLocator(most - 1, min_n_ticks=2).tick_values(low, high)
         ticks = [tick for tick in even if low <= tick <= high]
-    axis.set_major_locator(FixedLocator(ticks[:: -(-len(ticks) // MOST_TICKS)]))
+    axis.set_major_locator(FixedLocator(ticks[:: -(-len(ticks) // most)]))
     axis.set_major_formatter(FuncFormatter(_plain_number))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())

@@ -366,6 +366,7 @@ use rule learning_table as site_table with:
     input:
         same_dataset="results/tables/same_dataset.csv",
         transfer="results/tables/transfer.csv",
+        verdict="results/tables/verdict.csv",
         provenance="results/tables/provenance.csv",
         code=table_code("site"),
     output:

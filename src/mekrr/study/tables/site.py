@@ -20,10 +20,18 @@ from mekrr.study.tables.comparison import (
     transfer_places,
 )
 from mekrr.study.tables.forces import SHOWN
+from mekrr.study.tables.printing.escapes import for_markdown
 from mekrr.study.tables.printing.grid import MISSING, extra
+from mekrr.study.tables.verdict import answers
 
 FIT = {"strategy": str, "method": str, "backbone": str}
 ACROSS = ("rmse", "rmse_shifted")
+READING = (
+    "Test RMSE of energies in meV/atom, mean ± standard deviation over seeds; networks trained for "
+    "seconds. MEKRR is MEKRR-α or Δ-MEKRR, by the error on validation frames. “Better”: the 95 % "
+    "interval of the difference, seed by seed, leaves out zero; with three seeds only large and "
+    "steady differences pass."
+)
 
 
 def write(step: Step) -> None:
@@ -47,6 +55,12 @@ def write(step: Step) -> None:
     for strategy, block in across.groupby("strategy", sort=False):
         texts = with_shifted(*(printed(block, pairs, params.backbones, e) for e in ACROSS))
         write_csv(folder / f"{name}.transfer.{strategy}.csv", texts)
+    verdict = answers(pd.read_csv(given.verdict))
+    write_csv(folder / f"{name}.verdict.csv", verdict)
+    with atomic_path(folder / f"{name}.verdict.md") as temporary:
+        body = verdict.drop(columns="Untouched network").map(for_markdown)
+        text = body.to_markdown(index=False, disable_numparse=True)
+        temporary.write_text(f"{text}\n\n{READING}\n", encoding="utf-8")
     run = described(pd.read_csv(given.provenance), params.command)
     with atomic_path(step.output.record) as temporary:
         text = yaml.safe_dump({"run": run, "numbers": numbers}, allow_unicode=True, sort_keys=False)

@@ -29,8 +29,7 @@ ACROSS = ("rmse", "rmse_shifted")
 READING = (
     "Test RMSE of energies in meV/atom, mean ± standard deviation over seeds; networks trained for "
     "seconds. MEKRR is MEKRR-α or Δ-MEKRR, by the error on validation frames. “Better”: the 95 % "
-    "interval of the difference, seed by seed, leaves out zero; with three seeds only large and "
-    "steady differences pass."
+    "interval of the difference leaves out zero; with three seeds only steady ones pass."
 )
 
 
@@ -58,7 +57,7 @@ def write(step: Step) -> None:
     verdict = answers(pd.read_csv(given.verdict))
     write_csv(folder / f"{name}.verdict.csv", verdict)
     with atomic_path(folder / f"{name}.verdict.md") as temporary:
-        body = verdict.drop(columns="Untouched network").map(for_markdown)
+        body = verdict.drop(columns=["Untouched network", "which is"]).map(for_markdown)
         text = body.to_markdown(index=False, disable_numparse=True)
         temporary.write_text(f"{text}\n\n{READING}\n", encoding="utf-8")
     run = described(pd.read_csv(given.provenance), params.command)

@@ -64,7 +64,8 @@ def collect(*others: str) -> dict[str, str]:
 def git_revision() -> str:
     """Commit of this code, with "+" where its tree was changed; "unknown" if git has it not."""
     try:
-        _git("ls-files", "--error-unmatch", mekrr.__file__)  # not that of a project around it
+        if not _git("ls-files", mekrr.__file__):
+            return "unknown"  # and not the commit of a project around it
         commit = _git("rev-parse", "--short=12", "HEAD")
         return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):

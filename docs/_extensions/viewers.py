@@ -36,8 +36,8 @@ class Viewers(ChemiscopeScraper):
 
 def visit(translator, node: chemiscope) -> None:
     """Write a viewer with its data."""
-    page = Path(translator.builder.get_outfilename(translator.builder.current_docname))
-    data = base64.b64encode((page.parent / node["filepath"]).read_bytes()).decode()
+    path = Path(translator.builder.outdir, "_datasets", Path(node["filepath"]).name)
+    data = base64.b64encode(path.read_bytes()).decode()
     node["filepath"] = f"data:application/json;base64,{data}"
     visit_chemiscope_html(translator, node)
     for text in UNWANTED:

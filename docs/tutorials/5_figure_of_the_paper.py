@@ -19,9 +19,9 @@ the study. What is here takes less than a minute.
 # Two data sets
 # -------------
 #
-# Formate on copper, and N2 on iron, of which two runs of four break the molecule. They stand for the
-# paper's Cu/formate and D2; how they were made is in :doc:`/reproduction/surrogates`. One frame in
-# six of the first and in nine of the second are enough for the shape of the curves.
+# Formate on copper, and N2 on iron, of which two runs of four break the molecule. They stand for
+# the paper's Cu/formate and D2; how they were made is in :doc:`/reproduction/surrogates`. One frame
+# in six of the first and in nine of the second are enough for the shape of the curves.
 
 from pathlib import Path
 
@@ -124,8 +124,8 @@ axes[0].set_ylabel("training frame, in time order")
 plt.show()
 
 # %%
-# In :math:`K_0`, a mean over 47 atoms of which 45 are iron, all frames are much alike. In :math:`K_1`,
-# half of which is nitrogen, groups of frames stand out that resemble each other.
+# In :math:`K_0`, a mean over 47 atoms of which 45 are iron, all frames are much alike. In
+# :math:`K_1`, half of which is nitrogen, groups of frames stand out that resemble each other.
 #
 # Solving
 # -------
@@ -159,16 +159,14 @@ given = {"layer": LAYER, "alpha": 0.1, "regularisation": LAMBDAS[3], "form": "in
 model = MEKRR("sevennet-0", **given).fit([frames[k] for k in train])
 theirs = model.predict([frames[k] for k in val]) - energies[val]
 ours = validation_errors(k0, k1, energies, train, val, alpha=0.1)[3]
-per_frame = 1000 / len(frames[0])
-print(
-    f"RMSE here {per_frame * ours:.4f}, by mekrr.MEKRR {per_frame * np.sqrt(np.mean(theirs**2)):.4f} meV/atom"
-)
+ours, theirs = (1000 * error / len(frames[0]) for error in (ours, np.sqrt(np.mean(theirs**2))))
+print(f"RMSE here {ours:.4f}, by mekrr.MEKRR {theirs:.4f} meV/atom")
 
 # %%
 # Figure 2
 # --------
 #
-# For each α the best λ, on validation frames. Test frames play no part, nor would they in choosing α.
+# For each α the best λ, on validation frames. Test frames play no part.
 
 ALPHAS = np.concatenate([[0.0], np.geomspace(1e-4, 1, 17)])
 SEEDS = (0, 1, 2)
@@ -209,8 +207,8 @@ plt.show()
 # little of :math:`K_1` does no harm, much of it does. The second is not: on our D2 the error grows
 # with α. Three things differ, and a figure alone cannot tell which of them it is:
 #
-# - **The backbone.** The paper's is a SchNet trained on catalysts (OC20), whose weights could not be
-#   reached where this was built; here it is SevenNet-0, trained on crystals.
+# - **The backbone.** The paper's is a SchNet trained on catalysts (OC20), whose weights could not
+#   be reached where this was built; here it is SevenNet-0, trained on crystals.
 # - **The data.** The paper's D2 is private. Ours has the same system and role, made with another
 #   potential.
 # - **The number of frames**, some dozens here. On few frames the band is as wide as the effect.

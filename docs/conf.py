@@ -1,13 +1,15 @@
 """Settings of Sphinx: `make docs` builds the site into docs/_build/html."""
 
+import os
 import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS / "_extensions")]
+os.environ["TQDM_DISABLE"] = "1"  # no progress bars among what tutorials print
 
-from chemiscope.sphinx import ChemiscopeScraper  # noqa: E402
 from records import substitutions  # noqa: E402
+from viewers import Viewers  # noqa: E402
 
 import mekrr  # noqa: E402
 
@@ -18,7 +20,6 @@ version = release = mekrr.__version__
 
 extensions = [
     "backbones",
-    "chemiscope.sphinx",
     "licences",
     "myst_parser",
     "docstrings",
@@ -35,6 +36,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "sphinxarg.ext",
     "sphinxcontrib.bibtex",
+    "viewers",
 ]
 exclude_patterns = ["_build", "records", "tutorials"]
 default_role = "py:obj"
@@ -71,7 +73,9 @@ sphinx_gallery_conf = {
     "examples_dirs": "tutorials",
     "gallery_dirs": "auto_tutorials",
     "filename_pattern": r"/\d_",
-    "image_scrapers": ("matplotlib", ChemiscopeScraper()),
+    "within_subsection_order": "FileNameSortKey",
+    "image_scrapers": ("matplotlib", Viewers()),
+    "image_srcset": ["2x"],
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_memory": False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TextIO
 
@@ -33,7 +34,7 @@ def progress_bar(
 
     Without a terminal it is a line at the beginning, one at the end, and one every `PAUSE`
     seconds. ``scale`` prints thousands and millions as k and M. Nothing is printed before ``delay``
-    seconds have passed.
+    seconds have passed, and nothing at all where the environment has TQDM_DISABLE.
     """
     shared = {
         "total": total,
@@ -42,13 +43,21 @@ def progress_bar(
         "unit_scale": scale,
         "delay": delay,
     }
+    unwanted = bool(os.environ.get("TQDM_DISABLE"))
     terminal = sys.__stderr__
     if terminal is not None and terminal.isatty():
-        return tqdm(**shared, file=terminal, mininterval=0.2, dynamic_ncols=True, smoothing=0.1)
+        return tqdm(
+            **shared,
+            file=terminal,
+            disable=unwanted,
+            mininterval=0.2,
+            dynamic_ncols=True,
+            smoothing=0.1,
+        )
     return tqdm(
         **shared,
         file=_Lines(sys.stderr) if sys.stderr is not None else None,
-        disable=sys.stderr is None,
+        disable=unwanted or sys.stderr is None,
         ncols=80,
         mininterval=PAUSE,
         maxinterval=PAUSE,  # else tqdm's own clock draws the bar every ten seconds

@@ -48,3 +48,14 @@ def test_no_standard_error(monkeypatch):
     monkeypatch.setattr(sys, "__stderr__", None)
     with progress_bar(3, "net", "frames") as bar:
         bar.update(3)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_environment_silences(monkeypatch, capsys, terminal):
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "__stderr__", stream)
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    with progress_bar(3, "net", "frames") as bar:
+        bar.update(3)
+    assert stream.getvalue() == capsys.readouterr().err == ""

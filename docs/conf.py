@@ -80,5 +80,5 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "min_reported_time": 0,
-    "write_computation_times": True,
+    "write_computation_times": False,
 }

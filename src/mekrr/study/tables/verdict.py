@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,7 +77,8 @@ NOTES = (
 )
 
 
-class Difference(NamedTuple):
+@dataclass(frozen=True)
+class Difference:
     """Errors less those of an opponent on the same seeds.
 
     Attributes
@@ -177,7 +179,7 @@ def verdicts(
         for side, chosen in sides.items():
             row |= _of_side(side, chosen)
         for opponent in OPPONENTS:
-            found = _against(sides["mekrr"], sides[opponent])._asdict()
+            found = asdict(_against(sides["mekrr"], sides[opponent]))
             row |= {f"against_{opponent}_{key}": value for key, value in found.items()}
         row["near_duplicates"] = leaks.reindex([(*place, seed) for seed in seeds]).mean()
         rows.append(row | _within(sides["mekrr"], calibration))

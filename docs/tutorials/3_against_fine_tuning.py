@@ -168,7 +168,7 @@ def error_of_kernel(parts, target, kernel):
 # -----------
 #
 # The last of five convolutions and the readout go on learning, from the weights that the network
-# comes with: AdamW, batches of eight frames, 80 steps, the epoch kept that is best on the
+# comes with: AdamW, batches of eight frames, 64 steps, the epoch kept that is best on the
 # validation frames. The only setting that we look at here is the learning rate.
 
 
@@ -178,7 +178,7 @@ def fine_tuned(strategy, seed, lr):
     parts = split(strategy, seed)
     settings = Settings(
         epochs=1,
-        least_steps=80,
+        least_steps=64,
         validate_every=1,
         patience=100,
         batch_size=8,
@@ -302,7 +302,7 @@ for method in methods:
 # What this does not say
 # ----------------------
 #
-# - The networks had 80 steps, of one layer. The study gives them 400 and more, and searches no
+# - The networks had 64 steps, of one layer. The study gives them 400 and more, and searches no
 #   learning rate either; whoever needs an answer for their own frames should try several.
 # - The frames are labelled by a machine-learned potential. On real DFT frames of the same system:
 #   :doc:`/reproduction/real_frames`.

@@ -144,8 +144,8 @@ plt.show()
 def seen_from_the_side(atoms):
     """A copy with the molecule in the middle of the cell, the surface's normal upwards."""
     shown = atoms.copy()
-    middle = shown.cell.sum(axis=0) / 2
-    shown.positions += (middle - shown.positions[shown.symbols == "N"].mean(axis=0)) * [1, 1, 0]
+    molecule = shown.positions[shown.symbols == "N"].mean(axis=0)
+    shown.positions += (shown.cell.sum(axis=0) / 2 - molecule) * [1, 1, 0]
     shown.wrap()
     shown.rotate(-90, "x", rotate_cell=True)
     return shown
@@ -244,8 +244,8 @@ for part, title in enumerate(("whole", "broken")):
     verdict = "within the spread of random choices"
     if abs(ours - mean) > 2 * spread:
         verdict = "better than at random" if ours < mean else "worse than at random"
-    print(f"bond {title:6}: at random {mean:.1f} ± {spread:.1f}, by variance {ours:.1f}", end="")
-    print(f" meV/atom: {verdict}")
+    print(f"bond {title:6}: at random {mean:.1f} ± {spread:.1f}", end=", ")
+    print(f"by variance {ours:.1f} meV/atom: {verdict}")
 
 # %%
 # All ways help much: such frames are what was missing. The choice finds most of the broken

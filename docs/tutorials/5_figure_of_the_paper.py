@@ -224,12 +224,13 @@ places = np.where(ALPHAS > 0, ALPHAS, 3e-5)  # a logarithmic axis has no zero
 styles = {"RMSE": "o-", "MAE": "s--", "RMSE, λ = 1e-7": ":"}
 for axis, (title, of_title) in zip(axes, curves.items(), strict=True):
     rmse = of_title["RMSE"]
-    axis.fill_between(places, rmse.min(axis=0), rmse.max(axis=0), color="#56b4e9", alpha=0.25)
+    least, largest = rmse.min(axis=0), rmse.max(axis=0)
+    axis.fill_between(places, least, largest, color="#56b4e9", alpha=0.25)
     colours = ("#0173b2", "#de8f05", "0.2")
     for (name, errors), colour in zip(of_title.items(), colours, strict=True):
         median = np.median(errors, axis=0)
         axis.plot(places, median, styles[name], color=colour, markersize=4, label=name)
-    axis.axvline(published[title], color="#cc78bc", linewidth=2, zorder=0, label="paper's α")
+    axis.axvline(published[title], color="#cc78bc", lw=2, zorder=0, label="paper's α")
     axis.set(title=title, xscale="log", xlabel="α", ylim=0)
     axis.set_xticks([3e-5, 1e-4, 1e-2, 1], ["0", "$10^{-4}$", "$10^{-2}$", "1"])
     axis.minorticks_off()
@@ -254,8 +255,8 @@ plt.show()
 #   be reached where this was built; here it is SevenNet-0, trained on crystals.
 # - **The data.** The paper's D2 is private. Ours has the same system and role, made with another
 #   potential.
-# - **The number of frames**, some sixty to learn from here. :math:`K_1` is the richer kernel, and
-#   needs more of them.
+# - **The number of frames**, some sixty to learn from here. :math:`K_1` is the richer kernel, and may
+#   need more of them.
 #
 # That λ is chosen here is none of the reasons: at the published λ, the dotted line, the curves
 # have the same shape.

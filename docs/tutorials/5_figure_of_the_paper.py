@@ -255,8 +255,8 @@ plt.show()
 #   be reached where this was built; here it is SevenNet-0, trained on crystals.
 # - **The data.** The paper's D2 is private. Ours has the same system and role, made with another
 #   potential.
-# - **The number of frames**, some sixty to learn from here. :math:`K_1` is the richer kernel, and may
-#   need more of them.
+# - **The number of frames**, some sixty to learn from here. :math:`K_1` is the richer kernel, and
+#   may need more of them.
 #
 # That λ is chosen here is none of the reasons: at the published λ, the dotted line, the curves
 # have the same shape.

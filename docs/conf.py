@@ -76,6 +76,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "image_scrapers": ("matplotlib", Viewers()),
     "image_srcset": ["2x"],
+    "remove_config_comments": True,
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_memory": False,

@@ -51,8 +51,8 @@ print(f"energies from {energies.min():.2f} to {energies.max():.2f} eV")
 
 # %%
 # Energies of frames are compared per atom, in meV. Click on a point, and turn the frame that
-# belongs to it: on the right of the map the bond is broken. The frames far below are the first
-# of their runs, still near the relaxed structure that these began with.
+# belongs to it: on the right of the map the bond is broken. The frames far below are the first of
+# their runs, still near the relaxed structure that these began with.
 
 carbon = frames[0].symbols.search("C")[0]
 hydrogen = frames[0].symbols.search("H")[0]

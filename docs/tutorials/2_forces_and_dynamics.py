@@ -117,8 +117,8 @@ for name, forces in predictions.items():
 # %%
 # Energies alone say little of forces. Along a few directions of each frame the model learns them,
 # and best those of hydrogen, whose components it was given. Carbon gains least: it is one atom of
-# 52, and a random direction hardly moves it. In earnest one would give the components of the whole
-# molecule, ``{"species": ["C", "O", "H"]}``, and more frames. The energies gain as well:
+# 52, and a random direction hardly moves it. In earnest one would give the components of the
+# whole molecule, ``{"species": ["C", "O", "H"]}``, and more frames. The energies gain as well:
 
 reference = np.array([atoms.get_potential_energy() for atoms in test])
 fits = {"energies alone": energies_alone, "energies and forces": with_forces}

@@ -38,7 +38,7 @@ extensions = [
     "sphinxcontrib.bibtex",
     "viewers",
 ]
-exclude_patterns = ["_build", "records", "tutorials"]
+exclude_patterns = ["_build", "_generated", "records", "tutorials"]
 default_role = "py:obj"
 highlight_language = "none"
 nitpicky = True

@@ -26,7 +26,7 @@ package. Nothing is downloaded, and no GPU is needed.
 # of a machine-learned potential, DIEP, which stands for DFT: see :doc:`/reproduction/surrogates`.
 # Your own frames may be in any format that ASE reads, with total energies in eV.
 #
-# We take every sixth frame. The first lines only find the file from wherever the script is run.
+# We take every sixth frame. The first lines find the file, in a clone of the repository.
 
 import subprocess
 import sys
@@ -209,12 +209,14 @@ print("same predictions:", np.array_equal(again.predict(test_frames), predicted)
 # On the command line
 # -------------------
 #
-# The same without Python. ``@::6`` takes every sixth frame of a file:
+# The same fit without Python, to all 63 frames, and predictions for others. ``@::6`` takes every
+# sixth frame of a file:
 #
 # .. code-block:: console
 #
+#    $ cp workflow/resources/surrogates/cuformate.extxyz.gz .
 #    $ mekrr fit cuformate.extxyz.gz@::6 --backbone sevennet-0 --target delta -o model.safetensors
-#    $ mekrr predict model.safetensors new.extxyz --std -o predicted.extxyz
+#    $ mekrr predict model.safetensors cuformate.extxyz.gz@3::6 --std -o predicted.extxyz
 #    $ mekrr info model.safetensors
 #
 # The last of them tells what a file holds, whoever made it; its first lines for ours:

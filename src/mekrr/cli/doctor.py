@@ -65,7 +65,7 @@ def _packages() -> Iterator[str]:
 
 def _extras() -> Iterator[str]:
     """Print versions of what each extra installs, or how to install it; yield what does not fit."""
-    print("\nextras")
+    print("\nextras (in a clone: pip install '.[NAME]')")
     for extra in _extras_stated():
         needs = list(_needs(extra))
         missing = [need.name for need in needs if _version(need.name) is None]

@@ -70,8 +70,8 @@ print(f"test:  {len(test)} frames, {broken.sum()} with such a bond")
 
 def fit(frames):
     """Fit a potential to these frames."""
-    settings = {"layers": [2], "forces": 0, "inducing": 200, "target": "energy"}
-    return SparseMEKRR("sevennet-0", **settings).fit(frames)
+    settings = {"layers": [2], "forces": 0, "inducing": 200, "lengthscale": 2.0}
+    return SparseMEKRR("sevennet-0", target="energy", **settings).fit(frames)
 
 
 def errors(model, frames):

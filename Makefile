@@ -83,7 +83,7 @@ fuzz: setup ## fuzz tests and properties with ten times as many cases, or MEKRR_
 	MEKRR_FUZZ=$(or $(MEKRR_FUZZ),10) $(PYTEST) \
 		tests/unit/test_fuzz.py tests/unit/test_properties.py $(ARGS)
 
-test-faults: setup ## runs that are killed, full disks, no memory: the tests that `make test` leaves out
+test-faults: setup ## runs that are killed, full disks, every key: the tests that `make test` leaves out
 	$(PYTEST) -m faults $(ARGS)
 
 test-slurm: setup ## run a tiny study on a Slurm of one node, set up for it (Debian, root)

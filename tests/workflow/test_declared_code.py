@@ -18,6 +18,7 @@ from mekrr.study.code import DOCSTRING, OUTSIDE
 from mekrr.study.franken.environment import PYTHON
 from mekrr.study.methods import modules_of
 
+SITE = "results/site/default_study.yaml"
 KINDS = "mekrr.study.experiments.kinds"
 POTENTIALS = "mekrr.study.experiments.potentials"
 RUNNING = ("forces", "learning", "molecular_dynamics")  # scripts that need fits as potentials
@@ -111,7 +112,7 @@ def test_every_rule_declares_what_its_script_imports(everything):
     (folder / "overlay.yaml").write_text(yaml.safe_dump(everything.config))
     script = Path(__file__).with_name("jobs.py")
     made = subprocess.run(
-        [sys.executable, script, "overlay.yaml", "all", "report", "surrogates"],
+        [sys.executable, script, "overlay.yaml", "all", "report", "surrogates", SITE],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(folder / "src")},
         capture_output=True,

@@ -29,8 +29,9 @@ def test_forces_of_a_study_are_in_its_tables(finished):
 
 def test_more_frames_repeat_what_compares_forces(copied):
     copied.config["forces"]["frames"] = "all"
-    pages = ("same_dataset_table", "calibration_forces_table", "fig_calibration_forces", "all")
-    expected = FORCES | LEARNING | dict.fromkeys(pages, 1)
+    pages = ("same_dataset_table", "calibration_forces_table", "all")
+    figures = ("fig_errors_forces", "fig_calibration_forces")
+    expected = FORCES | LEARNING | dict.fromkeys((*pages, *figures), 1)
     assert copied.planned() == expected
 
 

@@ -12,17 +12,11 @@ import pytest
 import yaml
 from ase.calculators.singlepoint import SinglePointCalculator
 from filelock import FileLock
+from hostile import FORMULA, HOSTILE, HOSTILE_RST, LONG
 from samples import labelled
 from studies import Project, as_large
 
 IMPORTS = Path(__file__).parent / "imports"
-HOSTILE = (
-    "</script><script>window.pwned=1</script><img src=x onerror=window.pwned=1><!--<script> a|b "
-    "$x_1$ %#&{dataset}~^\\ é 金 😀"
-)
-HOSTILE_RST = "`x <javascript:window.pwned=1>`_ |s| *b* {backbone} {unknown}"
-LONG = "The adsorption of formate on a copper surface at four hundred kelvin, run number 12"
-FORMULA = "=cmd|' /C calc'!A0"
 
 
 @pytest.fixture

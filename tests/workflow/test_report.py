@@ -7,7 +7,7 @@ import re
 import pandas as pd
 import pytest
 from browsers import complaints, fetched, forget, open_browser
-from conftest import FORMULA, HOSTILE, HOSTILE_RST, LONG
+from hostile import FORMULA, HOSTILE, HOSTILE_RST, LONG
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,9 +66,7 @@ def weights_of(name: str, entry: BackboneEntry) -> tuple[str, Backbone | None]:
     if model is not None:
         return f"{model}, fetched by its library when first used", None
     try:
-        # CHGNet says on standard output that it was loaded.
-        with contextlib.redirect_stdout(sys.stderr):
-            backbone = load_backbone(name, entry.family, entry.options, path)
+        backbone = load_backbone(name, entry.family, entry.options, path)
     except BackboneError as error:
         return f"not usable ({first_line(error)})", None
     if backbone.weights_sha256 == "none":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,8 @@ class CHGNetBackbone(Backbone):
         self.name = name
         path = Path(chgnet.__file__).parent / CHECKPOINT
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)["model"]
-        model = CHGNet(**checkpoint["model_args"], mlp_out_bias=False, version="0.3.0")
+        with redirect_stdout(sys.stderr):  # it says there that it was made
+            model = CHGNet(**checkpoint["model_args"], mlp_out_bias=False, version="0.3.0")
         model.load_state_dict(checkpoint["state_dict"])
         self._model: Any = model.eval().requires_grad_(False)
         self._sources = {

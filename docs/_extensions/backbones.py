@@ -11,6 +11,7 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+from tables import markdown
 
 from mekrr.backbones.entry import BackboneEntry
 from mekrr.backbones.registry import registered
@@ -34,8 +35,7 @@ class Backbones(SphinxDirective):
             for name, found in told.items()
         ]
         head = ["name", *(key.replace("_", " ") for key in COLUMNS)]
-        lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
-        table = self.parse_text_to_nodes("\n".join(lines))
+        table = self.parse_text_to_nodes(markdown(head, rows))
         sections = [_section(name, found) for name, found in told.items()]
         for section in sections:
             self.state.document.note_explicit_target(section)
@@ -58,7 +58,7 @@ def _section(name: str, found: dict[str, str]) -> nodes.section:
 def facts(name: str, registry: Path) -> dict[str, str]:
     """Return what the command prints of a network, whatever files this machine has."""
     entry: BackboneEntry = registered(registry)[name]
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         _, *lines = describe(name, entry)
     found = dict(line.strip().split(": ", 1) for line in lines)

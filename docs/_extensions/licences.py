@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, metadata, requires
+from importlib.metadata import PackageNotFoundError, metadata
 
 from docutils import nodes
-from packaging.requirements import Requirement
 from sphinx.util.docutils import SphinxDirective
+from tables import markdown
+
+from mekrr.cli.doctor import extras, needs
 
 COLUMNS = ("package", "licence", "extra")
 LONGEST = 60  # of a licence's name; some packages give its whole text
-OWN = "mekrr"
 
 
 def stated(package: str) -> str:
@@ -31,18 +32,15 @@ def stated(package: str) -> str:
     return (short or classified or ["not stated; see the package"])[0]
 
 
-def needs() -> list[tuple[str, str, str]]:
+def stated_of_all() -> list[tuple[str, str, str]]:
     """Return package, licence and extras of everything that the package asks for."""
-    extras: dict[str, set[str]] = {}
-    for text in requires(OWN) or ():
-        need = Requirement(text)
-        marker = str(need.marker or "")
-        extra = marker.split('extra == "')[1].split('"')[0] if 'extra == "' in marker else ""
-        if need.name != OWN and extra != "all":
-            extras.setdefault(need.name, set()).add(extra)
+    found: dict[str, list[str]] = {}
+    for extra in ("", *extras()):
+        for need in needs(extra):
+            found.setdefault(need.name, []).append(extra)
     return [
-        (name, stated(name), "" if "" in found else ", ".join(sorted(found)))
-        for name, found in sorted(extras.items())
+        (name, stated(name), "" if "" in asked else ", ".join(sorted(asked)))
+        for name, asked in sorted(found.items())
     ]
 
 
@@ -50,19 +48,7 @@ class Licences(SphinxDirective):
     """Show that table."""
 
     def run(self) -> list[nodes.Node]:
-        table, group = nodes.table(), nodes.tgroup(cols=len(COLUMNS))
-        table += group
-        for width in (30, 50, 20):
-            group += nodes.colspec(colwidth=width)
-        head, body = nodes.thead(), nodes.tbody()
-        group += [head, body]
-        for part, rows in ((head, [COLUMNS]), (body, needs())):
-            for row in rows:
-                line = nodes.row()
-                for text in row:
-                    line += nodes.entry("", nodes.paragraph(text=text))
-                part += line
-        return [table]
+        return self.parse_text_to_nodes(markdown(COLUMNS, stated_of_all()))
 
 
 def setup(app):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+from tables import markdown
 
 FOLDER = "workflow/resources/published"
 
@@ -31,8 +32,7 @@ class Published(SphinxDirective):
         places = list(dict.fromkeys(place for errors in found.values() for place in errors))
         head = ["RMSE / MAE, meV/atom", *places]
         rows = [[name, *(errors[place] for place in places)] for name, errors in found.items()]
-        lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
-        return self.parse_text_to_nodes("\n".join([*lines, "", *notes]))
+        return self.parse_text_to_nodes("\n".join([markdown(head, rows), "", *notes]))
 
 
 def setup(app):

@@ -23,6 +23,7 @@ Tables are CSV files beside the record, for the directive ``csv-table``.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -33,8 +34,9 @@ FOLDERS = ("_generated", "records")
 LINES = ("what", "command", "commit", "date", "machine")
 
 
+@cache
 def read(docs: Path) -> dict[str, dict]:
-    """All records by name; two of one name are refused."""
+    """All records by name, each with its path; two of one name are refused."""
     records: dict[str, dict] = {}
     for folder in FOLDERS:
         for path in sorted((docs / folder).glob("*.yaml")):
@@ -44,7 +46,7 @@ def read(docs: Path) -> dict[str, dict]:
             missing = [line for line in LINES if not record["run"].get(line)]
             if missing:
                 raise ValueError(f"{path}: the run lacks {', '.join(missing)}")
-            records[path.stem] = record
+            records[path.stem] = record | {"path": path}
     return records
 
 
@@ -73,10 +75,7 @@ class Record(SphinxDirective):
             shown = nodes.literal if line in ("command", "commit") else nodes.inline
             body = nodes.field_body("", nodes.paragraph("", "", shown(text, text)))
             fields += nodes.field("", nodes.field_name(text=line), body)
-        for folder in FOLDERS:
-            path = Path(self.env.srcdir) / folder / f"{name}.yaml"
-            if path.exists():
-                self.env.note_dependency(str(path))
+        self.env.note_dependency(str(records[name]["path"]))
         return [fields]
 
 

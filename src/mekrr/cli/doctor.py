@@ -31,14 +31,15 @@ def add_command(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print what a report of a fault should state; exit status 1 where something is amiss."""
-    problems = [*_system(), *_packages(), *_extras(), *_backbones(options.registry)]
+    _print_system()
+    problems = [*_packages(), *_extras(), *_backbones(options.registry)]
     print("\nproblems" if problems else "\nno problems found")
     for problem in problems:
         print(f"  {problem}")
     sys.exit(1 if problems else 0)
 
 
-def _system() -> Iterator[str]:
+def _print_system() -> None:
     """Print interpreter, hardware and linear algebra."""
     import torch  # with numpy, whose BLAS is looked for among the libraries that are loaded
 
@@ -53,28 +54,28 @@ def _system() -> Iterator[str]:
     names = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
     built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built for the CPU"
     print(line("gpu", ", ".join(names) if names else f"none found; torch is {built}"))
-    yield from ()
 
 
 def _packages() -> Iterator[str]:
     """Print versions of what the library needs; yield what does not fit."""
     print("\npackages")
-    for need in _needs(""):
-        yield from _shown(need, f"pip install '{need}'")
+    for need in needs():
+        print("  " + line(need.name, _version(need.name) or "not installed"))
+        yield from _unfit(need, f"pip install '{need}'")
 
 
 def _extras() -> Iterator[str]:
     """Print versions of what each extra installs, or how to install it; yield what does not fit."""
     print("\nextras (in a clone: pip install '.[NAME]')")
-    for extra in _extras_stated():
-        needs = list(_needs(extra))
-        missing = [need.name for need in needs if _version(need.name) is None]
+    for extra in extras():
+        added = list(needs(extra))
+        missing = [need.name for need in added if _version(need.name) is None]
         if missing:
             cure = f"pip install 'mekrr[{extra}]'"
             print("  " + line(extra, f"not installed ({', '.join(missing)}): {cure}"))
             continue
-        print("  " + line(extra, ", ".join(f"{n.name} {_version(n.name)}" for n in needs)))
-        for need in needs:
+        print("  " + line(extra, ", ".join(f"{n.name} {_version(n.name)}" for n in added)))
+        for need in added:
             yield from _unfit(need, f"pip install 'mekrr[{extra}]'")
 
 
@@ -92,13 +93,12 @@ def _backbones(path: str | None) -> Iterator[str]:
         if backbone is not None:
             try:
                 widths_of(backbone)
-            except (
-                Exception
-            ) as error:  # whatever a library of others says is told, and the rest goes on
+            # Whatever a library of others says is told, and the rest goes on.
+            except Exception as error:
                 yield f"{name} computes no features: {type(error).__name__}: {first_line(error)}"
 
 
-def _needs(extra: str) -> Iterator[Requirement]:
+def needs(extra: str = "") -> Iterator[Requirement]:
     """Yield what the library needs on this machine, or what an extra adds to it."""
     from packaging.requirements import Requirement
 
@@ -111,7 +111,8 @@ def _needs(extra: str) -> Iterator[Requirement]:
             yield need
 
 
-def _extras_stated() -> list[str]:
+def extras() -> list[str]:
+    """Return the names of the extras, but for that of all others."""
     return [e for e in metadata("mekrr").get_all("Provides-Extra") or () if e != GATHERED]
 
 
@@ -120,11 +121,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _shown(need: Requirement, cure: str) -> Iterator[str]:
-    print("  " + line(need.name, _version(need.name) or "not installed"))
-    yield from _unfit(need, cure)
 
 
 def _unfit(need: Requirement, cure: str) -> Iterator[str]:

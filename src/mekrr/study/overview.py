@@ -240,7 +240,7 @@ def _cells(row: Mapping, opponent: str) -> list[str]:
     word = row[f"against_{opponent}_verdict"]
     several = row["n_seeds"] > 1 and word
     shares = [percent(row[share]) for share in SHARES]
-    best = f"{error_of(row, 'best')}" if row["best_method"] else ""
+    best = error_of(row, "best") if row["best_method"] else ""
     return [
         _two(short_split(row["strategy"]), _frames(row)),
         _two(error_of(row, "untouched")),

@@ -6,14 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from fill_readme import README, filled
+from fill_readme import MARKED, README, filled
 from records import read
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
 FENCE = re.compile(r"(`{3,}|:{3,})(.*)")
-MARKED = re.compile(r"<!-- numbers: .*?<!-- end -->", re.S)
 UNITS = r"meV|%|[kMGT]i?B\b|s\b|min\b|(?:milli)?seconds?\b|minutes?\b|hours?\b|steps/s|times\b"
 MEASURED = re.compile(rf"(?<![\d/])\d[\d.,]*(?: ±[ \d.]+)?(?: to \d[\d.]*)? ?(?:{UNITS})")
 SETTINGS = {"95 %", "68 %"}  # of intervals, by definition

@@ -41,6 +41,12 @@ def with_forces(table: pd.DataFrame, forces: pd.DataFrame | None) -> pd.DataFram
     return table.merge(columns, how="left", on=["place", *FIT]).astype(counts)
 
 
+def compared(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table as from `with_forces` that have any, with the seeds of these."""
+    table = table[table["force_seeds"].notna()]
+    return table.assign(n_seeds=table["force_seeds"])
+
+
 def force_comparisons(
     table: pd.DataFrame, places: Mapping[str, Place], backbones: Mapping[str, str]
 ) -> list[Grid]:
@@ -54,8 +60,7 @@ def force_comparisons(
     """
     if "force_seeds" not in table:
         return []
-    table = table[table["force_seeds"].notna()]
-    table = table.assign(n_seeds=table["force_seeds"])
+    table = compared(table)
     found = {name: place for name, place in places.items() if name in set(table["place"])}
     nothing = pd.DataFrame(columns=["method", "published"])
     return comparisons(

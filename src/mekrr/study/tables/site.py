@@ -19,7 +19,7 @@ from mekrr.study.tables.comparison import (
     dataset_places,
     transfer_places,
 )
-from mekrr.study.tables.forces import SHOWN
+from mekrr.study.tables.forces import SHOWN, compared
 from mekrr.study.tables.printing.escapes import for_markdown
 from mekrr.study.tables.printing.grid import MISSING, extra
 from mekrr.study.tables.verdict import answers
@@ -43,9 +43,10 @@ def write(step: Step) -> None:
     within, across = (table[table["strategy"].notna()] for table in (within, across))
     datasets = dataset_places(params.datasets)
     pairs = transfer_places(params.pairs, params.datasets)
-    forces = within[within["force_seeds"].notna()]
-    forces = forces.assign(n_seeds=forces["force_seeds"])
-    kinds = {"same_dataset": (within, datasets, "rmse"), "forces": (forces, datasets, "force_rmse")}
+    kinds = {
+        "same_dataset": (within, datasets, "rmse"),
+        "forces": (compared(within), datasets, "force_rmse"),
+    }
     numbers = cost(params.benchmarks)
     for kind, (table, places, error) in kinds.items():
         for strategy, block in table.groupby("strategy", sort=False):

@@ -5,7 +5,6 @@ Its tutorials run while it is built.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -14,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from browsers import complaints, fetched, forget, open_browser
-from filelock import FileLock
+from once import once
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -27,18 +26,16 @@ MADE_BY_SPHINX = {"genindex", "search", "py-modindex"}
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """The folder of the site, built by the first of pytest's processes that asks for it."""
-    base = tmp_path_factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    built = base / "site/html"
-    with FileLock(base / "site.lock"):
-        if not (base / "site/built").exists():
-            build = ["-W", "--keep-going", "-q", "-d", base / "site/doctrees", "docs", built]
-            result = subprocess.run(
-                [sys.executable, "-m", "sphinx", *build], cwd=ROOT, capture_output=True, text=True
-            )
-            assert result.returncode == 0, result.stdout + result.stderr
-            (base / "site/built").touch()
-    return built
+
+    def build(folder):
+        options = ["-W", "--keep-going", "-q", "-d", folder / "doctrees", "docs", folder / "html"]
+        result = subprocess.run(
+            [sys.executable, "-m", "sphinx", *options], cwd=ROOT, capture_output=True, text=True
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return folder / "html"
+
+    return once(tmp_path_factory, "site", build)
 
 
 @pytest.fixture(scope="module")

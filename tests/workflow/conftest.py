@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import shutil
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import ase.io
 import pytest
 import yaml
 from ase.calculators.singlepoint import SinglePointCalculator
-from filelock import FileLock
 from hostile import FORMULA, HOSTILE, HOSTILE_RST, LONG
+from once import once
 from samples import labelled
 from studies import Project, as_large
 
@@ -29,18 +28,16 @@ def run_once(factory, name, make, *targets):
 
     What its jobs imported is in ``imports.jsonl``, see imports/sitecustomize.py.
     """
-    base = factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with FileLock(base / f"{name}.lock"):
-        made = base / f"{name}.pickle"
-        if not made.exists():
-            project = make(base / name)
-            paths = os.pathsep.join(map(str, (project.folder / "src", IMPORTS)))
-            noted = {"PYTHONPATH": paths, "MEKRR_IMPORTS": str(project.folder / "imports.jsonl")}
-            result = project.run(*targets, **noted)
-            assert result.returncode == 0, result.stdout + result.stderr
-            made.write_bytes(pickle.dumps(project))
-        return pickle.loads(made.read_bytes())
+
+    def run(folder):
+        project = make(folder)
+        paths = os.pathsep.join(map(str, (project.folder / "src", IMPORTS)))
+        noted = {"PYTHONPATH": paths, "MEKRR_IMPORTS": str(project.folder / "imports.jsonl")}
+        result = project.run(*targets, **noted)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return project
+
+    return once(factory, name, run)
 
 
 @pytest.fixture(scope="session")

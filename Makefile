@@ -24,7 +24,7 @@ GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),,--resources gpu=$(shell
 # On all cores, one thread each: more would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8
 
-.PHONY: help setup smoke figures active report verify test coverage lint style types spelling fuzz test-faults \
+.PHONY: help setup smoke figures active pretraining report verify test coverage lint style types spelling fuzz test-faults \
 	test-slurm test-mace franken test-franken test-engines backbones bench docs numbers config-docs surrogates pins clean
 
 help: ## list the targets
@@ -52,6 +52,9 @@ smoke: setup ## every method once, on one split: a minute
 active: setup ## the loop of config/active.yaml: fit, run, select, label, and again
 	$(BIN)/snakemake --snakefile workflow/active.smk --cores $(CORES) $(GPUS) $(ARGS)
 
+pretraining: setup ## a SchNet pre-trained on adsorbates on metals (config/pretraining.yaml): hours
+	$(BIN)/snakemake --snakefile workflow/pretraining.smk --cores $(CORES) $(GPUS) $(ARGS)
+
 report: setup ## the study, and one HTML file with every table and figure
 	$(BIN)/snakemake report --cores $(CORES) $(GPUS) $(ARGS)
 
@@ -67,6 +70,7 @@ coverage: setup ## the tests once more, and which lines of the library they reac
 lint: style types spelling ## check style, types and spelling as a commit does, lint the workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/snakemake --snakefile workflow/active.smk --lint
+	$(BIN)/snakemake --snakefile workflow/pretraining.smk --lint
 
 style: setup
 	$(BIN)/ruff check .

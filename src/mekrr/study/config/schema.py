@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from mekrr.study.config.active import ActiveConfig
+from mekrr.study.config.pretraining import PretrainingConfig
 from mekrr.study.config.study import REGISTRIES, StudyConfig
 
 FOLDER = "config/schemas"
@@ -21,8 +22,9 @@ def schemas() -> dict[str, dict[str, Any]]:
     own = [key for key in whole["properties"] if key not in REGISTRIES]
     files = {"config": own} | {registry: [registry] for registry in REGISTRIES}
     made = {name: _part(whole, keys) for name, keys in files.items()}
-    loop = _tidy(ActiveConfig.model_json_schema())
-    made |= {"active": _part(loop, list(loop["properties"]))}
+    for name, model in (("active", ActiveConfig), ("pretraining", PretrainingConfig)):
+        other = _tidy(model.model_json_schema())
+        made[name] = _part(other, list(other["properties"]))
     return made | {"overlay": _part(_nothing_required(whole), list(whole["properties"]))}
 
 

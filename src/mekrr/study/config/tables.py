@@ -14,6 +14,7 @@ from mekrr.backbones.families import families
 from mekrr.study.config.active import Active
 from mekrr.study.config.datasets import Dataset
 from mekrr.study.config.networks import Network, Training
+from mekrr.study.config.pretraining import Pretraining
 from mekrr.study.config.study import REGISTRIES, Backbone, Gap, StudyConfig
 from mekrr.study.config.surrogates import Surrogate
 from mekrr.study.config.types import NAME
@@ -59,6 +60,7 @@ def tables_of_keys() -> dict[str, str]:
         "networks": _table(keys_of(Network)),
         "surrogates": _table(keys_of(Surrogate)),
         "active": _table(keys_of(Active, "active.")),
+        "pretraining": _table(keys_of(Pretraining, "pretraining.")),
     }
 
 

@@ -1,0 +1,137 @@
+"""The configuration of a pre-training: its set of frames, and the networks trained on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+
+from mekrr.choices import SYMBOLS
+from mekrr.closed import Closed, Maybe, Several, Text, fault
+from mekrr.errors import ConfigError, printable
+from mekrr.study.config.faults import first_fault, one_line
+from mekrr.study.config.networks import Architecture, Training
+from mekrr.study.config.types import Name, Positive
+from mekrr.study.config.values import require_finite, require_no_control
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Adsorbate = Literal[
+    "H", "C", "N", "O", "H2", "N2", "O2", "CO", "NO", "OH", "H2O", "CN", "HCN", "NH", "NH2", "NH3",
+    "CH", "CH2", "CH3", "CH4", "HCO", "H2CO", "CH3O", "CH3OH", "HCOO", "HCOOH", "CO2", "NO2",
+]  # fmt: skip
+
+
+class Metal(Closed):
+    """A metal at its lattice constant."""
+
+    structure: Literal["fcc", "bcc", "hcp"]
+    a: Positive
+
+
+class Kinds(Closed):
+    """Shares of runs."""
+
+    adsorbate: Share = Field(description="share of runs with adsorbates on a surface")
+    slab: Share = Field(description="share of runs with a clean surface")
+    bulk: Share = Field(description="share of runs with bulk metal")
+    gas: Share = Field(description="share of runs with molecules alone")
+
+    @model_validator(mode="after")
+    def _all(self) -> Kinds:
+        total = self.adsorbate + self.slab + self.bulk + self.gas
+        if abs(total - 1.0) > 1e-9:
+            raise fault(f"shares add up to {total:g}; make it 1")
+        return self
+
+
+class Limits(Closed):
+    """Beyond which a frame is dropped."""
+
+    force: Positive = Field(description="eV/Å; frames with a larger force are dropped")
+    closest: Share = Field(
+        description="share of the sum of covalent radii; frames with closer atoms are dropped"
+    )
+    repulsive: Share = Field(
+        description="the same; frames in which atoms attract that are closer are dropped"
+    )
+
+
+class HeldOut(Closed):
+    """What no network is trained on."""
+
+    metals: list[str] = Field(
+        description="metals whose surfaces are kept for the test; their bulk is trained on"
+    )
+    adsorbates: list[Adsorbate] = Field(description="adsorbates whose frames are kept for the test")
+    validation: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="share of the other runs that choose the epoch"
+    )
+
+
+class Trained(Closed):
+    """A network, apart from its name."""
+
+    share: Annotated[float, Field(gt=0, le=1)] = Field(
+        description="share of the training runs that it sees"
+    )
+
+
+class Pretraining(Closed):
+    """A pre-training."""
+
+    name: Name = Field(description="folder under `results/pretraining`")
+    title: Text = Field(description="what it is, in tables and figures")
+    backbone: Name = Field(description="network that labels; `mekrr backbones` lists them")
+    registry: Maybe[Text] = Field(None, description="file that names more backbones")
+    seed: NonNegativeInt = Field(description="of all that is drawn")
+    shards: PositiveInt = Field(description="jobs that the sampling is cut into")
+    runs: PositiveInt = Field(description="runs in each of them, each some dozen of frames")
+    metals: dict[str, Metal] = Field(
+        min_length=1, description="`{structure: fcc, a: 3.61}` (`bcc`, `hcp`; Å) by symbol"
+    )
+    adsorbates: Several[Adsorbate] = Field(
+        description="molecules and atoms, by their names in ASE's collection; `HCOO` is formate"
+    )
+    excluded: list[str] = Field(
+        description="formulas that no frame has, in Hill's order, such as those of the study"
+    )
+    kinds: Kinds
+    limits: Limits
+    held_out: HeldOut
+    architecture: Architecture = Field(
+        description="`hidden_channels`, `num_filters`, `num_interactions`, `num_gaussians`, "
+        "`cutoff` (Å) of the SchNet"
+    )
+    training: Training = Field(description="how it is trained; keys as those of the study")
+    networks: dict[Name, Trained] = Field(
+        min_length=1,
+        description="`{share: 1.0}` by name: what share of the training runs each sees",
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> Pretraining:
+        for symbol in self.metals:
+            if symbol not in SYMBOLS:
+                raise fault(f"{symbol!r} is no element", "metals")
+        for key, own in (("metals", self.metals), ("adsorbates", self.adsorbates)):
+            unknown = set(getattr(self.held_out, key)) - set(own)
+            if unknown:
+                raise fault(f"held_out.{key}: {sorted(unknown)[0]!r} is none of `{key}`")
+        return self
+
+
+class PretrainingConfig(Closed):
+    """The file of a pre-training."""
+
+    pretraining: Pretraining
+
+
+def read_pretraining(config: Mapping) -> Pretraining:
+    """Return the pre-training of a configuration; a one-line ConfigError for its first fault."""
+    require_finite(config)
+    require_no_control(config)
+    try:
+        return PretrainingConfig.model_validate(config).pretraining
+    except ValidationError as error:
+        raise ConfigError(printable(one_line(first_fault(error, ())))) from error

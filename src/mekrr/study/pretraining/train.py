@@ -1,0 +1,70 @@
+"""The steps that train a SchNet on the set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mekrr.backbones.schnet.finetune import SchNetFromScratch
+from mekrr.data.frames import load_frames
+from mekrr.features.extract import choose_device
+from mekrr.files import sha256, write_csv
+from mekrr.models.network.fit import NetworkModel
+from mekrr.models.network.settings import Settings
+from mekrr.models.network.states import States, write_states
+from mekrr.models.problem import Problem
+from mekrr.study.job import Step
+from mekrr.study.pretraining.parts import read_facts
+
+RULE = "least-squares"  # references by species
+
+
+def states(step: Step) -> None:
+    """Write what positions alone decide of every frame."""
+    network = _network(step)
+    identity = {"frames": sha256(step.input.frames), "architecture": step.params.architecture}
+    write_states(
+        step.output.states, network, load_frames(step.input.frames), choose_device(), identity
+    )
+
+
+def write(step: Step) -> None:
+    """Train a SchNet on its share of the training runs; goes on from its checkpoint."""
+    params = step.params
+    model = NetworkModel(
+        _network(step),
+        Settings(**params.training),
+        params.seed,
+        params.checkpoint,
+        load_frames(step.input.frames),
+        record={"architecture": params.architecture},
+    )
+    problem = problem_of(step, params.share)
+    model.fit(problem, States(step.input.states))
+    model.record = {
+        **model.record,
+        "references": dict(problem.references.per_species) if problem.references else {},
+        "frames": int((problem.split == "train").sum()),
+        "epochs": model.training_.epochs,
+        "core_seconds": model.training_.seconds,
+    }
+    model.save(step.output.model)
+    write_csv(step.output.history, model.training_.history)
+    Path(params.checkpoint).unlink(missing_ok=True)
+
+
+def problem_of(step: Step, share: float = 1.0) -> Problem:
+    """Return what is to be learnt, with references of the training frames by species."""
+    table = read_facts(step.input.table)
+    parts = table["part"].to_numpy(dtype=object)
+    runs = np.unique(table["run"][parts == "train"])
+    order = np.random.default_rng([step.params.seed, 1]).permutation(runs)
+    left_out = order[round(share * len(runs)) :]
+    parts[np.isin(table["run"], left_out) & (parts == "train")] = "unused"
+    return Problem.of(table, parts, RULE, step.params.title)
+
+
+def _network(step: Step) -> SchNetFromScratch:
+    name = getattr(step.wildcards, "network", step.params.name)
+    return SchNetFromScratch(name, step.params.seed, **step.params.architecture)

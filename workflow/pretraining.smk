@@ -1,0 +1,172 @@
+"""The pre-training of a SchNet on adsorbates on metals: a set of frames is made, networks trained on it.
+
+    snakemake --snakefile workflow/pretraining.smk --cores all
+
+takes hours. It goes on where it was interrupted: the set shard by shard, a training from its checkpoint.
+
+in:   the weights of the network that labels
+out:  results/pretraining/{name}/frames.extxyz, frames.csv, dropped.csv
+      results/pretraining/{name}/{network}/model.safetensors, history.csv
+"""
+
+import sys
+
+from snakemake.utils import min_version
+
+from mekrr.errors import ConfigError
+from mekrr.study.code import code_of
+from mekrr.study.config.pretraining import read_pretraining
+
+min_version("9.27")
+
+
+# A file of one's own is whole: it replaces this one and does not change it key by key.
+if "pretraining" not in config:
+
+    configfile: "config/pretraining.yaml"
+
+
+try:
+    PRETRAINING = read_pretraining(config)
+except ConfigError as error:
+    sys.exit(f"mekrr: error: config: {error}")
+
+ROOT = f"results/pretraining/{PRETRAINING.name}"
+LOGS = f"results/logs/pretraining/{PRETRAINING.name}"
+BENCHMARKS = f"results/benchmarks/pretraining/{PRETRAINING.name}"
+SHARDS = range(PRETRAINING.shards)
+NETWORK = {
+    "name": PRETRAINING.name,
+    "title": PRETRAINING.title,
+    "seed": PRETRAINING.seed,
+    "architecture": PRETRAINING.architecture.given(),
+}
+
+
+def step_code(module):
+    """Modules of a step."""
+    return code_of("workflow/scripts/pretraining.py", f"mekrr.study.pretraining.{module}")
+
+
+wildcard_constraints:
+    shard=r"\d+",
+    network="|".join(PRETRAINING.networks),
+
+
+localrules:
+    pretraining,
+
+
+rule pretraining:
+    default_target: True
+    input:
+        expand(f"{ROOT}/{{network}}/model.safetensors", network=PRETRAINING.networks),
+
+
+rule pretraining_sample:
+    """The frames of some runs, labelled."""
+    input:
+        code=step_code("sample"),
+    output:
+        frames=f"{ROOT}/shards/{{shard}}.extxyz",
+        facts=f"{ROOT}/shards/{{shard}}.csv",
+        dropped=f"{ROOT}/shards/{{shard}}-dropped.csv",
+    log:
+        f"{LOGS}/sample/{{shard}}.log",
+    benchmark:
+        f"{BENCHMARKS}/sample/{{shard}}.tsv"
+    conda:
+        "../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+        gpu=1,
+    params:
+        step="sample.write",
+        runs=PRETRAINING.runs,
+        backbone=PRETRAINING.backbone,
+        registry=PRETRAINING.registry,
+        recipe={
+            "seed": PRETRAINING.seed,
+            "metals": {
+                symbol: (metal.structure, metal.a) for symbol, metal in PRETRAINING.metals.items()
+            },
+            "adsorbates": PRETRAINING.adsorbates,
+            "excluded": PRETRAINING.excluded,
+            "kinds": PRETRAINING.kinds.given(),
+            "limits": PRETRAINING.limits.given(),
+        },
+    script:
+        "scripts/pretraining.py"
+
+
+use rule pretraining_sample as pretraining_gather with:
+    """The whole set, and what each frame is for."""
+    input:
+        frames=expand(f"{ROOT}/shards/{{shard}}.extxyz", shard=SHARDS),
+        facts=expand(f"{ROOT}/shards/{{shard}}.csv", shard=SHARDS),
+        dropped=expand(f"{ROOT}/shards/{{shard}}-dropped.csv", shard=SHARDS),
+        code=step_code("gather"),
+    output:
+        frames=f"{ROOT}/frames.extxyz",
+        table=f"{ROOT}/frames.csv",
+        dropped=f"{ROOT}/dropped.csv",
+    log:
+        f"{LOGS}/gather.log",
+    benchmark:
+        f"{BENCHMARKS}/gather.tsv"
+    resources:
+        mem_mb=3000,
+        runtime=10,
+    params:
+        step="gather.write",
+        seed=PRETRAINING.seed,
+        held_out=PRETRAINING.held_out.given(),
+
+
+use rule pretraining_sample as pretraining_states with:
+    """What positions alone decide of every frame."""
+    input:
+        frames=f"{ROOT}/frames.extxyz",
+        code=step_code("train"),
+    output:
+        states=temp(f"{ROOT}/states.safetensors"),
+    log:
+        f"{LOGS}/states.log",
+    benchmark:
+        f"{BENCHMARKS}/states.tsv"
+    resources:
+        mem_mb=3000,
+        runtime=60,
+        disk_mb=8000,
+    params:
+        **NETWORK,
+        step="train.states",
+
+
+use rule pretraining_sample as pretraining_train with:
+    """A network, trained on its share of the runs."""
+    input:
+        frames=f"{ROOT}/frames.extxyz",
+        table=f"{ROOT}/frames.csv",
+        states=f"{ROOT}/states.safetensors",
+        code=step_code("train"),
+    output:
+        model=f"{ROOT}/{{network}}/model.safetensors",
+        history=f"{ROOT}/{{network}}/history.csv",
+    log:
+        f"{LOGS}/train/{{network}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train/{{network}}.tsv"
+    resources:
+        mem_mb=8000,
+        runtime=2880,
+        gpu=1,
+    params:
+        **NETWORK,
+        step="train.write",
+        share=lambda wildcards: PRETRAINING.networks[wildcards.network].share,
+        training=PRETRAINING.training.given(),
+        # No output: Snakemake deletes those of jobs that fail.
+        checkpoint=f"results/training/{PRETRAINING.name}/{{network}}.pt",

@@ -48,10 +48,10 @@ class Network(KnowsSpecies, abc.ABC):
         """
 
     def energy_to_learn(self, graph: AtomGraph) -> torch.Tensor:
-        """Compute the same energy, to learn forces; faster where frozen layers allow it.
+        """Compute the same energy, to learn forces; faster where a network knows how.
 
         Gradients of its slopes in weights are those of `energy` up to central differences, see
-        `mekrr.backbones.frozen`.
+        `mekrr.backbones.frozen`, or to interpolation, see `mekrr.backbones.radial`.
         """
         return self.energy(graph)
 

@@ -9,10 +9,17 @@ exact for quadratics and once continuously differentiable (Keys, IEEE Trans. Aco
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
-from mekrr.backbones.sparse import State, sparse_indices, sparse_state
+from mekrr.backbones.sparse import (
+    State,
+    sparse_indices,
+    sparse_product,
+    sparse_state,
+    transposed_product,
+)
 from mekrr.data.structure import SAME_PLACE
 
 
@@ -39,9 +46,7 @@ class Radial:
         distance : (n_edges,) float64, Å.
         row : (n_edges,) the row that each edge adds to.
         """
-        scaled = (distance - SAME_PLACE) / self._step
-        knot = scaled.long().clamp(max=len(self.knots) - 4)
-        t = scaled - knot
+        knot, t = self._place(distance)
         weights = torch.stack(
             [
                 (-t + 2 * t**2 - t**3) / 2,
@@ -51,7 +56,33 @@ class Radial:
             ],
             dim=1,
         )
-        column = knot[:, None] + torch.arange(4)
+        return self._matrix(name, knot, weights, row, n_rows)
+
+    def slope_state(self, name: str, distance: torch.Tensor) -> State:
+        """Return the sparse matrix (n_edges, n_knots) of their derivatives in the distance, 1/Å."""
+        knot, t = self._place(distance)
+        weights = torch.stack(
+            [
+                (-1 + 4 * t - 3 * t**2) / 2,
+                (-10 * t + 9 * t**2) / 2,
+                (1 + 8 * t - 9 * t**2) / 2,
+                (3 * t**2 - 2 * t) / 2,
+            ],
+            dim=1,
+        )
+        row = torch.arange(len(distance), device=distance.device)
+        return self._matrix(name, knot, weights / self._step, row, len(distance))
+
+    def _place(self, distance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """First of the four knots of each edge, and where between the middle two it is."""
+        scaled = (distance - SAME_PLACE) / self._step
+        knot = scaled.long().clamp(max=len(self.knots) - 4)
+        return knot, scaled - knot
+
+    def _matrix(
+        self, name: str, knot: torch.Tensor, weights: torch.Tensor, row: torch.Tensor, n_rows: int
+    ) -> State:
+        column = knot[:, None] + torch.arange(4, device=knot.device)
         shape = n_rows, len(self.knots)
         return sparse_state(name, row.repeat_interleave(4), column.ravel(), weights.ravel(), shape)
 
@@ -59,3 +90,49 @@ class Radial:
     def indices(name: str, rows: str) -> dict[str, str]:
         """Return what the sparse matrix numbers; its columns are the same for all frames."""
         return sparse_indices(name, rows, None)
+
+
+class Interpolation:
+    """Functions that training changes, at distances that forces are derivatives in.
+
+    Parameters
+    ----------
+    radial : the knots.
+    distance : (n_edges,) float64, Å, differentiable.
+    """
+
+    def __init__(self, radial: Radial, distance: torch.Tensor):
+        self._distance = distance
+        fixed, row = distance.detach(), torch.arange(len(distance), device=distance.device)
+        self._state = radial.state("value", fixed, row, len(row))
+        self._state |= radial.slope_state("slope", fixed)
+
+    def __call__(self, values: torch.Tensor) -> torch.Tensor:
+        """Return functions (n_edges, d) from their values at the knots (n_knots, d).
+
+        Slopes in the distance can be differentiated in ``values``, as learning forces does, but not
+        in the distance again.
+        """
+        return _Interpolated.apply(values, self._distance, self._state)
+
+
+class _Interpolated(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, values: torch.Tensor, distance: torch.Tensor, state: State
+    ) -> torch.Tensor:
+        ctx.state = state
+        ctx.save_for_backward(values)
+        ctx.dtype = distance.dtype
+        return sparse_product(state, "value", values)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (values,) = ctx.saved_tensors
+        of_values = of_distance = None
+        if ctx.needs_input_grad[0]:
+            of_values = transposed_product(ctx.state, "value", upstream, len(values))
+        if ctx.needs_input_grad[1]:
+            slopes = sparse_product(ctx.state, "slope", values)
+            of_distance = (upstream * slopes).sum(dim=1).to(ctx.dtype)
+        return of_values, of_distance, None

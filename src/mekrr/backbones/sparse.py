@@ -55,29 +55,51 @@ def sparse_product(state: State, name: str, x: torch.Tensor) -> torch.Tensor:
     """Return P x, (n_rows, d), for x (n_columns, d).
 
     If all frames of a batch share the columns of P, its transpose has as many rows for each
-    frame, whose sum is the gradient.
+    frame, whose sum is the gradient. It can be differentiated as often as wanted.
     """
-    entries = [
+    return _SparseProduct.apply(x, *entries_of(state, name))
+
+
+def transposed_product(state: State, name: str, x: torch.Tensor, n_columns: int) -> torch.Tensor:
+    """Return Pᵀ x, (n_columns, d), for x (n_rows, d)."""
+    return _TransposedProduct.apply(x, n_columns, *entries_of(state, name))
+
+
+def entries_of(state: State, name: str) -> list[torch.Tensor]:
+    """Return the tensors of P and of its transpose."""
+    return [
         state[f"{name}{suffix}_{part}"]
         for suffix in ("", "_t")
         for part in ("column", "weight", "begin")
     ]
-    return _SparseProduct.apply(x, *entries)
 
 
 class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, *entries: torch.Tensor) -> torch.Tensor:
-        column, weight, begin, t_column, t_weight, t_begin = entries
-        ctx.save_for_backward(t_column, t_weight, t_begin)
+        ctx.save_for_backward(*entries)
         ctx.n_columns = len(x)
+        column, weight, begin, *_ = entries
         return embedding_bag(column, x, begin, per_sample_weights=weight, mode="sum")
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        column, weight, begin = ctx.saved_tensors
-        grad = embedding_bag(column, upstream, begin, per_sample_weights=weight, mode="sum")
-        if len(grad) != ctx.n_columns:
-            grad = grad.view(-1, ctx.n_columns, grad.shape[1]).sum(0)
+        grad = _TransposedProduct.apply(upstream, ctx.n_columns, *ctx.saved_tensors)
         return grad, *6 * (None,)
+
+
+class _TransposedProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, n_columns: int, *entries: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(*entries)
+        *_, column, weight, begin = entries
+        product = embedding_bag(
+            column, x.contiguous(), begin, per_sample_weights=weight, mode="sum"
+        )
+        if len(product) != n_columns:
+            product = product.view(-1, n_columns, product.shape[1]).sum(0)
+        return product
+
+    @staticmethod
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return _SparseProduct.apply(upstream, *ctx.saved_tensors), *7 * (None,)

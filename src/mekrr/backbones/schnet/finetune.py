@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -12,13 +12,14 @@ from ase import Atoms
 
 from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
 from mekrr.backbones.network import Network, check_frozen
-from mekrr.backbones.radial import Radial
+from mekrr.backbones.radial import Interpolation, Radial
 from mekrr.backbones.rows import add_up, gather, grouping, grouping_indices
 from mekrr.backbones.schnet.adapter import SchNet, exact_filters
 from mekrr.backbones.schnet.layers import SchNetLayers
 from mekrr.backbones.sparse import State, sparse_product
 
 KNOTS_PER_GAUSSIAN = 5  # filters vary over the width of their Gaussians
+KNOTS_FOR_FORCES = 10  # the same, where slopes count
 
 
 class Head(torch.nn.Module):
@@ -38,6 +39,7 @@ class Head(torch.nn.Module):
         self.distance_expansion, self.cutoff = model.distance_expansion, model.cutoff
         width = model.cutoff / (model.num_gaussians - 1)
         self._radial = Radial(model.cutoff, width / KNOTS_PER_GAUSSIAN)
+        self._radial_for_forces = Radial(model.cutoff, width / KNOTS_FOR_FORCES)
 
     def state(self, graph: AtomGraph) -> State:
         """Return what the head needs of a frame beside its atoms: pairs of atoms and their filters.
@@ -66,9 +68,9 @@ class Head(torch.nn.Module):
 
     def forward(self, state: State) -> torch.Tensor:
         """Return the sum over the atoms of each frame (n_frames,) of the last layer's output."""
-        knots = exact_filters(self, self._radial.knots.to(self.lin1.weight.device))
-        inside = (self._radial.knots <= self.cutoff).to(self.lin1.weight)[:, None]
-        filters = (sparse_product(state, "filter", f * inside) for f in knots)
+        filters = (
+            sparse_product(state, "filter", knots) for knots in self._filters_at(self._radial)
+        )
         h = state["h"] if self.embedding is None else self.embedding(state["species"])
         return self._energy(h, filters, state)
 
@@ -77,11 +79,24 @@ class Head(torch.nn.Module):
 
         For a head that keeps the embedding.
         """
-        filters = exact_filters(self, graph.edge_vectors().norm(dim=1))
+        return self._of_graph(graph, exact_filters(self, graph.edge_vectors().norm(dim=1)))
+
+    def interpolated(self, graph: AtomGraph) -> torch.Tensor:
+        """Return the same by interpolated filters, whose slopes differ by some 1e-3."""
+        at_distance = Interpolation(self._radial_for_forces, graph.edge_vectors().norm(dim=1))
+        return self._of_graph(graph, map(at_distance, self._filters_at(self._radial_for_forces)))
+
+    def _of_graph(self, graph: AtomGraph, filters: Iterable[torch.Tensor]) -> torch.Tensor:
         state = {"n_atoms": graph.n_atoms, "frame": graph.frame} | _edges(
             graph.centre, graph.neighbour, len(graph.species)
         )
         return self._energy(self.embedding(graph.species), filters, state)
+
+    def _filters_at(self, radial: Radial) -> Iterator[torch.Tensor]:
+        """Yield the filters of each interaction at the knots, 0 beyond the cutoff."""
+        knots = radial.knots.to(self.lin1.weight.device)
+        inside = (knots <= self.cutoff).to(self.lin1.weight)[:, None]
+        return (filters * inside for filters in exact_filters(self, knots))
 
     def _energy(
         self, h: torch.Tensor, filters: Iterable[torch.Tensor], state: State
@@ -132,6 +147,9 @@ class SchNetFromScratch(Network):
     def energy(self, graph: AtomGraph) -> torch.Tensor:
         return self._head.exact(graph)
 
+    def energy_to_learn(self, graph: AtomGraph) -> torch.Tensor:
+        return self._head.interpolated(graph)
+
     def module(self) -> torch.nn.Module:
         return self._head
 
@@ -173,6 +191,9 @@ class FineTunedSchNet(SchNet, Network):
 
     def energy(self, graph: AtomGraph) -> torch.Tensor:
         return self._whole.exact(graph) * self._std + self._mean
+
+    def energy_to_learn(self, graph: AtomGraph) -> torch.Tensor:
+        return self._whole.interpolated(graph) * self._std + self._mean
 
     def module(self) -> torch.nn.Module:
         return self._head

@@ -18,7 +18,7 @@ STUDY = re.compile(
 )
 FLAG = re.compile(r"(?<![\w-])--[a-z]")
 ALLOWED = {  # texts by module, each with what it means there
-    "backbones/schnet/adapter.py": {"config"},  # an entry of OC20's checkpoints
+    "backbones/schnet/oc20.py": {"config"},  # an entry of OC20's checkpoints
     "data/reading.py": {"--formats"},  # of ASE's own command
     "models/gap.py": {"gap.xml"},  # a file of gap_fit
     "environment.py": {"snakemake", "--short", "--porcelain", "--untracked-files"},  # versions; git

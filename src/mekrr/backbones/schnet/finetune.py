@@ -1,9 +1,9 @@
-"""SchNet: from random weights, or from a checkpoint of OC20 with its first layers frozen."""
+"""SchNet: from random weights, or from pre-trained ones with its first layers frozen."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -159,7 +159,7 @@ class SchNetFromScratch(Network):
 
 
 class FineTunedSchNet(SchNet, Network):
-    """A SchNet of OC20 whose last interactions and readout are trained.
+    """A pre-trained SchNet whose last interactions and readout are trained.
 
     Parameters
     ----------
@@ -184,16 +184,23 @@ class FineTunedSchNet(SchNet, Network):
             h = self.forward(graph, [self._frozen], energy=False).layers[self._frozen]
         else:
             h = self._model.embedding(graph.species)
-        return self._head.state(graph) | {"h": h}
+        return self._head.state(graph) | {"h": h, "species": graph.species.int()}
 
     def head(self, state: State) -> torch.Tensor:
-        return self._head(state) * self._std + self._mean
+        return self._scaled(self._head(state), state)
 
     def energy(self, graph: AtomGraph) -> torch.Tensor:
-        return self._whole.exact(graph) * self._std + self._mean
+        return self._scaled(self._whole.exact(graph), vars(graph))
 
     def energy_to_learn(self, graph: AtomGraph) -> torch.Tensor:
-        return self._whole.interpolated(graph) * self._std + self._mean
+        return self._scaled(self._whole.interpolated(graph), vars(graph))
+
+    def _scaled(self, output: torch.Tensor, atoms: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Output of the layers (n_frames,) as energies; ``atoms`` has ``species`` and ``frame``."""
+        energy = output * self._std + self._mean
+        if self._references is None:
+            return energy
+        return energy.double().index_add(0, atoms["frame"], self._references[atoms["species"]])
 
     def module(self) -> torch.nn.Module:
         return self._head

@@ -6,7 +6,9 @@ takes hours. It goes on where it was interrupted: the set shard by shard, a trai
 
 in:   the weights of the network that labels
 out:  results/pretraining/{name}/frames.extxyz, frames.csv, dropped.csv
-      results/pretraining/{name}/{network}/model.safetensors, history.csv
+      results/pretraining/{name}/{network}.safetensors (weights of a backbone)
+      results/pretraining/{name}/{network}/model.safetensors, history.csv, errors.csv
+      results/pretraining/{name}/contents.*, errors.*, learning.* (tables and a figure)
 """
 
 import sys
@@ -48,6 +50,16 @@ def step_code(module):
     return code_of("workflow/scripts/pretraining.py", f"mekrr.study.pretraining.{module}")
 
 
+def shown(name, caption, title):
+    """A file for the report."""
+    return report(
+        f"{ROOT}/{name}",
+        caption=f"report/{caption}.rst",
+        category="Pre-training",
+        labels={"result": title},
+    )
+
+
 wildcard_constraints:
     shard=r"\d+",
     network="|".join(PRETRAINING.networks),
@@ -60,7 +72,10 @@ localrules:
 rule pretraining:
     default_target: True
     input:
-        expand(f"{ROOT}/{{network}}/model.safetensors", network=PRETRAINING.networks),
+        expand(f"{ROOT}/{{network}}.safetensors", network=PRETRAINING.networks),
+        f"{ROOT}/contents.html",
+        f"{ROOT}/errors.html",
+        f"{ROOT}/learning.svg",
 
 
 rule pretraining_sample:
@@ -170,3 +185,103 @@ use rule pretraining_sample as pretraining_train with:
         training=PRETRAINING.training.given(),
         # No output: Snakemake deletes those of jobs that fail.
         checkpoint=f"results/training/{PRETRAINING.name}/{{network}}.pt",
+
+
+use rule pretraining_sample as pretraining_weights with:
+    """A trained network as a backbone."""
+    input:
+        frames=f"{ROOT}/frames.extxyz",
+        table=f"{ROOT}/frames.csv",
+        model=f"{ROOT}/{{network}}/model.safetensors",
+        history=f"{ROOT}/{{network}}/history.csv",
+        code=step_code("weights"),
+    output:
+        weights=f"{ROOT}/{{network}}.safetensors",
+    log:
+        f"{LOGS}/weights/{{network}}.log",
+    benchmark:
+        f"{BENCHMARKS}/weights/{{network}}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        **NETWORK,
+        step="weights.write",
+        backbone=PRETRAINING.backbone,
+        licence=PRETRAINING.licence,
+
+
+use rule pretraining_sample as pretraining_errors with:
+    """Its errors, on what it saw and what not."""
+    input:
+        frames=f"{ROOT}/frames.extxyz",
+        table=f"{ROOT}/frames.csv",
+        weights=f"{ROOT}/{{network}}.safetensors",
+        code=step_code("errors"),
+    output:
+        errors=f"{ROOT}/{{network}}/errors.csv",
+    log:
+        f"{LOGS}/errors/{{network}}.log",
+    benchmark:
+        f"{BENCHMARKS}/errors/{{network}}.tsv"
+    params:
+        **NETWORK,
+        step="errors.write",
+
+
+use rule pretraining_sample as pretraining_contents with:
+    """What the set holds."""
+    input:
+        table=f"{ROOT}/frames.csv",
+        dropped=f"{ROOT}/dropped.csv",
+        code=step_code("summary"),
+    output:
+        csv=f"{ROOT}/contents.csv",
+        markdown=f"{ROOT}/contents.md",
+        html=shown("contents.html", "pretraining_contents", "The set, table"),
+    log:
+        f"{LOGS}/contents.log",
+    benchmark:
+        f"{BENCHMARKS}/contents.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        step="summary.contents",
+        title=PRETRAINING.title,
+
+
+use rule pretraining_contents as pretraining_errors_table with:
+    """The errors of all networks."""
+    input:
+        errors=expand(f"{ROOT}/{{network}}/errors.csv", network=PRETRAINING.networks),
+        code=step_code("summary"),
+    output:
+        csv=f"{ROOT}/errors.csv",
+        markdown=f"{ROOT}/errors.md",
+        html=shown("errors.html", "pretraining_errors", "Errors, table"),
+    log:
+        f"{LOGS}/errors_table.log",
+    benchmark:
+        f"{BENCHMARKS}/errors_table.tsv"
+    params:
+        step="summary.errors",
+        title=PRETRAINING.title,
+
+
+use rule pretraining_contents as pretraining_learning with:
+    """How the networks learnt."""
+    input:
+        histories=expand(f"{ROOT}/{{network}}/history.csv", network=PRETRAINING.networks),
+        errors=f"{ROOT}/errors.csv",
+        code=step_code("figure"),
+    output:
+        shown("learning.svg", "pretraining_errors", "Learning curve and errors"),
+        f"{ROOT}/learning.pdf",
+        f"{ROOT}/learning.png",
+    log:
+        f"{LOGS}/learning.log",
+    benchmark:
+        f"{BENCHMARKS}/learning.tsv"
+    params:
+        step="figure.learning",

@@ -84,6 +84,7 @@ class Pretraining(Closed):
     title: Text = Field(description="what it is, in tables and figures")
     backbone: Name = Field(description="network that labels; `mekrr backbones` lists them")
     registry: Maybe[Text] = Field(None, description="file that names more backbones")
+    licence: Text = Field(description="of the weights, for the record")
     seed: NonNegativeInt = Field(description="of all that is drawn")
     shards: PositiveInt = Field(description="jobs that the sampling is cut into")
     runs: PositiveInt = Field(description="runs in each of them, each some dozen of frames")

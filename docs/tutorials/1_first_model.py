@@ -41,7 +41,9 @@ import numpy as np
 from mekrr import MEKRR, load_model
 
 here = Path(globals().get("__file__", "tutorial")).resolve()
-root = next(folder for folder in here.parents if (folder / "workflow").is_dir())
+root = next((folder for folder in here.parents if (folder / "workflow").is_dir()), None)
+if root is None:
+    raise SystemExit("the frames are in the repository: run this in docs/tutorials of a clone")
 frames = ase.io.read(root / "workflow/resources/surrogates/cuformate.extxyz.gz", "::6")
 
 energies = np.array([atoms.get_potential_energy() for atoms in frames])

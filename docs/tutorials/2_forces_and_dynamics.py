@@ -39,7 +39,9 @@ from mekrr.models.potentials.backbone import BackbonePotential
 from mekrr.models.potentials.baseline import Baseline
 
 here = Path(globals().get("__file__", "tutorial")).resolve()
-root = next(folder for folder in here.parents if (folder / "workflow").is_dir())
+root = next((folder for folder in here.parents if (folder / "workflow").is_dir()), None)
+if root is None:
+    raise SystemExit("the frames are in the repository: run this in docs/tutorials of a clone")
 frames = ase.io.read(root / "workflow/resources/surrogates/cuformate.extxyz.gz", "::5")
 
 whole = [atoms for atoms in frames if atoms.info["run"] in (0, 2, 4)]

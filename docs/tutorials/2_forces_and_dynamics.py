@@ -55,8 +55,8 @@ print(f"{len(train)} frames to learn from, {len(test)} to test on")
 # Two fits
 # --------
 #
-# ``SparseMEKRR`` is a sum over few *inducing atoms*, so that what a prediction costs does not
-# grow with the number of training frames. It can learn energies alone:
+# ``SparseMEKRR`` is a sum over few :term:`inducing atoms <inducing atom>`, so that what a
+# prediction costs does not grow with the number of training frames. It can learn energies alone:
 
 shared = {"layers": [1, 2, 4], "lengthscale": 4.0, "inducing": 400}
 energies_alone = SparseMEKRR("sevennet-0", forces=0, **shared).fit(train)

@@ -142,7 +142,8 @@ print(f"fine-tuning trains {sum(w.numel() for w in trained)} weights of the netw
 # -------
 #
 # Each is fitted to the training frames; layer and λ are those with the least error on the
-# validation frames. What is learnt is the energy, or for Δ what the network's own energy leaves.
+# validation frames. What is learnt is the energy, or for :term:`Δ` what the network's own energy
+# leaves.
 
 
 def rmse(errors):

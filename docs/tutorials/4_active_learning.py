@@ -66,7 +66,7 @@ print(f"test:  {len(test)} frames, {broken.sum()} with such a bond")
 # The first fit
 # -------------
 #
-# A sparse potential, to be quick on energies alone (``forces=0``) and on one layer of the
+# A :term:`sparse potential`, to be quick on energies alone (``forces=0``) and on one layer of the
 # network; with forces all that follows is the same.
 
 

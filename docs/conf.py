@@ -19,6 +19,7 @@ copyright = author
 version = release = mekrr.__version__
 
 extensions = [
+    "anchors",
     "backbones",
     "licences",
     "myst_parser",

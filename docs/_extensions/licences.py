@@ -8,7 +8,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 from tables import markdown
 
-from mekrr.cli.doctor import extras, needs
+from mekrr.packages import extras, needs
 
 COLUMNS = ("package", "licence", "extra")
 LONGEST = 60  # of a licence's name; some packages give its whole text

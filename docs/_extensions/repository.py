@@ -1,4 +1,4 @@
-"""Links of included files of the repository: to the page that has the file, else code.
+"""Links of included files of the repository: to the page that is or has the file, else code.
 
 README files and the like are included by pages of the site. Their links go by the folders of
 the repository, whose other files are no part of the site.
@@ -34,6 +34,10 @@ class Outwards(SphinxTransform):
             target, _, part = link["reftarget"].partition("#")
             written_in = link.source or link.parent.source  # the file that is included
             path = (Path(written_in).parent / target).resolve()
+            included = not Path(written_in).is_relative_to(docs)
+            if path.is_relative_to(docs) and included and path.is_file():
+                page = path.relative_to(docs).with_suffix("").as_posix()
+                link.replace_self(self._to_page(link, page, part))
             if path.is_relative_to(docs) or not path.is_relative_to(docs.parent):
                 continue
             name = PurePosixPath(path.relative_to(docs.parent)).as_posix()

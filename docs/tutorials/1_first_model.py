@@ -23,8 +23,9 @@ package. Nothing is downloaded, and no GPU is needed.
 #
 # The repository has frames of formate (HCOO) on a copper surface, 52 atoms each, from six runs of
 # molecular dynamics at 500 K. In half of the runs the C–H bond breaks. Their energies are those
-# of a machine-learned potential, DIEP, which stands for DFT: see :doc:`/reproduction/surrogates`.
-# Your own frames may be in any format that ASE reads, with total energies in eV.
+# of a machine-learned potential, :term:`DIEP`, which stands for DFT: see
+# :doc:`/reproduction/surrogates`. Your own frames may be in any format that ASE reads,
+# with total energies in eV.
 #
 # We take every sixth frame. The first lines find the file, in a clone of the repository.
 
@@ -41,7 +42,9 @@ import numpy as np
 from mekrr import MEKRR, load_model
 
 here = Path(globals().get("__file__", "tutorial")).resolve()
-root = next(folder for folder in here.parents if (folder / "workflow").is_dir())
+root = next((folder for folder in here.parents if (folder / "workflow").is_dir()), None)
+if root is None:
+    raise SystemExit("the frames are in the repository: run this in docs/tutorials of a clone")
 frames = ase.io.read(root / "workflow/resources/surrogates/cuformate.extxyz.gz", "::6")
 
 energies = np.array([atoms.get_potential_energy() for atoms in frames])

@@ -39,7 +39,9 @@ from mekrr.models.potentials.backbone import BackbonePotential
 from mekrr.models.potentials.baseline import Baseline
 
 here = Path(globals().get("__file__", "tutorial")).resolve()
-root = next(folder for folder in here.parents if (folder / "workflow").is_dir())
+root = next((folder for folder in here.parents if (folder / "workflow").is_dir()), None)
+if root is None:
+    raise SystemExit("the frames are in the repository: run this in docs/tutorials of a clone")
 frames = ase.io.read(root / "workflow/resources/surrogates/cuformate.extxyz.gz", "::5")
 
 whole = [atoms for atoms in frames if atoms.info["run"] in (0, 2, 4)]
@@ -53,8 +55,8 @@ print(f"{len(train)} frames to learn from, {len(test)} to test on")
 # Two fits
 # --------
 #
-# ``SparseMEKRR`` is a sum over few *inducing atoms*, so that what a prediction costs does not
-# grow with the number of training frames. It can learn energies alone:
+# ``SparseMEKRR`` is a sum over few :term:`inducing atoms <inducing atom>`, so that what a
+# prediction costs does not grow with the number of training frames. It can learn energies alone:
 
 shared = {"layers": [1, 2, 4], "lengthscale": 4.0, "inducing": 400}
 energies_alone = SparseMEKRR("sevennet-0", forces=0, **shared).fit(train)

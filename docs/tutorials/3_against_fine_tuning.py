@@ -45,7 +45,9 @@ from mekrr.models.network.states import States, write_states
 from mekrr.models.problem import Problem
 
 here = Path(globals().get("__file__", "tutorial")).resolve()
-root = next(folder for folder in here.parents if (folder / "workflow").is_dir())
+root = next((folder for folder in here.parents if (folder / "workflow").is_dir()), None)
+if root is None:
+    raise SystemExit("the frames are in the repository: run this in docs/tutorials of a clone")
 everything = ase.io.read(root / "workflow/resources/surrogates/cuformate.extxyz.gz", ":")
 frames = [
     atoms
@@ -140,7 +142,8 @@ print(f"fine-tuning trains {sum(w.numel() for w in trained)} weights of the netw
 # -------
 #
 # Each is fitted to the training frames; layer and λ are those with the least error on the
-# validation frames. What is learnt is the energy, or for Δ what the network's own energy leaves.
+# validation frames. What is learnt is the energy, or for :term:`Δ` what the network's own energy
+# leaves.
 
 
 def rmse(errors):

@@ -37,7 +37,9 @@ from mekrr import SparseMEKRR
 from mekrr.selection import select_frames
 
 here = Path(globals().get("__file__", "tutorial")).resolve()
-root = next(folder for folder in here.parents if (folder / "workflow").is_dir())
+root = next((folder for folder in here.parents if (folder / "workflow").is_dir()), None)
+if root is None:
+    raise SystemExit("the frames are in the repository: run this in docs/tutorials of a clone")
 surrogates = root / "workflow/resources/surrogates"
 quiet = ase.io.read(surrogates / "d1.extxyz.gz", "::4")
 known = quiet[::4]
@@ -64,7 +66,7 @@ print(f"test:  {len(test)} frames, {broken.sum()} with such a bond")
 # The first fit
 # -------------
 #
-# A sparse potential, to be quick on energies alone (``forces=0``) and on one layer of the
+# A :term:`sparse potential`, to be quick on energies alone (``forces=0``) and on one layer of the
 # network; with forces all that follows is the same.
 
 

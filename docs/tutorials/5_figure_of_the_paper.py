@@ -40,7 +40,9 @@ from mekrr.kernels.gram import train_gram
 from mekrr.kernels.lengthscale import median_lengthscale
 
 here = Path(globals().get("__file__", "tutorial")).resolve()
-root = next(folder for folder in here.parents if (folder / "workflow").is_dir())
+root = next((folder for folder in here.parents if (folder / "workflow").is_dir()), None)
+if root is None:
+    raise SystemExit("the frames are in the repository: run this in docs/tutorials of a clone")
 surrogates = root / "workflow/resources/surrogates"
 data = {
     "Cu/formate surrogate": ase.io.read(surrogates / "cuformate.extxyz.gz", "::4"),

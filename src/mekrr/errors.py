@@ -92,7 +92,7 @@ class DataWarning(MekrrWarning):
 
 
 class CompositionWarning(MekrrWarning):
-    """Training frames leave the reference energies of a frame's composition undetermined."""
+    """Training frames do not decide the energies of a frame's composition, or number of atoms."""
 
 
 class IsolatedAtomWarning(MekrrWarning):

@@ -120,13 +120,32 @@ def test_pages_are_whole_and_fetch_nothing(pages, browser):
     assert (wide, broken) == ([], [])
 
 
-def test_search_finds_a_page(site, browser):
+def searched(site, browser, words):
+    """Return the targets of what the search finds, best first."""
     browser.set_window_size(1500, 950)
-    browser.get((site / "search.html").as_uri() + "?q=leakage")
+    browser.get((site / "search.html").as_uri() + f"?q={words}")
     found = WebDriverWait(browser, SECONDS).until(
         lambda b: b.find_elements(By.CSS_SELECTOR, "#search-results li a")
     )
-    assert any("howto/splits_and_leakage" in link.get_attribute("href") for link in found)
+    return [link.get_attribute("href") for link in found]
+
+
+def test_search_finds_a_page(site, browser):
+    assert any("howto/splits_and_leakage" in link for link in searched(site, browser, "leakage"))
+
+
+@pytest.mark.parametrize(
+    ("words", "place", "among"),
+    [
+        ("large.above", "reference/config.html#key-large-above", 1),
+        ("datasets.NAME.path", "reference/config.html#key-datasets-name-path", 1),
+        ("--energy-key", "reference/cli.html#mekrr-fit-energy-key", 5),
+    ],
+)
+def test_search_leads_to_the_row_of_a_key_or_option(site, browser, pages, words, place, among):
+    assert any(link.endswith(place) for link in searched(site, browser, words)[:among])
+    name, _, row = place.partition(".html#")
+    assert row in Links(pages[name]).names
 
 
 def test_formulas_are_typeset(site, browser):

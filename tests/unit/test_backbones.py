@@ -367,8 +367,8 @@ def test_a_missing_library_is_one_line_that_says_what_to_install(monkeypatch, fa
     monkeypatch.setitem(sys.modules, package, None)
     for module in [m for m in sys.modules if m.startswith(f"{package}.")]:
         monkeypatch.setitem(sys.modules, module, None)
-    message = f"backbone 'mine' needs the package {package}; pip install 'mekrr[{family}]'"
-    with pytest.raises(BackboneError, match=f"^{re.escape(message)}$"):
+    message = f"backbone 'mine' needs the package {package}; pip install '{package}"
+    with pytest.raises(BackboneError, match=f"^{re.escape(message)}[^\n]*$"):
         load_backbone("mine", family)
 
 

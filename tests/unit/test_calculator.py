@@ -262,6 +262,7 @@ def test_nothing_is_computed_twice(model, atoms):
         assert "force_std" not in calculator.results
 
 
+@pytest.mark.filterwarnings("ignore:frames of .* atoms are compared as wholes")
 def test_what_cannot_be_had_is_refused_in_a_line(registry, training, atoms):
     intensive = fitted("analytic", registry, training, form="intensive")
     calculator = Calculator(intensive, std=False)
@@ -407,6 +408,7 @@ def test_nothing_heavy_is_imported_before_it_is_asked_for():
 # Doubts
 
 
+@pytest.mark.filterwarnings("ignore:frames of .* atoms are compared as wholes")
 def test_expected_std_is_what_the_other_frames_leave(model, registry, training):
     """Of a training frame by the rest, with the same scale of the process; eV/atom."""
     for form in ("extensive", "intensive"):

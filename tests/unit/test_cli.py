@@ -76,10 +76,36 @@ def test_frames_without_energies(folder, capsys):
     fit("--layer", "1", "--alpha", "0", "--regularisation", "1e-6")
     assert capsys.readouterr().out.count("(given)") == 3
     predict("plain.extxyz", "out.extxyz.gz")
-    assert "RMSE" not in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "RMSE" not in printed
+    assert "no frame has an energy to compare with (--energy-key names its key)\n" in printed
     written = ase.io.read("out.extxyz.gz", ":")
     assert len(written) == 3
     assert not {"energy_std", "energy_ref"} & set(written[0].info)
+
+
+def test_labels_under_other_keys_are_named(folder, capsys):
+    """In place of errors: by the keys of a frame that look like the labels and could be them."""
+    fit("--layer", "1", "--alpha", "0", "--regularisation", "1e-6")
+    frames = ase.io.read("frames.extxyz", ":3")
+    for atoms in frames:
+        results, atoms.calc = atoms.calc.results, None
+        atoms.info |= {"energy_unit": "eV", "REF_energy": results["energy"]}
+        atoms.arrays["REF_forces"] = results["forces"]
+    ase.io.write("other.extxyz", frames)
+    capsys.readouterr()
+    predict("other.extxyz", "out.extxyz", "--forces")
+    none = "none: no frame has"
+    assert (
+        f"errors           {none} an energy to compare with, but REF_energy may be; if so, name it "
+        f"(--energy-key REF_energy)\nforce errors     {none} forces to compare with, but "
+        "REF_forces may be; if so, name it (--forces-key REF_forces)\n"
+    ) in capsys.readouterr().out
+    keys = ("--energy-key", "REF_energy", "--forces-key", "REF_forces")
+    predict("other.extxyz", "out.extxyz", "--forces", *keys)
+    printed = capsys.readouterr().out
+    assert none not in printed
+    assert printed.count("(3 frames with") == 2
 
 
 def test_forces_and_stress(folder, capsys):

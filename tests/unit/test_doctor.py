@@ -1,12 +1,16 @@
 """`mekrr doctor`: it names what is missing or does not fit, and fails only for the latter."""
 
+import re
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import pytest
+from samples import ROOT
 
-from mekrr import environment
+from mekrr import environment, packages
+from mekrr.backbones import load
 from mekrr.cli import doctor, main
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -48,7 +52,27 @@ def test_a_missing_extra_is_told_with_its_cure_and_is_no_problem(
     with_versions(monkeypatch, chgnet=None)
     status, printed = run(capsys)
     assert status == 0
-    assert "chgnet           not installed (chgnet): pip install 'mekrr[chgnet]'" in printed
+    assert "chgnet           not installed: pip install 'chgnet>=" in printed
+
+
+def test_what_installs_an_extra_names_its_packages(monkeypatch):
+    """Not this one, of which an index has nothing, or another's; on machines without them too."""
+    for extra in packages.extras():
+        command, *wanted = packages.install_extra(extra).split(" '")
+        assert (command, len(wanted)) == ("pip install", len(list(packages.needs(extra))))
+        assert all(re.fullmatch(r"(?!mekrr)[\w-]+>=[\d.]+'", one) for one in wanted)
+    monkeypatch.setattr(
+        packages, "requires", lambda name: [f"{name}-x; extra == 'y' and os_name == 'z'"]
+    )
+    assert packages.install_extra("y") == "its packages (y) are not for this machine"
+
+
+def test_no_message_has_a_hint_of_its_own():
+    """`mekrr.packages` is the source of all; MACE and franken have environments to be made."""
+    own = [path for path in (ROOT / "src").rglob("*.py") if "pip install" in path.read_text()]
+    assert {path.name for path in own} == {"packages.py", "load.py"}
+    (line,) = [x for x in Path(load.__file__).read_text().splitlines() if "pip install" in x]
+    assert "if extra is None" in line  # of a package that the library itself needs
 
 
 def test_versions_that_do_not_fit_are_problems(without_backbones, capsys, monkeypatch):

@@ -49,3 +49,16 @@ def test_every_command_is_documented():
     (commands,) = (a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
     assert re.findall(r"^## mekrr (\w+)$", page, re.M) == list(commands.choices)
     assert re.findall(r"^:path: (\w+)$", page, re.M) == list(commands.choices)
+
+
+def test_deviations_from_the_paper_have_one_home():
+    """Two lists of them would part; the other pages link to it."""
+    home = ROOT / "docs/reproduction/index.md"
+    pages = {path: path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md")}
+    tables = [path for path, text in pages.items() if "| here | published | why |" in text]
+    assert tables == [home]
+    # What opens every such list.
+    as_published = re.compile(r"not\s+divided\s+by\s+the\s+number\s+of\s+species")
+    assert [path for path, text in pages.items() if as_published.search(text)] == [home]
+    link = "../reproduction/index.md#deliberate-deviations"
+    assert link in pages[ROOT / "docs/explanation/kernels.md"]

@@ -292,7 +292,7 @@ def without_quippy(monkeypatch, tmp_path):
 
 
 def test_missing_gap_fit(without_quippy, frames, tmp_path):
-    refused(tmp_path, frames, SETTINGS, "gap_fit not found", "mekrr[gap]")
+    refused(tmp_path, frames, SETTINGS, "gap_fit not found", "quippy-ase")
 
 
 @pytest.mark.parametrize(

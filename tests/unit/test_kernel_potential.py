@@ -1,5 +1,7 @@
 """A kernel model as a potential: energies that add up, and their derivatives."""
 
+import re
+
 import numpy as np
 import pytest
 import tolerances as tol
@@ -9,7 +11,7 @@ from derivatives import slopes
 from repulsive import energies, frame
 
 from mekrr import MEKRR
-from mekrr.errors import ConfigError, DataError, InputError
+from mekrr.errors import CompositionWarning, ConfigError, DataError, InputError
 from mekrr.kernels.atom import KERNELS
 
 ALPHAS = (0.0, 0.3, 1.0, "by-species")
@@ -86,6 +88,25 @@ def test_a_doubled_cell_has_twice_the_energy_and_the_same_forces(fitted, frames)
     assert intensive.evaluate(atoms).energies is None
     gap = intensive.evaluate(double).energy - 2 * intensive.evaluate(atoms).energy
     assert abs(gap) > 1e-3
+
+
+def test_whole_frames_of_another_size_are_warned_of(registry, frames):
+    """By the published form alone, which compares what is not alike: in fits and predictions."""
+    double = frames[17].repeat((2, 1, 1))
+    y = energies(frames[:8])
+    words = "frames of 4 to 8 atoms are compared as wholes .* fit with form='extensive'"
+    options = {"registry": registry, "layer": 1, "regularisation": 1e-3}
+    model = MEKRR("analytic", **options).fit(frames[:8], y)
+    model.predict([double])  # no warning, which would be an error
+    model.set_params(form="intensive").fit(frames[:8], y).predict(frames[8:10])
+    with pytest.warns(CompositionWarning, match=words) as caught:
+        model.predict([frames[17], double])
+    assert caught[0].filename == __file__
+    assert re.match(words, model.potential().doubt([double]))
+    assert "as wholes" not in str(model.potential().doubt([frames[17]]))
+    with pytest.warns(CompositionWarning, match=words) as caught:
+        model.fit([*frames[:8], double], [*y, 0.0])
+    assert caught[0].filename == __file__
 
 
 def test_of_one_composition_both_forms_are_one_model_at_alpha_0(registry, rng):

@@ -11,6 +11,7 @@ from mekrr.backbones.base import Backbone
 from mekrr.backbones.families import FROM_SCRATCH, Family, families
 from mekrr.backbones.network import Network
 from mekrr.errors import BackboneError
+from mekrr.packages import install_extra
 from mekrr.torch_settings import own_torch_settings
 
 
@@ -121,7 +122,5 @@ def _imported(reference: str, name: str, family: str) -> type:
         if package == "mekrr":
             raise
         extra = families()[family].extra
-        cure = package if extra is None else f"'mekrr[{extra}]'"
-        raise BackboneError(
-            f"backbone {name!r} needs the package {package}; pip install {cure}"
-        ) from error
+        cure = f"pip install {package}" if extra is None else install_extra(extra)
+        raise BackboneError(f"backbone {name!r} needs the package {package}; {cure}") from error

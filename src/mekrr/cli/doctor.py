@@ -5,20 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mekrr
 from mekrr.cli.arguments import Commands, registry
 from mekrr.cli.printing import line
+from mekrr.packages import extras, install, install_extra, needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from packaging.requirements import Requirement
-
-GATHERED = "all"  # the extra of all others
 
 
 def add_command(commands: Commands) -> None:
@@ -61,22 +60,20 @@ def _packages() -> Iterator[str]:
     print("\npackages")
     for need in needs():
         print("  " + line(need.name, _version(need.name) or "not installed"))
-        yield from _unfit(need, f"pip install '{need}'")
+        yield from _unfit(need)
 
 
 def _extras() -> Iterator[str]:
     """Print versions of what each extra installs, or how to install it; yield what does not fit."""
-    print("\nextras (in a clone: pip install '.[NAME]')")
+    print("\nextras")
     for extra in extras():
         added = list(needs(extra))
-        missing = [need.name for need in added if _version(need.name) is None]
-        if missing:
-            cure = f"pip install 'mekrr[{extra}]'"
-            print("  " + line(extra, f"not installed ({', '.join(missing)}): {cure}"))
+        if not added or any(_version(need.name) is None for need in added):
+            print("  " + line(extra, f"not installed: {install_extra(extra)}"))
             continue
         print("  " + line(extra, ", ".join(f"{n.name} {_version(n.name)}" for n in added)))
         for need in added:
-            yield from _unfit(need, f"pip install 'mekrr[{extra}]'")
+            yield from _unfit(need)
 
 
 def _backbones(path: str | None) -> Iterator[str]:
@@ -98,24 +95,6 @@ def _backbones(path: str | None) -> Iterator[str]:
                 yield f"{name} computes no features: {type(error).__name__}: {first_line(error)}"
 
 
-def needs(extra: str = "") -> Iterator[Requirement]:
-    """Yield what the library needs on this machine, or what an extra adds to it."""
-    from packaging.requirements import Requirement
-
-    for text in requires("mekrr") or ():
-        need = Requirement(text)
-        stated = "extra ==" in text
-        if stated == bool(extra) and (
-            need.marker is None or need.marker.evaluate({"extra": extra})
-        ):
-            yield need
-
-
-def extras() -> list[str]:
-    """Return the names of the extras, but for that of all others."""
-    return [e for e in metadata("mekrr").get_all("Provides-Extra") or () if e != GATHERED]
-
-
 def _version(package: str) -> str | None:
     try:
         return version(package)
@@ -123,9 +102,9 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _unfit(need: Requirement, cure: str) -> Iterator[str]:
+def _unfit(need: Requirement) -> Iterator[str]:
     found = _version(need.name)
     if found is None:
-        yield f"{need.name} is not installed: {cure}"
+        yield f"{need.name} is not installed: {install(need)}"
     elif not need.specifier.contains(found, prereleases=True):
-        yield f"{need.name} {found} is installed, mekrr needs {need.specifier}: {cure}"
+        yield f"{need.name} {found} is installed, mekrr needs {need.specifier}: {install(need)}"

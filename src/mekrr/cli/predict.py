@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mekrr.cli.arguments import (
@@ -67,7 +68,7 @@ def add_command(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Predict, write the frames, and compare where they come with energies and forces."""
     from mekrr.data.frames import read_unlabelled
-    from mekrr.data.labels import energy_fault, energy_of, forces_fault
+    from mekrr.data.labels import energy_fault, energy_like, energy_of, force_like, forces_fault
     from mekrr.data.predictions import format_of, write_predictions
     from mekrr.data.units import warn_of_units
     from mekrr.models.load import load_model
@@ -83,21 +84,26 @@ def run(options: argparse.Namespace) -> None:
     except DataError as error:
         raise DataError(f"{source}: {error}") from error
     references = [energy_of(atoms) for atoms in frames]
-    _warn_of_faults("energies", [energy_fault(atoms) for atoms in frames])
+    faults = [energy_fault(atoms) for atoms in frames]
+    _warn_of_faults("energies", faults)
     warn_of_units(frames, source)
     write_predictions(options.output, frames, predictions, references, source)
     out = summary_stream(options.output)
     print(f"written: {options.output} ({len(frames)} frames)", file=out)
     stated = {index: energy for index, energy in enumerate(references) if energy is not None}
+    told = _none("an energy", "--energy-key", energy_like, frames, faults)
     if stated:
         predicted = [predictions[index]["energy"] for index in stated]
         known = [frames[index] for index in stated]
         errors = errors_per_atom(predicted, [*stated.values()], known)
         told = f"{quality(errors)} ({len(known)} frames with energies)"
-        print(line("errors", told), file=out)
+    print(line("errors", told), file=out)
     if options.forces:
-        _warn_of_faults("forces", [forces_fault(atoms) for atoms in frames])
-        for text in compared_forces(frames, [row["forces"] for row in predictions]):
+        faults = [forces_fault(atoms) for atoms in frames]
+        _warn_of_faults("forces", faults)
+        none = _none("forces", "--forces-key", force_like, frames, faults)
+        lines = compared_forces(frames, [row["forces"] for row in predictions])
+        for text in lines or [line("force errors", none)]:
             print(text, file=out)
 
 
@@ -136,6 +142,22 @@ def _predictions(
         values = {name: getattr(each, name) for name in names}
         row.update({name: value for name, value in values.items() if value is not None})
     return rows
+
+
+def _none(
+    what: str,
+    option: str,
+    likely: Callable[[Atoms], list[str]],
+    frames: list[Atoms],
+    faults: list[str | None],
+) -> str:
+    """Return why there are no errors, and which keys of a frame may be what is missing."""
+    absent = (atoms for atoms, fault in zip(frames, faults, strict=True) if fault is None)
+    keys = next(filter(None, map(likely, absent)), [])
+    none = f"none: no frame has {what} to compare with"
+    if keys:
+        return f"{none}, but {', '.join(keys)} may be; if so, name it ({option} {keys[0]})"
+    return f"{none} ({option} names its key)"
 
 
 def _warn_of_faults(what: str, faults: list[str | None]) -> None:

@@ -25,6 +25,7 @@ from mekrr.cli.arguments import (
 from mekrr.cli.printing import line
 from mekrr.errors import ConfigError, DataError, InputError
 from mekrr.files import STANDARD_OUTPUT, check_output
+from mekrr.packages import install_extra
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -222,9 +223,7 @@ def _write_beside(
     try:
         from mekrr.selection.figure import draw_selection
     except ModuleNotFoundError:
-        warnings.warn(
-            "no figure, which needs matplotlib: pip install 'mekrr[figure]'", stacklevel=1
-        )
+        warnings.warn(f"no figure, which needs matplotlib: {install_extra('figure')}", stacklevel=1)
         return [paths["table"]]
     draw_selection(found, options.method, paths["figure"])
     return list(paths.values())

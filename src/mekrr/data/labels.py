@@ -15,6 +15,7 @@ from mekrr.errors import DataError
 
 ENERGY_LIKE = re.compile(r"ener|etot|^e$|^e[_0-9]|_e$|hartree|free_e", re.IGNORECASE)
 FORCE_LIKE = re.compile(r"forc|grad|^f$|_f$|^f_", re.IGNORECASE)
+MOST_SHOWN = 6  # keys that are named
 FORTRAN = re.compile(r"[-+]?\d*\.?\d+[dD][-+]?\d+")
 
 
@@ -45,6 +46,25 @@ def check_energy(atoms: Atoms, where: str) -> float:
     if not np.isfinite(value):
         raise DataError(f"{where}: energy is {value}; remove or recompute the frame")
     return value
+
+
+def energy_like(atoms: Atoms) -> list[str]:
+    """Return names of what else may be the energy of a frame: a number, or a text of one."""
+    kept = {**getattr(atoms.calc, "results", {}), **atoms.info}
+    return [
+        str(key)
+        for key, value in kept.items()
+        if ENERGY_LIKE.search(str(key)) and _is_number(value)
+    ][:MOST_SHOWN]
+
+
+def force_like(atoms: Atoms) -> list[str]:
+    """Return names of what else may be the forces of a frame: three numbers per atom."""
+    return [
+        str(key)
+        for key, values in atoms.arrays.items()
+        if FORCE_LIKE.search(str(key)) and values.shape == (len(atoms), 3)
+    ][:MOST_SHOWN]
 
 
 def forces_of(atoms: Atoms) -> np.ndarray | None:
@@ -82,7 +102,7 @@ class ForcesSeen:
         if forces_of(atoms) is None:
             self._without.append(self._n_frames)
         if self._n_frames == 0:
-            self._like = _force_like(atoms)
+            self._like = force_like(atoms)
         self._n_frames += 1
 
     def any(self) -> bool:
@@ -276,19 +296,18 @@ def _of_text(value: str, unit: str) -> str:
     return f"{shown} is no number; give one, in {unit}"
 
 
-def _force_like(atoms: Atoms) -> list[str]:
-    """Return names of what else may be the forces of a frame: three numbers per atom."""
-    return [
-        str(key)
-        for key, values in atoms.arrays.items()
-        if FORCE_LIKE.search(str(key)) and values.shape == (len(atoms), 3)
-    ]
+def _is_number(value: object) -> bool:
+    """Tell whether a value is one number, or a text of one as Fortran writes them too."""
+    if isinstance(value, np.ndarray) and value.shape in ((), (1,)):
+        value = value.reshape(())[()]
+    if isinstance(value, str):
+        return FORTRAN.fullmatch(value.strip()) is not None
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
 def _candidates(atoms: Atoms) -> str:
     """Return what a frame has that may be its energy, else the keys that it has."""
     keys = [*getattr(atoms.calc, "results", {}), *atoms.info]
-    likely = [str(key) for key in keys if ENERGY_LIKE.search(str(key))]
-    if likely:
-        return f", but it has {', '.join(likely[:6])}"
+    if likely := energy_like(atoms):
+        return f", but it has {', '.join(likely)}"
     return f" (its keys: {', '.join(map(str, keys[:8]))})" if keys else ""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from mekrr.errors import InputError, OutputError, first_line
 from mekrr.models.on_backbone import OnBackbone
 from mekrr.models.sparse_mekrr import SparseMEKRR
+from mekrr.packages import install_extra
 
 
 def export(
@@ -52,7 +53,7 @@ def export(
         except ImportError as error:
             raise OutputError(
                 f"a file of metatomic needs its package ({first_line(error)}); "
-                "pip install 'mekrr[metatomic]'"
+                f"{install_extra('metatomic')}"
             ) from error
         return write(potential, path, std=std)
 

@@ -37,13 +37,13 @@ from mekrr.data.labels import forces_of
 from mekrr.errors import DataError, MekrrError, first_line
 from mekrr.files import atomic_path
 from mekrr.models.problem import Problem
+from mekrr.packages import install_extra
 from mekrr.progress import progress_bar
 
 METHOD = "GAP-SOAP"
 POTENTIAL = "gap.xml"
 UNUSED_SIGMA = 1.0  # of what is not fitted, virials and Hessians: 0 stops gap_fit
 OWN = ("default_sigma", "forces")  # settings that are none of the descriptor
-INSTALL = "pip install 'mekrr[gap]', for which there are wheels for x86-64 Linux and macOS"
 
 
 class GapError(MekrrError):
@@ -143,7 +143,7 @@ class GapFile:
                 from quippy.potential import Potential
             except ImportError as error:
                 raise GapMissing(
-                    f"quippy cannot be imported ({first_line(error)}); {INSTALL}"
+                    f"quippy cannot be imported ({first_line(error)}); {install_extra('gap')}"
                 ) from error
             self._species = {int(z) for z in _stated(r"species_Z=\{([\d ]+)\}", text, path).split()}
             self._cutoff = float(_stated(r"cutoff=([\d.]+)", text, path))
@@ -285,7 +285,7 @@ def _gap_fit() -> str:
     path = os.pathsep.join([*(folders or []), os.environ.get("PATH", "")])
     program = shutil.which("gap_fit", path=path)
     if program is None:
-        raise GapMissing(f"gap_fit not found; {INSTALL}")
+        raise GapMissing(f"gap_fit not found; {install_extra('gap')}")
     return program
 
 
@@ -318,7 +318,7 @@ def _size(name: str, told: str, log: Path) -> float:
     """A size in gap_fit's estimate of its memory, in MB."""
     found = re.search(rf"{name}\s+(\d+) ([KMG])B", told)
     if found is None:
-        raise GapError(f"{log}: gap_fit does not tell its {name}; {INSTALL}")
+        raise GapError(f"{log}: gap_fit does not tell its {name}; {install_extra('gap')}")
     return int(found[1]) * {"K": 1e-3, "M": 1.0, "G": 1e3}[found[2]]
 
 

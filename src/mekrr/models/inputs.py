@@ -212,6 +212,22 @@ def require_known(numbers: list[np.ndarray], species: Iterable[str]) -> None:
             )
 
 
+def size_doubt(n_atoms: np.ndarray, training: np.ndarray) -> str | None:
+    """Return why energies of whole frames (n,) are not to be compared; None if they may be.
+
+    Parameters
+    ----------
+    n_atoms, training : atoms, of these frames and of the training frames, that enter the kernel.
+    """
+    sizes = np.unique(np.concatenate([n_atoms, training]))
+    if len(sizes) == 1:
+        return None
+    return (
+        f"frames of {sizes[0]} to {sizes[-1]} atoms are compared as wholes by form='intensive', "
+        "which is for frames of as many atoms: energies are wrong; fit with form='extensive'"
+    )
+
+
 def formulas_of(numbers: list[np.ndarray]) -> list[str]:
     """Return the chemical formula of each frame, from its atomic numbers."""
     return [Symbols(frame).get_chemical_formula() for frame in numbers]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,7 @@ from mekrr.data.references import (
     Rule,
     require_usable,
 )
-from mekrr.errors import (
-    InputError,
-)
+from mekrr.errors import CompositionWarning, InputError
 from mekrr.features.store import FrameFeatures
 from mekrr.kernels.atom import KERNELS, AtomKernel
 from mekrr.kernels.gram import Gram
@@ -31,6 +30,7 @@ from mekrr.models.inputs import (
     Given,
     check_square,
     numbers_of,
+    size_doubt,
     take,
     take_energies,
     take_validation,
@@ -83,8 +83,9 @@ class MEKRR(OnBackbone):
         backbone, layer, α, σ or reference energies; as for the criterion, a frame counts as
         one atom.
     form : "extensive", energies that add up over atoms; or "intensive", as published: only for
-        frames of as many atoms as the training frames. Of frames with one composition both are
-        the same model if α is 0; else its terms by species have other weights.
+        frames of as many atoms as the training frames; a CompositionWarning tells of others. Of
+        frames with one composition both are the same model if α is 0; else its terms by species
+        have other weights.
     target : "energy", or "delta": what the untouched network leaves, E - E_GNN. Far from all
         training frames the prediction then falls back to the network's own.
     reference_energy : rule of `mekrr.data.references.References.fit`; of the energy, or of what
@@ -248,8 +249,11 @@ class MEKRR(OnBackbone):
                 numbers, rule = numbers_of(X), self.reference_energy
                 problem = self._problem(numbers, y, split, network, isolated, self.target, rule)
                 self._take_references(problem, numbers, isolated, self.target)
+                n_atoms = next(iter(features.values())).n_atoms
                 if self._extensive:
-                    problem = problem.per_atom(next(iter(features.values())).n_atoms)
+                    problem = problem.per_atom(n_atoms)
+                elif doubt := size_doubt(n_atoms, n_atoms):
+                    warnings.warn(doubt, CompositionWarning, stacklevel=4)
                 candidates = candidates_of(
                     features, train, self.kernel, self.lengthscale, self._extensive, self.threads
                 )
@@ -323,9 +327,11 @@ class MEKRR(OnBackbone):
                     assert network is not None
                     known = network + known
                 (features,) = layers.values()
+                assert self.train_ is not None
                 if self._extensive:
                     size = features.n_atoms
-                assert self.train_ is not None
+                elif doubt := size_doubt(features.n_atoms, self.train_.n_atoms):
+                    warnings.warn(doubt, CompositionWarning, stacklevel=3)
                 gram = new_gram(
                     features,
                     self.train_,

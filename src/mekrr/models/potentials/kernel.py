@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from mekrr.kernels.expansion import Expansion, expansion_of
 from mekrr.kernels.gram import Gram
 from mekrr.kernels.training import Normalisation, new_gram
 from mekrr.kernels.weights import Shares
+from mekrr.models.inputs import size_doubt
 from mekrr.models.kernel import KernelModel
 from mekrr.models.potentials.force_std import ForceVariance
 from mekrr.models.potentials.on_features import Learnt, OnFeatures
@@ -85,6 +86,13 @@ class KernelPotential(OnFeatures):
     ) -> np.ndarray:
         at = self._force_variance.at(features, numbers)
         return np.array([at.variance(along) for along in derivatives])
+
+    def doubt(self, frames: Sequence[Atoms]) -> str | None:
+        of_size = None
+        if not self.extensive:
+            n_atoms = [self._selected(atoms).sum() for atoms in frames]
+            of_size = size_doubt(np.array(n_atoms), self.training.n_atoms)
+        return of_size or super().doubt(frames)
 
     def expected_std(self) -> float:
         std = self.model.ridge_.leave_one_out_std()

@@ -33,7 +33,7 @@ class Training(Closed):
     )
     batch_size: PositiveInt = Field(description="frames per step of AdamW")
     lr: Positive = Field(
-        description="learning rate after the first 5 % of the steps, in which it rises"
+        description="learning rate after the first twentieth of the steps, in which it rises"
     )
     schedule: Literal["cosine", "constant"] = Field(
         description="how the learning rate goes on: `cosine`, down to 0, or `constant`"

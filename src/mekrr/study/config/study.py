@@ -173,8 +173,8 @@ class GapForces(Closed):
     )
     frames: Some = Field(
         description="training frames, drawn at random by the seed of the split, whose forces are "
-        "learnt; `all`: each of them. All slopes of their SOAP vectors are in memory at once: of "
-        "52 atoms and four species 70 MB a frame with `n_max` 6 and `l_max` 3, 150 MB with 8 and 4"
+        "learnt; `all`: each of them. All slopes of their SOAP vectors are in memory at once; "
+        "a fit for which there is too little is refused"
     )
 
 

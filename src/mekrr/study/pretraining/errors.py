@@ -29,6 +29,8 @@ def write(step: Step) -> None:
     rows = []
     for part, title in PARTS.items():
         members = np.flatnonzero(table["part"] == part)
+        if len(members) == 0:
+            continue
         members = members[np.unique(np.linspace(0, len(members) - 1, MOST).astype(int))]
         found = evaluate_frames(potential, [frames[k] for k in members], threads=step.threads)
         known = table.iloc[members]

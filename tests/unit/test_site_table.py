@@ -1,10 +1,25 @@
 """What the site takes from a study: the tables' own digits, and the run that they come from."""
 
+import numpy as np
 import pandas as pd
+import yaml
+from samples import ROOT, Named
+from studies import default_config
 from test_tables import PLACES, TITLES, fit
 
+from mekrr.study.config import check_config
+from mekrr.study.tables import site
 from mekrr.study.tables.comparison import summary
+from mekrr.study.tables.provenance import RAN, STUDY
 from mekrr.study.tables.site import cost, described, printed, with_shifted
+from mekrr.study.targets import Targets
+
+MADE = {"git": "abc", "cores": "2", "cpu": "EPYC", "torch": "2.13", "blas": "openblas"}
+FACTS = pd.DataFrame(
+    [(RAN, *item) for item in MADE.items()]
+    + [(STUDY, item, "x") for item in ("datasets", "every", "splits", "seeds")],
+    columns=["what", "item", "value"],
+)
 
 
 def test_errors_are_printed_as_in_the_tables():
@@ -30,16 +45,51 @@ def test_cost_is_that_of_all_jobs(tmp_path):
 
 
 def test_the_run_is_that_of_the_fits():
-    facts = {
-        "git": "abc",
-        "cores": "2",
-        "cpu": "EPYC",
-        "torch": "2.13",
-        "blas": "openblas",
-    }
-    study = {"datasets": "d1", "every": "3", "splits": "random", "seeds": "0"}
-    rows = [("fits and tables", *item) for item in facts.items()]
-    rows += [("study", *item) for item in study.items()]
-    run = described(pd.DataFrame(rows, columns=["what", "item", "value"]), "make figures")
+    run = described(FACTS, "make figures")
     assert (run["command"], run["commit"]) == ("make figures", "abc")
     assert run["machine"] == "2 cores of EPYC, torch 2.13, openblas"
+
+
+def test_all_that_is_written_is_declared(tmp_path, monkeypatch):
+    """Nothing else; and of a way of splitting without errors, such as of forces, an empty table."""
+    errors = [fit("d2", "MEKRR", "net", rmse, seed) for seed, rmse in enumerate((1.0, 2.0, 3.0))]
+    table = summary(pd.DataFrame(errors))
+    tables = {
+        "same_dataset": table.rename(columns={"place": "dataset"}).assign(force_seeds=np.nan),
+        "transfer": table.rename(columns={"place": "transfer"}).iloc[:0],
+        "verdict": pd.DataFrame({"a": [1]}),
+        "provenance": FACTS,
+    }
+    for name, content in tables.items():
+        content.to_csv(tmp_path / f"{name}.csv", index=False)
+    verdict = pd.DataFrame([["MEKRR", "1.0", "x"]], columns=["a", "Untouched network", "which is"])
+    monkeypatch.setattr(site, "answers", lambda _: verdict)
+    monkeypatch.setattr(site, "dataset_places", lambda _: PLACES)
+    monkeypatch.setattr(site, "cost", lambda _: {"jobs": "3 jobs"})
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site").mkdir()
+    kinds = [f"{kind}.random" for kind in ("same_dataset", "forces", "transfer")]
+    output = Named(
+        record="site/run.yaml",
+        tables=[f"site/run.{kind}.csv" for kind in kinds],
+        verdict=["site/run.verdict.csv", "site/run.verdict.md"],
+    )
+    params = Named(datasets={}, pairs=[], backbones=TITLES, command="make", benchmarks="b")
+    given = Named({name: f"{name}.csv" for name in tables})
+    site.write(Named(input=given, output=output, params=params))
+    declared = {output.record, *output.tables, *output.verdict}
+    assert {str(path) for path in (tmp_path / "site").iterdir()} == {
+        str(tmp_path / path) for path in declared
+    }
+    first, *empty = (pd.read_csv(path) for path in output.tables)
+    assert first["D2 surrogate"].tolist() == ["2.00 ± 1.00"]
+    assert [list(table.columns) for table in empty] == [["Method", "Backbone"]] * 2
+    assert yaml.safe_load((tmp_path / output.record).read_text())["run"]["commit"] == "abc"
+
+
+def test_what_the_default_study_declares_is_what_the_site_has():
+    tables = Targets(check_config(default_config())).site_tables("docs/_generated/default_study")
+    found = {str(path.relative_to(ROOT)) for path in (ROOT / "docs/_generated").glob("*.*.*.csv")}
+    assert set(tables) == found
+    rule = (ROOT / "workflow/rules/tables.smk").read_text().split("as site_table with:")[1]
+    assert all(f"{name}=" in rule.split("log:")[0] for name in ("record", "tables", "verdict"))

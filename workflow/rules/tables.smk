@@ -371,6 +371,8 @@ use rule learning_table as site_table with:
         code=table_code("site"),
     output:
         record="results/site/default_study.yaml",
+        tables=targets.site_tables("results/site/default_study"),
+        verdict=multiext("results/site/default_study.verdict", ".csv", ".md"),
     log:
         "results/logs/site_table.log",
     benchmark:

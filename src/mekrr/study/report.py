@@ -17,6 +17,7 @@ from mekrr.errors import MekrrError
 from mekrr.files import atomic_path
 from mekrr.study.overview import overview
 from mekrr.study.tables.printing.escapes import inert_report
+from mekrr.study.tables.provenance import RAN, facts
 
 OWN_TITLE = "<title>Snakemake Report</title>"
 TITLE = "<title>MEKRR: report of a study</title>"
@@ -47,7 +48,7 @@ def write_report(
     """
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--nolock", "--report"]
     table = pd.read_csv(verdict) if verdict else pd.DataFrame()
-    first = overview(table, config, _made(pd.read_csv(provenance)))
+    first = overview(table, config, facts(pd.read_csv(provenance), RAN))
     with tempfile.TemporaryDirectory() as folder, atomic_path(path) as temporary:
         overlay = Path(folder, "config.yaml")
         overlay.write_text(yaml.safe_dump(config))
@@ -95,9 +96,3 @@ def with_overview(page: str, data: Mapping[str, object], style: str, script: str
         (found,) = place.finditer(page)
         page = page[: found.start()] + added[name] + page[found.start() :]
     return page.replace(OWN_TITLE, TITLE, 1)
-
-
-def _made(provenance: pd.DataFrame) -> dict[str, str]:
-    """Return versions and hardware of the fits and tables."""
-    of_fits = provenance[provenance["what"] == "fits and tables"]
-    return dict(zip(of_fits["item"], of_fits["value"].astype(str), strict=True))

@@ -378,6 +378,16 @@ class Targets:
         splits = first_of(self.config.study.splits, chosen.splits)
         return [(s, seed) for s in splits for seed in first_of(self.seeds(s), chosen.seeds)]
 
+    def site_tables(self, prefix: str) -> list[str]:
+        """Return PREFIX.KIND.SPLIT.csv of all errors that the site shows."""
+        splits = self.config.study.splits
+        kinds = {
+            "same_dataset": splits,
+            "forces": dict.fromkeys(strategy for strategy, _ in self.of_forces),
+            "transfer": splits[:1] if self.transfers else [],
+        }
+        return [f"{prefix}.{kind}.{split}.csv" for kind in kinds for split in kinds[kind]]
+
     def sweeps(self) -> list[str]:
         """Return the sweep over α and λ of every MEKRR fit."""
         return self.splits("results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.sweep.csv")

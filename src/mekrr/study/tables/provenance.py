@@ -14,6 +14,7 @@ from mekrr.study.tables.printing.escapes import for_spreadsheet
 from mekrr.study.tables.printing.write import write_listing
 
 TITLE = "Provenance"
+RAN, STUDY = "fits and tables", "study"  # of which a table states facts
 RECORDED = ("theory", "licence", "citation", "surrogate_for", "published_as")
 
 
@@ -45,8 +46,8 @@ def study_table(
     features : from a feature file to the record kept in it.
     """
     current = versions()
-    rows = [("fits and tables", item, value) for item, value in current.items()]
-    rows += [("study", item, _text(value)) for item, value in study.items()]
+    rows = [(RAN, item, value) for item, value in current.items()]
+    rows += [(STUDY, item, _text(value)) for item, value in study.items()]
     for name, entry in datasets.items():
         rows += [(f"data set {name}", "sha256", value) for value in source_sha256(frames[name])]
         rows += [(f"data set {name}", k, entry[k]) for k in RECORDED if k in entry]
@@ -54,6 +55,12 @@ def study_table(
         changed = {k: v for k, v in record.items() if current.get(k) != v}
         rows += [(path, item, value) for item, value in changed.items()]
     return pd.DataFrame(rows, columns=["what", "item", "value"])
+
+
+def facts(table: pd.DataFrame, what: str) -> dict[str, str]:
+    """Return what such a table states of something, as text by item."""
+    of_it = table[table["what"] == what]
+    return dict(zip(of_it["item"], of_it["value"].astype(str), strict=True))
 
 
 def _text(value: object) -> str:

@@ -21,7 +21,8 @@ from mekrr.study.tables.comparison import (
 )
 from mekrr.study.tables.forces import SHOWN, compared
 from mekrr.study.tables.printing.escapes import for_markdown
-from mekrr.study.tables.printing.grid import MISSING, extra
+from mekrr.study.tables.printing.grid import MISSING, shown
+from mekrr.study.tables.provenance import RAN, STUDY, facts
 from mekrr.study.tables.verdict import answers
 
 FIT = {"strategy": str, "method": str, "backbone": str}
@@ -35,34 +36,33 @@ READING = (
 
 def write(step: Step) -> None:
     """Write a table for each kind of error and way of splitting, and the record of the run."""
-    given, params = step.input, step.params
-    folder = Path(step.output.record).parent
-    name = Path(step.output.record).stem
+    given, params, made = step.input, step.params, step.output
     within = pd.read_csv(given.same_dataset, dtype=FIT).rename(columns={"dataset": "place"})
     across = pd.read_csv(given.transfer, dtype=FIT).rename(columns={"transfer": "place"})
     within, across = (table[table["strategy"].notna()] for table in (within, across))
     datasets = dataset_places(params.datasets)
     pairs = transfer_places(params.pairs, params.datasets)
     kinds = {
-        "same_dataset": (within, datasets, "rmse"),
-        "forces": (compared(within), datasets, "force_rmse"),
+        "same_dataset": (within, datasets, ["rmse"]),
+        "forces": (compared(within), datasets, ["force_rmse"]),
+        "transfer": (across, pairs, ACROSS),
     }
     numbers = cost(params.benchmarks)
-    for kind, (table, places, error) in kinds.items():
-        for strategy, block in table.groupby("strategy", sort=False):
-            texts = printed(block, places, params.backbones, error)
-            write_csv(folder / f"{name}.{kind}.{strategy}.csv", texts)
-    for strategy, block in across.groupby("strategy", sort=False):
-        texts = with_shifted(*(printed(block, pairs, params.backbones, e) for e in ACROSS))
-        write_csv(folder / f"{name}.transfer.{strategy}.csv", texts)
+    for path in made.tables:
+        kind, strategy = Path(path).stem.split(".")[-2:]
+        table, places, errors = kinds[kind]
+        block = table[table["strategy"] == strategy]
+        first, *shifted = (printed(block, places, params.backbones, error) for error in errors)
+        write_csv(path, with_shifted(first, *shifted) if shifted else first)
     verdict = answers(pd.read_csv(given.verdict))
-    write_csv(folder / f"{name}.verdict.csv", verdict)
-    with atomic_path(folder / f"{name}.verdict.md") as temporary:
+    csv, markdown = made.verdict
+    write_csv(csv, verdict)
+    with atomic_path(markdown) as temporary:
         body = verdict.drop(columns=["Untouched network", "which is"]).map(for_markdown)
         text = body.to_markdown(index=False, disable_numparse=True)
         temporary.write_text(f"{text}\n\n{READING}\n", encoding="utf-8")
     run = described(pd.read_csv(given.provenance), params.command)
-    with atomic_path(step.output.record) as temporary:
+    with atomic_path(made.record) as temporary:
         text = yaml.safe_dump({"run": run, "numbers": numbers}, allow_unicode=True, sort_keys=False)
         temporary.write_text(text, encoding="utf-8")
 
@@ -70,13 +70,18 @@ def write(step: Step) -> None:
 def printed(
     table: pd.DataFrame, places: Mapping[str, Place], backbones: Mapping[str, str], error: str
 ) -> pd.DataFrame:
-    """Return one error of every method (rows) in every place (columns), as it is printed."""
+    """Return one error of every method (rows) in every place (columns), as it is printed.
+
+    The table is of one way of splitting; of none, where no frame has what is compared.
+    """
+    if table.empty:
+        return pd.DataFrame(columns=["Method", "Backbone"])
     nothing = pd.DataFrame(columns=["method", "published"])
     found = {name: place for name, place in places.items() if name in set(table["place"])}
     heading = {**METRICS, **SHIFTED, **SHOWN}[error]
     (grid,) = comparisons(table, nothing, found, backbones, {error: heading})
     columns = [*grid.stub, *(title for title, _ in grid.groups)]
-    rows = [(*row.stub, *(cell.value + extra(cell) for cell in row.cells)) for row in grid.rows]
+    rows = [(*row.stub, *map(shown, row.cells)) for row in grid.rows]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -98,8 +103,7 @@ def cost(folder: str) -> dict[str, str]:
 
 def described(provenance: pd.DataFrame, command: str) -> dict[str, str]:
     """Return what was run, of what code and where."""
-    facts = provenance.set_index(["what", "item"])["value"]
-    study, ran = facts["study"], facts["fits and tables"]
+    study, ran = facts(provenance, STUDY), facts(provenance, RAN)
     return {
         "what": f"the study of {study['datasets']}; one frame in {study['every']}; "
         f"splits {study['splits']}; seeds {study['seeds']}",

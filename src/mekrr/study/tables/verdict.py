@@ -26,7 +26,7 @@ from mekrr.study.job import Step
 from mekrr.study.methods import METHODS, NETWORKS, STRATEGY_LABELS, TRAINED, label, methods_of
 from mekrr.study.tables.comparison import backbone_title
 from mekrr.study.tables.printing.escapes import for_spreadsheet
-from mekrr.study.tables.printing.grid import MISSING
+from mekrr.study.tables.printing.grid import MISSING, Cell, shown
 from mekrr.study.tables.printing.numbers import digits
 from mekrr.study.tables.printing.write import write_listing
 from mekrr.study.tables.tidy import FIT, read_tables
@@ -347,10 +347,10 @@ def error_of(row: Mapping[str, Any], side: str) -> str:
     if pd.isna(value):
         return MISSING
     if pd.notna(std):
-        return f"{digits(value, value)} ± {digits(std, value)}"
+        return shown(Cell(digits(value, value), digits(std, value)))
     low, high = (row[f"{side}_{end}"] for end in ENDS)
-    interval = "" if pd.isna(low) else f" ({digits(low, value)}–{digits(high, value)})"
-    return f"{digits(value, value)}{interval}"
+    ends = None if pd.isna(low) else (digits(low, value), digits(high, value))
+    return shown(Cell(digits(value, value), interval=ends))
 
 
 def difference_of(row: Mapping[str, Any], opponent: str) -> str:

@@ -76,6 +76,11 @@ def printed_rows(grid: Grid) -> list[tuple[Row, tuple[str, ...], bool]]:
     return printed
 
 
+def shown(cell: Cell) -> str:
+    """A cell as text."""
+    return cell.value + extra(cell)
+
+
 def extra(cell: Cell) -> str:
     """What follows the digits of a cell."""
     text = f" ± {cell.spread}" if cell.spread else ""

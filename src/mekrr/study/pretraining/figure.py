@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from mekrr.study.job import Step
 from mekrr.study.plots.style import (
@@ -42,7 +43,8 @@ def draw(histories: dict[str, pd.DataFrame], errors: pd.DataFrame) -> Figure:
     for axis, below, (column, (quantity, words)) in zip(upper, lower, CURVES.items(), strict=True):
         for name, history in histories.items():
             axis.plot(history["epoch"] + 1, history[column], color=colours[name])
-        axis.set(xlabel="Epoch", ylabel=f"Validation {words[0].lower()}{words[1:]}", yscale="log")
+        axis.set(xlabel="Epoch", ylabel=f"{words} of\nvalidation frames", yscale="log")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         plain_log(axis.yaxis)
         _bars(below, errors, names, colours, quantity)
         below.set_xlabel(words)

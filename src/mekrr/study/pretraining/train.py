@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,14 +56,17 @@ def write(step: Step) -> None:
 
 
 def problem_of(step: Step, share: float = 1.0) -> Problem:
-    """Return what is to be learnt, with references of the training frames by species."""
+    """Return what is to be learnt of a share of the training runs.
+
+    References by species are those of all of them, so that networks differ by what they learn.
+    """
     table = read_facts(step.input.table)
-    parts = table["part"].to_numpy(dtype=object)
-    runs = np.unique(table["run"][parts == "train"])
+    problem = Problem.of(table, table["part"].to_numpy(), RULE, step.params.title)
+    runs = np.unique(table["run"][problem.split == "train"])
     order = np.random.default_rng([step.params.seed, 1]).permutation(runs)
-    left_out = order[round(share * len(runs)) :]
-    parts[np.isin(table["run"], left_out) & (parts == "train")] = "unused"
-    return Problem.of(table, parts, RULE, step.params.title)
+    left_out = np.isin(table["run"], order[round(share * len(runs)) :])
+    unused = left_out & (problem.split == "train")
+    return replace(problem, split=np.where(unused, "unused", problem.split))
 
 
 def _network(step: Step) -> SchNetFromScratch:

@@ -118,7 +118,8 @@ def test_a_network_has_its_own_training(config):
     ours, schnet = entries(config), SimpleNamespace(network="schnet")
     assert ours.training(schnet) == config["training"] | {"epochs": 5}
     assert ours.transfer_training(schnet) == config["training"] | {"epochs": 9}
-    assert ours.training(PLACE) == config["training"]
+    own = config["networks"]["sevennet-ft"]["training"]
+    assert ours.training(PLACE) == config["training"] | own
     assert ours.network(schnet)["backbone"] is None
     assert ours.network(PLACE)["backbone"]["family"] == "sevennet"
     assert ours.effort()["networks"]["SchNet"]["epochs"] == 5

@@ -1,5 +1,7 @@
 """The stretch of a trajectory behind a heatmap, its clusters, and how they are scored."""
 
+from io import StringIO
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,8 +23,10 @@ from mekrr.study.experiments.stretch import (
     choose_stretch,
     cuts,
     kernels_of,
+    marked,
     part_of,
     stretch_and_event,
+    unmarked,
 )
 from mekrr.study.tables.clusters import grids, over_seeds
 
@@ -159,3 +163,21 @@ def test_cuts_are_scored_against_event_and_run():
             "adjusted_rand_index"
         ].mean()
     )
+
+
+def test_marked_frames_keep_their_places(rng):
+    """Written and read again, the stretch, the cuts and what divides frames are the same."""
+    event = np.zeros(len(TABLE), dtype=bool)
+    event[60:] = True
+    stretch = np.arange(20, 80)
+    parts = cuts(TABLE["run"].to_numpy(), stretch, event)
+    truths = {"run": TABLE["run"].to_numpy(), "event": event}
+    rows = marked(TABLE.assign(index=TABLE.index), stretch, truths, parts)
+    rows = pd.read_csv(StringIO(rows.to_csv(index=False)))
+    found, divided, places = unmarked(rows)
+    assert rows["index"].to_numpy()[found].tolist() == stretch.tolist()
+    assert set(places) == set(parts)
+    for name, members in parts.items():
+        assert rows["index"].to_numpy()[places[name]].tolist() == members.tolist()
+    for name, truth in truths.items():
+        assert divided[name].tolist() == truth[rows["index"]].tolist()

@@ -1,21 +1,66 @@
 """What kernels tell about a reaction: clusters of a stretch of a trajectory, the spectrum and
 the principal components of the training kernel, errors along the collective variable.
 
-in:   results/features/…, results/kernels/…, results/fits/…, the collective variables
-out:  results/stretches/{dataset}/{backbone}.*   kernels, clusters and scores of the stretch
+in:   the trajectory, results/features/…, results/kernels/…, results/fits/…, the collective variables
+out:  results/stretches/{dataset}/frames.*       every frame of the stretch
+      results/stretches/{dataset}/{backbone}.*   kernels, clusters and scores of the stretch
       results/tables/clusters.*                  how well clusters match the event
       results/spectra/{dataset}/{backbone}.*     eigenvalues, λT, principal components
       results/reaction/{dataset}.csv             test errors along the collective variable
 """
 
 
+rule stretch_frames:
+    """Every frame of one stretch of a trajectory, also those that the study leaves out."""
+    input:
+        trajectories=targets.dataset_files,
+        code=code("stretch_frames"),
+    output:
+        frames="results/stretches/{dataset}/frames.extxyz",
+        table="results/stretches/{dataset}/frames.csv",
+    log:
+        "results/logs/stretch_frames/{dataset}.log",
+    benchmark:
+        "results/benchmarks/stretch_frames/{dataset}.tsv"
+    conda:
+        "../../envs/mekrr.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.frames_memory,
+        runtime=resources.frames_minutes,
+    params:
+        files=entries.files,
+        dataset=entries.expected,
+        reading=entries.reading,
+        variables=entries.variables,
+        stretch=entries.stretch,
+    script:
+        "../scripts/stretch_frames.py"
+
+
+use rule extract_features as stretch_features with:
+    """Their features."""
+    input:
+        frames="results/stretches/{dataset}/frames.extxyz",
+        table="results/stretches/{dataset}/frames.csv",
+        whole="results/data/{dataset}/frames.csv",
+        weights=targets.backbone_weights,
+        code=adapter_code("extract_features"),
+    output:
+        shard=temp("results/stretches/{dataset}/{backbone}.features.safetensors"),
+    log:
+        "results/logs/stretch_features/{dataset}/{backbone}.log",
+    benchmark:
+        "results/benchmarks/stretch_features/{dataset}/{backbone}.tsv"
+
+
 rule stretch:
     """Kernels of all layers between the frames of one stretch of a trajectory, their
     clusters, and how well these match the event."""
     input:
-        features="results/features/{dataset}/{backbone}.safetensors",
-        table="results/data/{dataset}/frames.csv",
-        variables="results/data/{dataset}/variables.csv",
+        table="results/stretches/{dataset}/frames.csv",
+        features="results/stretches/{dataset}/{backbone}.features.safetensors",
+        fitted="results/features/{dataset}/{backbone}.safetensors",
         split=targets.heatmap_split("results/data/{dataset}/splits/{split}.csv"),
         code=code("stretch"),
     output:
@@ -34,7 +79,6 @@ rule stretch:
         mem_mb=4000,
         runtime=30,
     params:
-        stretch=entries.stretch,
         kernels=CONFIG.kernels.given("atom", "lengthscale"),
         seed=CONFIG.heatmap.seed,
     script:

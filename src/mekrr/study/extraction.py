@@ -27,6 +27,7 @@ def extract_shard(
     backbone: Mapping[str, Any],
     features: Mapping[str, Any],
     source: str,
+    whole: str | os.PathLike | None = None,
 ) -> None:
     """Write the features of some of a data set's frames.
 
@@ -38,13 +39,14 @@ def extract_shard(
     backbone : parameters of `load_backbone` but for the species, which are those of the table.
     features : settings of `extract_to`: atoms, batch_size, dtype.
     source : name of the data set.
+    whole : table of all its frames, whose species count, if ``table`` has some of them only.
 
     Raises
     ------
     BackboneError
         If the backbone cannot be loaded, or does not know a species.
     """
-    network, chosen = opened_shard(frames, table, shard, backbone, source)
+    network, chosen = opened_shard(frames, table, shard, backbone, source, whole)
     record = {"dtype": features["dtype"], "atoms": json.dumps(features["atoms"])}
     how: dict[str, Any] = {"device": choose_device(), "source": source, **features}
     extract_to(output, network, chosen, provenance=provenance_of(network, record), **how)
@@ -56,10 +58,12 @@ def opened_shard(
     shard: tuple[int, int],
     backbone: Mapping[str, Any],
     source: str,
+    whole: str | os.PathLike | None = None,
 ) -> tuple[Backbone, list[Atoms]]:
-    """Return a backbone, and the frames of a shard, whose species it knows."""
+    """Return a backbone, and the frames of a shard, whose species it knows; see `extract_shard`."""
     known = pd.read_csv(table)
-    network = load_backbone(**backbone, species=species_of(known))
+    of_all = known if whole is None else pd.read_csv(whole)
+    network = load_backbone(**backbone, species=species_of(of_all))
     chosen = load_frames(frames, *shard_bytes(known["offset"], *shard))
     network.check_species(chosen, source)
     return network, chosen

@@ -121,30 +121,63 @@ def cuts(run: np.ndarray, stretch: np.ndarray, happened: np.ndarray) -> dict[str
     return found
 
 
+def marked(
+    table: pd.DataFrame,
+    stretch: np.ndarray,
+    truths: Mapping[str, np.ndarray],
+    cuts: Mapping[str, np.ndarray],
+) -> pd.DataFrame:
+    """Return the rows of the frames that are wanted, with what divides them and their places.
+
+    Columns: those of the table; ``truth:NAME``, what divides frames; ``place:stretch`` and
+    ``place:CUT``, the position of a frame in time order, -1 where it is no part.
+    """
+    wanted = np.unique(np.concatenate([stretch, *cuts.values()]))
+    columns: dict[str, np.ndarray] = {f"truth:{name}": truth for name, truth in truths.items()}
+    for name, members in {"stretch": stretch, **cuts}.items():
+        place = np.full(len(table), -1)
+        place[members] = np.arange(len(members))
+        columns[f"place:{name}"] = place
+    return table.assign(**columns).iloc[wanted]
+
+
+def unmarked(
+    table: pd.DataFrame,
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return stretch, truths and cuts of rows that `marked` made, by their positions."""
+    truths, places = {}, {}
+    for column in table:
+        kind, _, name = str(column).partition(":")
+        values = table[column].to_numpy()
+        if kind == "truth":
+            truths[name] = values
+        elif kind == "place":
+            places[name] = np.argsort(values, kind="stable")[np.count_nonzero(values < 0) :]
+    return places.pop("stretch"), truths, places
+
+
 def stretch_kernels(
     path: str,
-    frames: np.ndarray,
+    fitted: str,
     train: np.ndarray,
     atom: str,
     lengthscale: str | float,
     threads: int,
 ) -> dict[int, Gram]:
-    """Kernels among some frames, of every layer in a feature file.
+    """Kernels among the frames of a feature file, of every layer in it.
 
     Parameters
     ----------
     path : the feature file.
-    frames : indices, in the order of rows and columns.
-    train : frames whose atoms set the lengthscales.
+    fitted : that of the frames of the study, of which ``train`` set the lengthscales.
     atom : name of the atom kernel, see `mekrr.kernels.atom.KERNELS`.
     lengthscale : how σ is found, as for `find_lengthscale`.
     """
     kernels = {}
     for layer in stored_layers(path):
-        features = read_layer(path, layer)
-        sigma = find_lengthscale(features, train, lengthscale, threads=threads)
+        sigma = find_lengthscale(read_layer(fitted, layer), train, lengthscale, threads=threads)
         kernel = KERNELS[atom](sigma)
-        chosen = features.select(frames)
+        chosen = read_layer(path, layer)
         gram = species_gram(chosen, None, kernel, threads=threads)
         kernels[layer] = replace(
             gram, self_kernel=self_gram(chosen, kernel), lengthscale=kernel.lengthscale

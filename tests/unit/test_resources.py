@@ -65,8 +65,8 @@ def test_more_is_asked_for_more_data_and_at_each_attempt(name):
         ("gap_memory", 1000 + 173),  # 1,201 numbers of each of 6,000 atoms, thrice
         ("baselines_memory", 2000 + 1 + 164),  # 10,000 vectors of 16 kB beside the kernels
         ("training_memory", 5000 + 40),
-        ("training_minutes", 30 + 5),  # 400 steps of 0.8 s
-        ("learning_minutes", 3 * (30 + 5 + 22)),
+        ("training_minutes", 30 + 3),  # 200 steps of 0.8 s
+        ("learning_minutes", 3 * (30 + 3 + 22)),
         ("dynamics_minutes", 10 + 8),  # 3 methods, 100 steps of 1.5 s each
         ("forces_minutes", 20 + 2),  # 6 frames of 100 atoms, 12 methods
     ],
@@ -96,7 +96,7 @@ def test_training_on_forces_by_hand():
     learning = SimpleNamespace(dataset="d1-surrogate", network="schnet-forces")
     made = resources(100, 100)
     assert made.training_memory(learning, 1) == made.training_memory(PLACE, 1) + 8000
-    assert made.training_minutes(learning, 1) == 30 + round(400 * 4 * 5.6 / 60)
+    assert made.training_minutes(learning, 1) == 30 + round(200 * 4 * 5.6 / 60)
 
 
 def test_two_threads_for_long_jobs():

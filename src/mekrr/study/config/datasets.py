@@ -174,7 +174,8 @@ class Dataset(Closed):
         description="the frames of the heatmaps: `{run: 1, first: 20, count: 100}`, so many frames "
         "(default 120) of one run from its frame `first` (default 0) on; or `{frames: [2000, "
         "2111]}`, by the numbers of the first and the last, which may join runs as the paper's "
-        "stretch of D2 does. Default: the start of the longest run",
+        "stretch of D2 does. Default: the start of the longest run. Each of them counts, whatever "
+        "`study.every` leaves out",
     )
     event: Maybe[Event] = None
     reactive: Maybe[AtomRule] = Field(

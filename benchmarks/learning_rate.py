@@ -73,8 +73,8 @@ def main() -> None:
     parser.add_argument("network", help="of config/networks.yaml")
     parser.add_argument("--rates", type=float, nargs="+", required=True)
     parser.add_argument("--datasets", nargs="+", default=DATASETS)
-    parser.add_argument("snakemake", nargs="*", help="options of Snakemake, after --")
-    options = parser.parse_args()
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    options, given = parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
     study = yaml.safe_load(Path("config/config.yaml").read_text())["study"]
     network, rates, datasets = options.network, options.rates, options.datasets
     for rate in rates:
@@ -85,7 +85,7 @@ def main() -> None:
             for strategy in study["splits"]
             for seed in study["seeds"]
         ]
-        command = [sys.executable, "-m", "snakemake", *fits, *options.snakemake]
+        command = [sys.executable, "-m", "snakemake", *fits, *given]
         subprocess.run([*command, "--configfile", str(OVERLAY)], check=True)
     table = pd.DataFrame(errors(network, rates, study, datasets))
     record = environment.collect()

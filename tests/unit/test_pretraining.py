@@ -244,7 +244,7 @@ def test_no_frame_has_the_composition_of_a_surrogate():
         (lambda p: p["adsorbates"].append("C60"), "adsorbates.*C60"),
         (lambda p: p.update(shards=0), "shards"),
         (lambda p: p.update(extra=1), "extra"),
-        (lambda p: p["networks"].update(other={"share": 0}), "share"),
+        (lambda p: p["networks"].update(other={"share": 1.5}), "share"),
     ],
 )
 def test_faults_of_the_configuration(change, message):

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from safetensors.numpy import load_file
 from samples import ROOT
 from studies import Project
 
 from mekrr.backbones.schnet.adapter import SchNet
+from mekrr.backbones.schnet.finetune import SchNetFromScratch
 from mekrr.backbones.schnet.layers import SchNetLayers
 from mekrr.backbones.schnet.own import Record, provenance_of, write_own
 from mekrr.models.potentials.backbone import BackbonePotential
@@ -26,7 +28,7 @@ ARCHITECTURE = {
     "num_gaussians": 8,
     "cutoff": 3.0,
 }
-NETWORKS = {"whole": {"share": 1.0}, "half": {"share": 0.5}}
+NETWORKS = {"whole": {"share": 1.0}, "half": {"share": 0.5}, "random": {"share": 0.0}}
 
 
 def configuration():
@@ -110,6 +112,9 @@ def check_weights_are_a_backbone(root, surface):
         assert backbone.layers == (1, 2)
         assert backbone.species == {1, 29, 45}
         story = provenance_of(root / f"{name}.safetensors")
+        if name == "random":
+            assert story["epochs"] == story["frames"]["training"] == 0
+            continue
         assert story["epochs"] == 2
         history = pd.read_csv(root / name / "history.csv")
         best = history.loc[history["val_loss"].idxmin()]
@@ -119,6 +124,9 @@ def check_weights_are_a_backbone(root, surface):
         assert own["force_rmse"] == pytest.approx(best["val_force_rmse"], rel=0.02)
     frames = {name: provenance_of(root / f"{name}.safetensors")["frames"] for name in NETWORKS}
     assert frames["half"]["training"] < frames["whole"]["training"]
+    untrained = SchNetFromScratch("n", 0, **ARCHITECTURE).module().state_dict()
+    kept = load_file(root / "random.safetensors")
+    assert all(np.array_equal(kept[n], w.numpy()) for n, w in untrained.items())
 
 
 def test_a_pretraining(done, surface):

@@ -72,8 +72,8 @@ class HeldOut(Closed):
 class Trained(Closed):
     """A network, apart from its name."""
 
-    share: Annotated[float, Field(gt=0, le=1)] = Field(
-        description="share of the training runs that it sees"
+    share: Share = Field(
+        description="share of the training runs that it sees; 0 leaves its weights random"
     )
 
 
@@ -107,7 +107,8 @@ class Pretraining(Closed):
     training: Training = Field(description="how it is trained; keys as those of the study")
     networks: dict[Name, Trained] = Field(
         min_length=1,
-        description="`{share: 1.0}` by name: what share of the training runs each sees",
+        description="`{share: 1.0}` by name: what share of the training runs each sees, 0 for one "
+        "whose weights stay random",
     )
 
     @model_validator(mode="after")

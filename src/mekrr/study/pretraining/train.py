@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from mekrr.backbones.schnet.finetune import SchNetFromScratch
 from mekrr.data.frames import load_frames
 from mekrr.features.extract import choose_device
 from mekrr.files import sha256, write_csv
 from mekrr.models.network.fit import NetworkModel
+from mekrr.models.network.loop import HISTORY, Scale, Training
 from mekrr.models.network.settings import Settings
 from mekrr.models.network.states import States, write_states
 from mekrr.models.problem import Problem
@@ -42,7 +44,10 @@ def write(step: Step) -> None:
         record={"architecture": params.architecture},
     )
     problem = problem_of(step, params.share)
-    model.fit(problem, States(step.input.states))
+    if params.share:
+        model.fit(problem, States(step.input.states))
+    else:
+        model.scale_, model.training_ = _untrained(problem_of(step))
     model.record = {
         **model.record,
         "references": dict(problem.references.per_species) if problem.references else {},
@@ -67,6 +72,14 @@ def problem_of(step: Step, share: float = 1.0) -> Problem:
     left_out = np.isin(table["run"], order[round(share * len(runs)) :])
     unused = left_out & (problem.split == "train")
     return replace(problem, split=np.where(unused, "unused", problem.split))
+
+
+def _untrained(problem: Problem) -> tuple[Scale, Training]:
+    """What stands for a training of no step: the scale that one would begin with, no history."""
+    per_atom = (problem.residual / problem.n_atoms)[problem.members("train")]
+    scale = Scale(float(per_atom.mean()), float(per_atom.std()) or 1.0)
+    columns = [*HISTORY, "val_force_rmse", "val_loss"]
+    return scale, Training(pd.DataFrame(columns=columns), 0, scale, 0, 0.0)
 
 
 def _network(step: Step) -> SchNetFromScratch:

@@ -21,7 +21,7 @@ def write(step: Step) -> None:
     extra = record.model_extra or {}
     history = pd.read_csv(step.input.history)
     table = read_facts(step.input.table)
-    best = history.set_index("epoch").loc[record.epoch]
+    best = history[history["epoch"] == record.epoch]  # none of random weights
     provenance = {
         "title": params.title,
         "labels": params.backbone,
@@ -32,8 +32,8 @@ def write(step: Step) -> None:
         "best_epoch": record.epoch,
         "core_hours": round(extra["core_seconds"] / 3600, 2),
         "validation": {
-            "energy RMSE (meV/atom)": round(float(best["val_rmse"]), 2),
-            "force RMSE (meV/Å)": round(float(best["val_force_rmse"]), 1),
+            "energy RMSE (meV/atom)": best["val_rmse"].round(2).tolist(),
+            "force RMSE (meV/Å)": best["val_force_rmse"].round(1).tolist(),
         },
         "made_by": environment.collect(),
     }

@@ -63,7 +63,7 @@ def test_a_network_is_trained_as_all_are_but_for_what_it_says(config):
     raw["networks"]["schnet"]["training"] = {"epochs": 77}
     changed = check_config(raw)
     assert changed.training_of("schnet").given() == raw["training"] | {"epochs": 77}
-    assert changed.training_of("sevennet-ft") == config.training
+    assert changed.training_of("chgnet-ft") == config.training
 
 
 def test_a_network_begins_with_a_backbone_or_none(config):

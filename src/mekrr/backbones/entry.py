@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -23,7 +22,6 @@ from mekrr.closed import Closed, Maybe, Several, Text, fault, suggestion
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 URL = r"^https?://\S+$"
-PRETRAINED = Path(__file__).resolve().with_name("pretrained")  # weights that mekrr brings
 FileName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,149}$")]
 
 
@@ -95,26 +93,17 @@ class Weights(Closed):
 
     path: Maybe[Text] = Field(None, description="the file")
     download: Maybe[Download] = Field(None, description="where it comes from")
-    packaged: Maybe[FileName] = Field(None, description="its name among those that mekrr brings")
 
     @model_validator(mode="after")
-    def _one_of_all(self) -> Weights:
-        if sum(source is not None for source in (self.path, self.download, self.packaged)) != 1:
+    def _one_of_both(self) -> Weights:
+        if (self.path is None) == (self.download is None):
             raise fault("give either `path` or `download`")
         return self
 
     @property
     def file(self) -> str:
         """Where the file is or, once it is downloaded, will be."""
-        if self.packaged is not None:
-            return _from_here(PRETRAINED / self.packaged)
         return self.download.files[0] if self.download else str(self.path)
-
-
-def _from_here(path: Path) -> str:
-    """A path from the folder in which one works if it is within, so that no record names places."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 class BackboneEntry(Closed):

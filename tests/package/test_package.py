@@ -62,7 +62,8 @@ def test_the_command_tells_its_version(run):
 def test_doctor_names_what_is_missing_and_finds_the_weights(run):
     result = run("mekrr", "doctor")
     assert result.returncode == 0, result.stdout + result.stderr
-    told = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}
+    # An extra stands before a backbone of its name.
+    told = {line.split()[0]: line for line in reversed(result.stdout.splitlines()) if line.strip()}
     for extra in ("chgnet", "diep", "gap", "metatomic", "soap", "study"):
         assert "not installed: pip install '" in told[extra]
     assert "inside a package" in told["sevennet-0"]

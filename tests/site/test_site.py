@@ -124,9 +124,11 @@ def searched(site, browser, words):
     """Return the targets of what the search finds, best first."""
     browser.set_window_size(1500, 950)
     browser.get((site / "search.html").as_uri() + f"?q={words}")
-    found = WebDriverWait(browser, SECONDS).until(
-        lambda b: b.find_elements(By.CSS_SELECTOR, "#search-results li a")
+    # Results come one after the other.
+    WebDriverWait(browser, SECONDS).until(
+        lambda b: "finished" in b.find_element(By.CSS_SELECTOR, "#search-results p").text
     )
+    found = browser.find_elements(By.CSS_SELECTOR, "#search-results li a")
     return [link.get_attribute("href") for link in found]
 
 

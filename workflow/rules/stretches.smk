@@ -52,6 +52,10 @@ use rule extract_features as stretch_features with:
         "results/logs/stretch_features/{dataset}/{backbone}.log",
     benchmark:
         "results/benchmarks/stretch_features/{dataset}/{backbone}.tsv"
+    resources:
+        mem_mb=resources.features_memory,
+        runtime=resources.features_minutes,
+        gpu=1,
 
 
 rule stretch:

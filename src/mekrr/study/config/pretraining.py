@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
 from mekrr.choices import SYMBOLS
-from mekrr.closed import Closed, Maybe, Several, Text, fault
+from mekrr.closed import Closed, Maybe, Several, Text, fault, suggestion
 from mekrr.errors import ConfigError, printable
 from mekrr.study.config.faults import first_fault, one_line
 from mekrr.study.config.networks import Architecture, Training
@@ -16,10 +16,10 @@ from mekrr.study.config.types import Name, Positive
 from mekrr.study.config.values import require_finite, require_no_control
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Adsorbate = Literal[
+ADSORBATES = (
     "H", "C", "N", "O", "H2", "N2", "O2", "CO", "NO", "OH", "H2O", "CN", "HCN", "NH", "NH2", "NH3",
     "CH", "CH2", "CH3", "CH4", "HCO", "H2CO", "CH3O", "CH3OH", "HCOO", "HCOOH", "CO2", "NO2",
-]  # fmt: skip
+)  # fmt: skip
 
 
 class Metal(Closed):
@@ -63,7 +63,7 @@ class HeldOut(Closed):
     metals: list[str] = Field(
         description="metals whose surfaces are kept for the test; their bulk is trained on"
     )
-    adsorbates: list[Adsorbate] = Field(description="adsorbates whose frames are kept for the test")
+    adsorbates: list[str] = Field(description="adsorbates whose frames are kept for the test")
     validation: Annotated[float, Field(gt=0, lt=1)] = Field(
         description="share of the other runs that choose the epoch"
     )
@@ -91,8 +91,8 @@ class Pretraining(Closed):
     metals: dict[str, Metal] = Field(
         min_length=1, description="`{structure: fcc, a: 3.61}` (`bcc`, `hcp`; Å) by symbol"
     )
-    adsorbates: Several[Adsorbate] = Field(
-        description="molecules and atoms, by their names in ASE's collection; `HCOO` is formate"
+    adsorbates: Several[str] = Field(
+        description=f'some of {", ".join(ADSORBATES)}; in YAML write "NO", since NO is false'
     )
     excluded: list[str] = Field(
         description="formulas that no frame has, in Hill's order, such as those of the study"
@@ -116,6 +116,10 @@ class Pretraining(Closed):
         for symbol in self.metals:
             if symbol not in SYMBOLS:
                 raise fault(f"{symbol!r} is no element", "metals")
+        for name in self.adsorbates:
+            if name not in ADSORBATES:
+                guess = suggestion(name, ADSORBATES)
+                raise fault(f"{name!r} is none that is known{guess}", "adsorbates")
         for key, own in (("metals", self.metals), ("adsorbates", self.adsorbates)):
             unknown = set(getattr(self.held_out, key)) - set(own)
             if unknown:

@@ -6,18 +6,16 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from mekrr.choices import SELECTIONS
 from mekrr.closed import Closed, Maybe, OneOf, Several, Text, fault
-from mekrr.errors import ConfigError, printable
 from mekrr.features.rule import AtomRule
 from mekrr.models.limits import LARGEST_INDUCING, MOST_DIRECTIONS
-from mekrr.study.config.faults import first_fault, one_line
 from mekrr.study.config.molecular_dynamics import Limits
 from mekrr.study.config.surrogates import Restraint, Wall
 from mekrr.study.config.types import CollectiveVariable, Name, Positive
-from mekrr.study.config.values import require_finite, require_no_control
+from mekrr.study.config.whole import read_whole
 
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 CHOSEN = [name for name in SELECTIONS if name not in ("random", "stride")]
@@ -171,9 +169,4 @@ class ActiveConfig(Closed):
 
 def read_active(config: Mapping) -> Active:
     """Return the loop of a configuration; a ConfigError of one line for its first fault."""
-    require_finite(config)
-    require_no_control(config)
-    try:
-        return ActiveConfig.model_validate(config).active
-    except ValidationError as error:
-        raise ConfigError(printable(one_line(first_fault(error, ())))) from error
+    return read_whole(config, ActiveConfig).active

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from mekrr.choices import SYMBOLS
 from mekrr.closed import Closed, Maybe, Several, Text, fault, suggestion
-from mekrr.errors import ConfigError, printable
-from mekrr.study.config.faults import first_fault, one_line
 from mekrr.study.config.networks import Architecture, Training
 from mekrr.study.config.types import Name, Positive
-from mekrr.study.config.values import require_finite, require_no_control
+from mekrr.study.config.whole import read_whole
 
 Share = Annotated[float, Field(ge=0, le=1)]
 ADSORBATES = (
@@ -135,9 +133,4 @@ class PretrainingConfig(Closed):
 
 def read_pretraining(config: Mapping) -> Pretraining:
     """Return the pre-training of a configuration; a one-line ConfigError for its first fault."""
-    require_finite(config)
-    require_no_control(config)
-    try:
-        return PretrainingConfig.model_validate(config).pretraining
-    except ValidationError as error:
-        raise ConfigError(printable(one_line(first_fault(error, ())))) from error
+    return read_whole(config, PretrainingConfig).pretraining

@@ -19,7 +19,7 @@ import yaml
 
 from mekrr import environment
 from mekrr.files import write_text
-from mekrr.metrics import mae
+from mekrr.metrics import error_per_atom, mae
 
 OVERLAY = Path("results/benchmark-learning-rate.yaml")
 DATASETS = ["d1-surrogate", "d3-surrogate", "cuformate-surrogate"]
@@ -52,12 +52,11 @@ def errors(
                     table = pd.read_csv(path)
                     for part in ("val", "test"):
                         own = table[table["split"] == part]
-                        error = (own["energy_pred"] - own["energy_ref"]) / own["n_atoms"]
                         yield {
                             "rate": rate,
                             "data set": f"{dataset}, {strategy}",
                             "part": part,
-                            "error": 1000 * mae(error.to_numpy()),
+                            "error": mae(error_per_atom(own)),
                         }
 
 

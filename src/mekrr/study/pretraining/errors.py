@@ -12,6 +12,7 @@ from mekrr.metrics import mae, rmse
 from mekrr.models.potentials.backbone import BackbonePotential
 from mekrr.models.potentials.baseline import Baseline
 from mekrr.models.potentials.frames import evaluate_frames
+from mekrr.models.sparse.sample import evenly
 from mekrr.study.job import Step
 from mekrr.study.pretraining.parts import PARTS, read_facts
 from mekrr.study.pretraining.train import problem_of
@@ -31,7 +32,7 @@ def write(step: Step) -> None:
         members = np.flatnonzero(table["part"] == part)
         if len(members) == 0:
             continue
-        members = members[np.unique(np.linspace(0, len(members) - 1, MOST).astype(int))]
+        members = members[evenly(len(members), MOST)]
         found = evaluate_frames(potential, [frames[k] for k in members], threads=step.threads)
         known = table.iloc[members]
         forces = np.concatenate([frames[k].get_forces() for k in members])

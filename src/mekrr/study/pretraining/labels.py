@@ -14,6 +14,8 @@ from ase import Atoms
 from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
 
+from mekrr.dynamics.limits import closeness
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -33,7 +35,7 @@ class Limits:
 
 def too_close(atoms: Atoms, limits: Limits) -> bool:
     """Whether two atoms are closer than ``limits.closest``; no labels are needed."""
-    return bool((_pairs(atoms, limits.closest)[2] < limits.closest).any())
+    return closeness(atoms) < limits.closest
 
 
 def fault(atoms: Atoms, limits: Limits) -> str:
@@ -45,14 +47,7 @@ def fault(atoms: Atoms, limits: Limits) -> str:
         return "force"
     if too_close(atoms, limits):
         return "close"
-    first, second, _, way = _pairs(atoms, limits.repulsive)
+    radii = covalent_radii[atoms.numbers] * limits.repulsive
+    first, second, way = neighbor_list("ijD", atoms, radii.tolist())
     towards = np.einsum("px,px->p", forces[first] - forces[second], way)
     return "attraction" if (towards > 0).any() else ""
-
-
-def _pairs(atoms: Atoms, ratio: float) -> tuple[np.ndarray, ...]:
-    """Pairs closer than ``ratio`` of their radii's sum: ends, their ratio, ways to the second."""
-    radii = covalent_radii[atoms.numbers] * ratio
-    first, second, distance, vector = neighbor_list("ijdD", atoms, radii.tolist())
-    reach = covalent_radii[atoms.numbers[first]] + covalent_radii[atoms.numbers[second]]
-    return first, second, distance / reach, vector / distance[:, None]

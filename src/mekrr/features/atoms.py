@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.constraints import FixAtoms
 from ase.data import atomic_numbers
 from ase.geometry import get_distances
 from pydantic import ValidationError
@@ -95,6 +94,9 @@ def _of_species(atoms: Atoms, species: list[str]) -> np.ndarray:
 
 
 def _fixed(atoms: Atoms) -> list[np.ndarray]:
+    # It brings parts of scipy along, half a second for each job that only reads a rule.
+    from ase.constraints import FixAtoms
+
     return [c.index for c in atoms.constraints if isinstance(c, FixAtoms)]
 
 

@@ -183,6 +183,7 @@ use rule pretraining_sample as pretraining_train with:
         step="train.write",
         share=lambda wildcards: PRETRAINING.networks[wildcards.network].share,
         training=PRETRAINING.training.given(),
+        hours=PRETRAINING.hours,
         # No output: Snakemake deletes those of jobs that fail.
         checkpoint=f"results/training/{PRETRAINING.name}/{{network}}.pt",
 

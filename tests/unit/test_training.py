@@ -349,6 +349,20 @@ def test_a_training_that_ended_is_taken_up_as_it_ended(data, tmp_path, monkeypat
     assert again.scale == ended.scale
 
 
+def test_a_training_that_is_cut_short_goes_on(data, tmp_path):
+    """It ends once it was validated; with more time it comes to what it would have been."""
+    problem, states, _ = data
+    (tmp_path / "whole").mkdir()
+    _, whole = fitted(data, tmp_path / "whole")
+    short = NetworkModel(scratch(), SETTINGS, 0, tmp_path / "checkpoint", most_seconds=0.0)
+    first = short.fit(problem, states).training_
+    assert not first.complete
+    assert first.epochs == len(first.history) == 1 < whole.epochs
+    _, resumed = fitted(data, tmp_path)
+    assert resumed.complete
+    pd.testing.assert_frame_equal(resumed.history, whole.history, check_exact=True)
+
+
 def test_divergence_names_the_epoch_and_keeps_the_last_good_state(data, tmp_path, monkeypatch):
     head = SchNetFromScratch.head
     calls = []

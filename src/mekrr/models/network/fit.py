@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -55,6 +56,7 @@ class NetworkModel:
     frames : all frames of the problem, where forces are learnt.
     validation : frames that choose the epoch in place of the problem's validation frames.
     record : what its file says beside the weights.
+    most_seconds : see `train`.
     scale_ : of its predictions.
     training_ : how it was fitted.
     """
@@ -66,6 +68,7 @@ class NetworkModel:
     frames: Sequence[Atoms] | None = None
     validation: Sample | None = None
     record: Mapping[str, object] = field(default_factory=dict)
+    most_seconds: float = math.inf
     scale_: Scale = field(init=False)
     training_: Training = field(init=False)
 
@@ -84,6 +87,7 @@ class NetworkModel:
             seed=self.seed,
             device=choose_device(),
             checkpoint=self.checkpoint,
+            most_seconds=self.most_seconds,
         )
         self.scale_ = self.training_.scale
         return self

@@ -15,6 +15,7 @@ import copy
 import hashlib
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -73,6 +74,7 @@ class Training:
     scale : of the best epoch.
     best : epoch with the least val_rmse or, where forces are learnt, val_loss.
     seconds : processor time spent, interruptions not counted.
+    complete : whether it came to its end, and was not cut short by its time.
     """
 
     history: pd.DataFrame
@@ -80,6 +82,7 @@ class Training:
     scale: Scale
     best: int
     seconds: float
+    complete: bool = True
 
 
 @own_torch_settings()
@@ -92,6 +95,7 @@ def train(
     seed: int,
     device: torch.device,
     checkpoint: str | os.PathLike,
+    most_seconds: float = math.inf,
 ) -> Training:
     """Train the head of ``network`` on a sample; keep the epoch that is best on another.
 
@@ -100,6 +104,8 @@ def train(
     seed : of the order of the frames.
     checkpoint : file that is written every minute and at the end; a training that finds it goes
         on from it, with the same result to the last bit. To be removed once the result is safe.
+    most_seconds : processor time after which it ends as it stands, once it was validated; it goes
+        on from there where it is called again with more.
 
     Raises
     ------
@@ -120,7 +126,7 @@ def train(
     total = settings.total_epochs(len(sample))
     with progress_bar(total, network.name, "epochs") as bar:
         bar.update(run.epoch)
-        while run.epoch < total and not run.stalled():
+        while not run.ended(total) and not (run.history and run.seconds >= most_seconds):
             try:
                 run.advance(total)
             except TrainingError as error:
@@ -137,7 +143,14 @@ def train(
     write_checkpoint(checkpoint, identity, state)
     network.module().load_state_dict(run.best["weights"])
     scale = Scale(run.best["shift"], run.factor)
-    return Training(pd.DataFrame(run.history), run.epoch, scale, run.best["epoch"], run.seconds)
+    return Training(
+        pd.DataFrame(run.history),
+        run.epoch,
+        scale,
+        run.best["epoch"],
+        run.seconds,
+        run.ended(total),
+    )
 
 
 @own_torch_settings()
@@ -220,10 +233,10 @@ class _Run:
         self.best = state["best"]
         self._optimiser.load_state_dict(state["optimiser"])
 
-    def stalled(self) -> bool:
-        """Whether the validation error has not fallen for too long."""
-        if not self.history:
-            return False
+    def ended(self, total: int) -> bool:
+        """Whether all epochs are done, or the validation error has not fallen for too long."""
+        if self.epoch >= total or not self.history:
+            return self.epoch >= total
         return self.history[-1]["epoch"] - self.best["epoch"] >= self._settings.patience
 
     def advance(self, total: int) -> None:

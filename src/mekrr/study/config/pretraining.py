@@ -103,6 +103,10 @@ class Pretraining(Closed):
         "`cutoff` (Å) of the SchNet"
     )
     training: Training = Field(description="how it is trained; keys as those of the study")
+    hours: Positive = Field(
+        description="processor hours after which a training ends as it stands; it goes on from "
+        "there where they are raised"
+    )
     networks: dict[Name, Trained] = Field(
         min_length=1,
         description="`{share: 1.0}` by name: what share of the training runs each sees, 0 for one "

@@ -42,6 +42,7 @@ def write(step: Step) -> None:
         params.checkpoint,
         load_frames(step.input.frames),
         record={"architecture": params.architecture},
+        most_seconds=3600.0 * params.hours,
     )
     problem = problem_of(step, params.share)
     if params.share:
@@ -53,11 +54,13 @@ def write(step: Step) -> None:
         "references": dict(problem.references.per_species) if problem.references else {},
         "frames": int((problem.split == "train").sum()),
         "epochs": model.training_.epochs,
+        "complete": model.training_.complete,
         "core_seconds": model.training_.seconds,
     }
     model.save(step.output.model)
     write_csv(step.output.history, model.training_.history)
-    Path(params.checkpoint).unlink(missing_ok=True)
+    if model.training_.complete:
+        Path(params.checkpoint).unlink(missing_ok=True)
 
 
 def problem_of(step: Step, share: float = 1.0) -> Problem:

@@ -29,6 +29,7 @@ def write(step: Step) -> None:
         "frames": {"all": len(table), "training": extra["frames"]},
         "set_sha256": sha256(step.input.frames),
         "epochs": extra["epochs"],
+        "complete": extra["complete"],
         "best_epoch": record.epoch,
         "core_hours": round(extra["core_seconds"] / 3600, 2),
         "validation": {

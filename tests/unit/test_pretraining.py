@@ -12,7 +12,7 @@ from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
 from samples import ROOT
 
-from mekrr.errors import ConfigError
+from mekrr.errors import ConfigError, DataError
 from mekrr.study.config.pretraining import read_pretraining
 from mekrr.study.pretraining import moves
 from mekrr.study.pretraining.labels import Limits, fault, too_close
@@ -176,6 +176,26 @@ def test_frames_of_runs_have_their_labels():
             assert np.allclose(forces, atoms.get_forces(), atol=1e-9)
     assert moved == {"relaxation", "rattled", "strained", "torn", "heated"}
     assert kinds == set(RECIPE.kinds)
+
+
+class Wary(EMT):
+    """Refuses each third frame, as `mekrr.Calculator` does atoms at the same place."""
+
+    asked = 0
+
+    def calculate(self, *arguments):
+        self.asked += 1
+        if self.asked % 3 == 0:
+            raise DataError("atoms 0 and 1 are at the same place")
+        super().calculate(*arguments)
+
+
+def test_frames_that_the_calculator_refuses_are_dropped(monkeypatch):
+    monkeypatch.setattr(moves, "relaxed", lambda atoms, steps: iter([atoms]))
+    monkeypatch.setattr(moves, "heated", lambda *arguments: iter([]))
+    found = sample_run(RECIPE, 4, Wary())
+    assert found.dropped["close"] > 0
+    assert len(found.frames) > 2
 
 
 # --- parts

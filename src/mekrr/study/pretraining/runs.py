@@ -64,7 +64,11 @@ def sample_run(recipe: Recipe, number: int, calculator: Calculator) -> Sampled:
         if too_close(atoms, recipe.limits):
             found.dropped["close"] += 1
             continue
-        frame = _labelled(atoms, calculator)
+        try:
+            frame = _labelled(atoms, calculator)
+        except DataError:  # hydrogen, for which the calculator's limit is the wider one
+            found.dropped["close"] += 1
+            continue
         reason = fault(frame, recipe.limits)
         if reason:
             found.dropped[reason] += 1

@@ -37,6 +37,7 @@ def test_a_new_title_computes_nothing_anew(config, name):
 def test_a_title_is_shown(config):
     config["datasets"]["d1-surrogate"]["title"] = "New"
     config["backbones"]["soap"]["title"] = "Other"
+    config["study"]["backbones"] = ["soap"]
     ours = entries(config)
     assert ours.datasets()["d1-surrogate"]["title"] == "New"
     assert "path" not in ours.datasets()["d1-surrogate"]
@@ -123,13 +124,18 @@ def test_a_network_has_its_own_training(config):
     assert ours.network(schnet)["backbone"] is None
     assert ours.network(PLACE)["backbone"]["family"] == "sevennet"
     assert ours.effort()["networks"]["SchNet"]["epochs"] == 5
-    assert ours.networks() == {"SchNet": "schnet", "SevenNet-FT": "sevennet-ft"}
+    assert ours.networks() == {
+        "SchNet": "schnet",
+        "SchNet-FT": "schnet-catalysis-ft",
+        "SevenNet-FT": "sevennet-ft",
+    }
 
 
 def test_titles_of_backbones_that_networks_start_with(config):
     config["study"]["backbones"] = ["soap"]
     assert list(entries(config).backbones()) == ["soap"]
-    assert list(entries(config).backbones_and_starts()) == ["soap", "sevennet-0"]
+    started = ["schnet-catalysis", "sevennet-0"]
+    assert list(entries(config).backbones_and_starts()) == ["soap", *started]
 
 
 def test_downloads_by_their_folders(config):

@@ -11,13 +11,15 @@ from mekrr.backbones.families import families
 from mekrr.backbones.registry import registered
 from mekrr.errors import ConfigError
 
-PACKAGED = ["sevennet-0", "chgnet-0.3.0", "sevennet-l3i5", "diep"]
+PACKAGED = ["sevennet-0", "chgnet-0.3.0", "sevennet-l3i5", "diep", "schnet-catalysis"]
 GOOD = "backbones:\n  mine: {family: schnet, layers: [1], weights: {path: ~/w.pt}}\n"
 
 
 def test_a_registry_adds_to_those_in_packages_and_comes_first(tmp_path):
     assert list(registered()) == PACKAGED
-    assert all(families()[e.family].weights == "none" for e in registered().values())
+    for entry in registered().values():
+        own = entry.weights is not None and entry.weights.packaged is not None
+        assert own or families()[entry.family].weights == "none"
     path = tmp_path / "a.yaml"
     path.write_text(GOOD + "  diep: {family: analytic, layers: [1]}\n")
     assert list(registered(path)) == [*PACKAGED, "mine"]
@@ -35,6 +37,17 @@ def test_the_studys_registry_repeats_none_of_those_in_packages():
     own = yaml.safe_load((ROOT / "config/backbones.yaml").read_text())["backbones"]
     assert not own.keys() & set(PACKAGED)
     assert default_config()["backbones"] == {n: e.given() for n, e in registered().items()} | own
+
+
+def test_weights_that_mekrr_brings(tmp_path, monkeypatch):
+    """They are named from the folder in which one works, so that records name no place."""
+    monkeypatch.chdir(ROOT)
+    weights = registered()["schnet-catalysis"].weights
+    assert weights.file == "src/mekrr/backbones/pretrained/schnet-catalysis.safetensors"
+    path = tmp_path / "a.yaml"
+    path.write_text(GOOD.replace("path: ~/w.pt", "packaged: ../w.pt"))
+    with pytest.raises(ConfigError, match=r"mine\.weights\.packaged: String should match"):
+        registered(path)
 
 
 def test_paths_of_weights(tmp_path, monkeypatch):

@@ -54,18 +54,18 @@ def test_each_fit_has_its_tables(small):
 
 
 def test_fits_of_the_default_study(whole):
-    """Two backbones twice, two networks, GAP and the mean, on two splits of three seeds.
+    """Two backbones twice, three networks, GAP and the mean, on two splits of three seeds.
 
     And sparse models on one data set and backbone.
     """
-    assert len(whole.all_fits("predictions")) == 5 * 6 * (2 * 2 + 2 + 1 + 1) + 6
-    assert len(whole.costs()) == 5 * 6 * (2 + 1) + 6
+    assert len(whole.all_fits("predictions")) == 5 * 6 * (2 * 2 + 3 + 1 + 1) + 6
+    assert len(whole.costs()) == 5 * 6 * (3 + 1) + 6
     assert len(set(whole.all_fits("predictions"))) == len(whole.all_fits("predictions"))
 
 
 def test_smoke_is_one_split_of_one_data_set(whole):
     paths = whole.smoke()
-    assert len(paths) == 2 * 2 + 2 + 1 + 1
+    assert len(paths) == 2 * 2 + 3 + 1 + 1
     assert all(path.startswith("results/fits/d1-surrogate/random-0/") for path in paths)
 
 
@@ -108,7 +108,8 @@ def test_tables_and_figures_of_the_default_study(whole):
 
 
 def test_forces_of_the_first_splits_and_seeds(whole, small):
-    names = ("training-mean", "gap-soap", "schnet", "sevennet-ft", "sevennet-0", "soap")
+    networks = ("schnet", "schnet-catalysis-ft", "sevennet-ft")
+    names = ("training-mean", "gap-soap", *networks, "sevennet-0", "schnet-catalysis")
     own = [path for path in whole.forces() if "/d1-surrogate/" in path]
     assert own == [f"results/forces/d1-surrogate/random-0/{name}.csv" for name in names]
     sparse = "results/forces/cuformate-surrogate/random-0/sevennet-0/sparse.csv"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -21,6 +23,7 @@ from mekrr.backbones.families import Family, families
 from mekrr.closed import Closed, Maybe, Several, Text, fault, suggestion
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+PRETRAINED = Path(__file__).parent / "pretrained"
 URL = r"^https?://\S+$"
 FileName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,149}$")]
 
@@ -93,16 +96,22 @@ class Weights(Closed):
 
     path: Maybe[Text] = Field(None, description="the file")
     download: Maybe[Download] = Field(None, description="where it comes from")
+    packaged: Maybe[FileName] = Field(None, description="its name among those that mekrr brings")
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Weights:
-        if (self.path is None) == (self.download is None):
+    def _one_of_them(self) -> Weights:
+        if len(self.given()) != 1:
             raise fault("give either `path` or `download`")
         return self
 
     @property
     def file(self) -> str:
-        """Where the file is or, once it is downloaded, will be."""
+        """Where the file is or, once it is downloaded, will be.
+
+        One that mekrr brings, from the folder in which one works: records name no place.
+        """
+        if self.packaged:
+            return os.path.relpath(PRETRAINED / self.packaged)
         return self.download.files[0] if self.download else str(self.path)
 
 
@@ -113,7 +122,7 @@ class BackboneEntry(Closed):
     weights: Maybe[Weights] = Field(
         None,
         description="`{path: FILE}`, or `{download: {url: …, file: …, sha256: …}}` as for a data "
-        "set; by family",
+        "set, or `{packaged: NAME}` for a file that mekrr brings; by family",
     )
     options: dict[str, Any] = Field({}, description="settings of the adapter, below; by family")
     layers: Several[NonNegativeInt] = Field(

@@ -203,7 +203,7 @@ def test_frames_that_the_calculator_refuses_are_dropped(monkeypatch):
 
 def test_what_is_held_out_is_in_no_training_run():
     rows = [
-        {"run": k, "kind": kind, "metal": metal, "adsorbates": names}
+        {"run": k, "kind": kind, "metal": metal, "adsorbates": names, "formula": metal or "Cu"}
         for k, (kind, metal, names) in enumerate(
             [
                 ("adsorbate", "Cu", "CO"),
@@ -235,6 +235,9 @@ def test_what_is_held_out_is_in_no_training_run():
     ]
     assert sum(part == "val" for part in by_run.values()) == 3
     assert parts_of(table, held_out, seed=0).tolist() == parts.tolist()
+    without = table[table["kind"] != "bulk"]
+    with pytest.raises(DataError, match="species Rh in no training run; sample more"):
+        parts_of(without, held_out, seed=0)
     counted = counts(table.assign(part=parts)).set_index("")
     assert counted.loc["H2CO", "frames"] == 6
     assert counted.loc["Rh", "surfaces of an unseen metal"] == 4

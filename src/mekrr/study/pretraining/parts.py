@@ -8,6 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from mekrr.data.references import species_of
+from mekrr.errors import DataError
+
 PARTS = {
     "train": "training",
     "val": "validation",
@@ -30,8 +33,13 @@ def parts_of(table: pd.DataFrame, held_out: Mapping, seed: int) -> np.ndarray:
 
     Parameters
     ----------
-    table : run, kind, metal and adsorbates of each frame.
+    table : run, kind, metal, adsorbates and formula of each frame.
     held_out : metals, adsorbates and the share of the other runs for validation.
+
+    Raises
+    ------
+    DataError
+        If a species is in no training run: nothing could be predicted of it.
     """
     metal = (table["metal"].isin(held_out["metals"]) & (table["kind"] != "bulk")).to_numpy()
     names = [set(str(found).split("+")) for found in table["adsorbates"]]
@@ -39,8 +47,15 @@ def parts_of(table: pd.DataFrame, held_out: Mapping, seed: int) -> np.ndarray:
     runs = np.unique(table["run"][~metal & ~adsorbate])
     order = np.random.default_rng([seed, 0]).permutation(runs)
     validation = order[: max(1, round(held_out["validation"] * len(runs)))]
-    return np.select(
+    parts = np.select(
         [metal & adsorbate, metal, adsorbate, table["run"].isin(validation)],
         ["both", "metal", "adsorbate", "val"],
         "train",
     )
+    missing = sorted(set(species_of(table)) - set(species_of(table[parts == "train"])))
+    if missing:
+        raise DataError(
+            f"species {', '.join(missing)} in no training run; sample more `runs` or `shards`, or "
+            "hold out less"
+        )
+    return parts

@@ -367,12 +367,14 @@ use rule learning_table as site_table with:
         same_dataset="results/tables/same_dataset.csv",
         transfer="results/tables/transfer.csv",
         verdict="results/tables/verdict.csv",
+        clusters=targets.clusters("results/tables/clusters"),
         provenance="results/tables/provenance.csv",
         code=table_code("site"),
     output:
         record="results/site/default_study.yaml",
         tables=targets.site_tables("results/site/default_study"),
         verdict=multiext("results/site/default_study.verdict", ".csv", ".md"),
+        clusters=targets.clusters("results/site/default_study.clusters"),
     log:
         "results/logs/site_table.log",
     benchmark:

@@ -383,10 +383,15 @@ class Targets:
         splits = self.config.study.splits
         kinds = {
             "same_dataset": splits,
+            "alphas": splits,
             "forces": dict.fromkeys(strategy for strategy, _ in self.of_forces),
             "transfer": splits[:1] if self.transfers else [],
         }
         return [f"{prefix}.{kind}.{split}.csv" for kind in kinds for split in kinds[kind]]
+
+    def clusters(self, prefix: str) -> list[str]:
+        """Return PREFIX.csv of the scores of clusters, where an event is known to score them."""
+        return [f"{prefix}.csv"] if self.eventful else []
 
     def sweeps(self) -> list[str]:
         """Return the sweep over α and λ of every MEKRR fit."""
@@ -583,7 +588,7 @@ class Targets:
             "metrics.csv",
             "same_dataset.csv",
             *(["transfer.csv"] if self.transfers else []),
-            *(["clusters.csv"] if self.eventful else []),
+            *self.clusters("clusters"),
             "timing.csv",
             *(["ablation.csv"] if self.ablated else []),
             *(["ablation_sparse.csv"] if self.ablated_sparse else []),

@@ -11,6 +11,7 @@ import yaml
 
 from mekrr.files import atomic_path, write_csv
 from mekrr.study.job import Step
+from mekrr.study.tables import clusters
 from mekrr.study.tables.comparison import (
     METRICS,
     SHIFTED,
@@ -27,6 +28,7 @@ from mekrr.study.tables.verdict import answers
 
 FIT = {"strategy": str, "method": str, "backbone": str}
 ACROSS = ("rmse", "rmse_shifted")
+WEIGHED = "MEKRR-alpha"  # the method whose α is chosen by validation frames
 READING = (
     "Test RMSE of energies in meV/atom, mean ± standard deviation over seeds; networks trained for "
     "seconds. MEKRR is MEKRR-α or Δ-MEKRR, by the error on validation frames. “Better”: the 95 % "
@@ -50,10 +52,15 @@ def write(step: Step) -> None:
     numbers = cost(params.benchmarks)
     for path in made.tables:
         kind, strategy = Path(path).stem.split(".")[-2:]
+        if kind == "alphas":
+            write_csv(path, alphas(within, strategy, datasets, params.backbones))
+            continue
         table, places, errors = kinds[kind]
         block = table[table["strategy"] == strategy]
         first, *shifted = (printed(block, places, params.backbones, error) for error in errors)
         write_csv(path, with_shifted(first, *shifted) if shifted else first)
+    for scores, path in zip(given.clusters, made.clusters, strict=True):
+        write_csv(path, clustered(pd.read_csv(scores), params.datasets, params.backbones))
     verdict = answers(pd.read_csv(given.verdict))
     csv, markdown = made.verdict
     write_csv(csv, verdict)
@@ -83,6 +90,32 @@ def printed(
     columns = [*grid.stub, *(title for title, _ in grid.groups)]
     rows = [(*row.stub, *map(shown, row.cells)) for row in grid.rows]
     return pd.DataFrame(rows, columns=columns)
+
+
+def alphas(
+    table: pd.DataFrame, strategy: str, places: Mapping[str, Place], backbones: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return the α of MEKRR-α in every place (columns) on every backbone (rows), by seed."""
+    block = table[(table["strategy"] == strategy) & (table["method"] == WEIGHED)]
+    chosen = block.set_index(["backbone", "place"])["alphas"]
+    rows = [
+        {"Backbone": title}
+        | {place.title: chosen.get((backbone, name), MISSING) for name, place in places.items()}
+        for backbone, title in backbones.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def clustered(
+    scores: pd.DataFrame, datasets: Mapping[str, Mapping], backbones: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return how well clusters of the kernels tell the event, as it is printed, without spreads."""
+    tables = []
+    for grid in clusters.grids(scores, datasets, backbones, list(clusters.MIXTURES)):
+        heads = [f"{title}: {score}" for title, names in grid.groups for score in names]
+        rows = [(grid.title, *row.stub, *(cell.value for cell in row.cells)) for row in grid.rows]
+        tables.append(pd.DataFrame(rows, columns=["Data set", *grid.stub, *heads]))
+    return pd.concat(tables, ignore_index=True)
 
 
 def with_shifted(raw: pd.DataFrame, shifted: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,8 @@
     snakemake --snakefile workflow/pretraining.smk --cores all
 
 takes hours. It goes on where it was interrupted: the set shard by shard, a training from its checkpoint.
+Other code makes neither the set nor a training anew, as it does in the study: half a day is not lost
+for the wording of a message. Delete what is to be made again.
 
 in:   the weights of the network that labels
 out:  results/pretraining/{name}/frames.extxyz, frames.csv, dropped.csv
@@ -81,7 +83,7 @@ rule pretraining:
 rule pretraining_sample:
     """The frames of some runs, labelled."""
     input:
-        code=step_code("sample"),
+        code=ancient(step_code("sample")),
     output:
         frames=f"{ROOT}/shards/{{shard}}.extxyz",
         facts=f"{ROOT}/shards/{{shard}}.csv",
@@ -122,7 +124,7 @@ use rule pretraining_sample as pretraining_gather with:
         frames=expand(f"{ROOT}/shards/{{shard}}.extxyz", shard=SHARDS),
         facts=expand(f"{ROOT}/shards/{{shard}}.csv", shard=SHARDS),
         dropped=expand(f"{ROOT}/shards/{{shard}}-dropped.csv", shard=SHARDS),
-        code=step_code("gather"),
+        code=ancient(step_code("gather")),
     output:
         frames=f"{ROOT}/frames.extxyz",
         table=f"{ROOT}/frames.csv",
@@ -144,7 +146,7 @@ use rule pretraining_sample as pretraining_states with:
     """What positions alone decide of every frame."""
     input:
         frames=f"{ROOT}/frames.extxyz",
-        code=step_code("train"),
+        code=ancient(step_code("train")),
     output:
         states=temp(f"{ROOT}/states.safetensors"),
     log:
@@ -166,7 +168,7 @@ use rule pretraining_sample as pretraining_train with:
         frames=f"{ROOT}/frames.extxyz",
         table=f"{ROOT}/frames.csv",
         states=f"{ROOT}/states.safetensors",
-        code=step_code("train"),
+        code=ancient(step_code("train")),
     output:
         model=f"{ROOT}/{{network}}/model.safetensors",
         history=f"{ROOT}/{{network}}/history.csv",

@@ -7,6 +7,7 @@ import pandas as pd
 from mekrr.files import write_csv
 from mekrr.study.job import Step
 from mekrr.study.pretraining.parts import PARTS, read_facts
+from mekrr.study.tables.printing.numbers import digits
 from mekrr.study.tables.printing.write import write_listing
 
 ERRORS = {
@@ -62,7 +63,9 @@ def errors(step: Step) -> None:
     rows = [
         {"network": row["network"], "frames": f"{row['part']} ({row['frames']})"}
         | {
-            words: f"{row[f'{name}_mae']:.3g} / {row[f'{name}_rmse']:.3g}"
+            words: " / ".join(
+                digits(row[f"{name}_{e}"], row[f"{name}_{e}"]) for e in ("mae", "rmse")
+            )
             for name, words in ERRORS.items()
         }
         for _, row in table.iterrows()

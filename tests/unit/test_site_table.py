@@ -43,10 +43,8 @@ def test_alphas_seed_by_seed():
     ]
     errors += [fit("d2", "MEKRR", "other", 1.0, alpha=1.0)]
     table = alphas(summary(pd.DataFrame(errors)), "random", PLACES, TITLES)
-    assert table[["Backbone", "D2 surrogate"]].to_numpy().tolist() == [
-        ["Net 1", "0 0.25"],
-        ["Other", "–"],
-    ]
+    assert table.columns.tolist() == ["Data set", "Net 1", "Other"]
+    assert ["D2 surrogate", "0, 0.25", "–"] in table.to_numpy().tolist()
 
 
 def test_clusters_as_in_their_table():

@@ -95,13 +95,13 @@ def printed(
 def alphas(
     table: pd.DataFrame, strategy: str, places: Mapping[str, Place], backbones: Mapping[str, str]
 ) -> pd.DataFrame:
-    """Return the α of MEKRR-α in every place (columns) on every backbone (rows), by seed."""
+    """Return the α of MEKRR-α in every place (rows) on every backbone (columns), by seed."""
     block = table[(table["strategy"] == strategy) & (table["method"] == WEIGHED)]
-    chosen = block.set_index(["backbone", "place"])["alphas"]
+    chosen = block.set_index(["backbone", "place"])["alphas"].str.replace(" ", ", ")
     rows = [
-        {"Backbone": title}
-        | {place.title: chosen.get((backbone, name), MISSING) for name, place in places.items()}
-        for backbone, title in backbones.items()
+        {"Data set": place.title}
+        | {title: chosen.get((backbone, name), MISSING) for backbone, title in backbones.items()}
+        for name, place in places.items()
     ]
     return pd.DataFrame(rows)
 

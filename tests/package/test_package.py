@@ -66,7 +66,8 @@ def test_doctor_names_what_is_missing_and_finds_the_weights(run):
     told = {line.split()[0]: line for line in reversed(result.stdout.splitlines()) if line.strip()}
     for extra in ("chgnet", "diep", "gap", "metatomic", "soap", "study"):
         assert "not installed: pip install '" in told[extra]
-    assert "inside a package" in told["sevennet-0"]
+    for backbone in ("sevennet-0", "schnet-catalysis"):
+        assert "inside a package, sha256" in told[backbone]
     assert "not usable" in told["chgnet-0.3.0"]
 
 

@@ -73,7 +73,8 @@ def weights_of(name: str, entry: BackboneEntry) -> tuple[str, Backbone | None]:
         return f"not usable ({first_line(error)})", None
     if backbone.weights_sha256 == "none":
         return "none needed", backbone
-    return f"{path or 'inside a package'}, sha256 {backbone.weights_sha256}", backbone
+    place = "inside a package" if weights is None or weights.packaged else path
+    return f"{place}, sha256 {backbone.weights_sha256}", backbone
 
 
 def widths_of(backbone: Backbone) -> dict[int, int]:

@@ -126,7 +126,7 @@ test-engines: .venv-engines/.ready ## the tests of i-PI, LAMMPS and torch-sim, l
 	$(UV) pip install --quiet --python .venv-engines/bin/python --no-deps --editable .
 	touch $@
 
-.venv-package/.ready: pyproject.toml envs/pins.txt README.md $(shell find src -name '*.py') | $(UV)
+.venv-package/.ready: pyproject.toml envs/pins.txt README.md $(shell find src -type f -not -name '*.pyc') | $(UV)
 	$(UV) venv --quiet --clear $(if $(PYTHON),--python $(PYTHON)) .venv-package
 	$(UV) build --quiet --out-dir .venv-package/dist
 	$(UV) pip install --quiet --python .venv-package/bin/python .venv-package/dist/*.whl --constraint envs/pins.txt

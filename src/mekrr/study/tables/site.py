@@ -97,7 +97,7 @@ def alphas(
 ) -> pd.DataFrame:
     """Return the α of MEKRR-α in every place (rows) on every backbone (columns), by seed."""
     block = table[(table["strategy"] == strategy) & (table["method"] == WEIGHED)]
-    chosen = block.set_index(["backbone", "place"])["alphas"].str.replace(" ", ", ")
+    chosen = block.set_index(["backbone", "place"])["alphas"].astype(str).str.replace(" ", ", ")
     rows = [
         {"Data set": place.title}
         | {title: chosen.get((backbone, name), MISSING) for backbone, title in backbones.items()}

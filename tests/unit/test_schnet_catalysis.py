@@ -9,7 +9,6 @@ import torch
 from ase.build import add_adsorbate, fcc111, molecule
 from samples import ROOT
 
-import mekrr.backbones.entry
 from mekrr.backbones.registry import open_backbone, registered
 from mekrr.backbones.schnet.own import provenance_of
 from mekrr.data.reading import iter_frames
@@ -51,7 +50,7 @@ def test_features_are_those_that_it_had():
 
 
 def test_it_is_small_and_its_making_is_on_record():
-    path = Path(mekrr.backbones.entry.__file__).parent / f"pretrained/{NAME}.safetensors"
+    path = Path(registered()[NAME].weights.file)
     assert path.stat().st_size < 8e6
     told = provenance_of(path)
     assert told["licence"]

@@ -60,9 +60,8 @@ def weights_of(name: str, entry: BackboneEntry) -> tuple[str, Backbone | None]:
     weights = entry.weights
     path = weights.file if weights else None
     if weights and not Path(weights.file).is_file():
-        source = "mekrr, to be installed anew" if weights.packaged else "a file of yours"
-        if weights.download:
-            source = weights.download.url
+        missing = "mekrr, to be installed anew" if weights.packaged else "a file of yours"
+        source = weights.download.url if weights.download else missing
         return f"absent ({path}, from {source})", None
     model = entry.options.get("model")
     if model is not None:

@@ -94,7 +94,7 @@ def _of_species(atoms: Atoms, species: list[str]) -> np.ndarray:
 
 
 def _fixed(atoms: Atoms) -> list[np.ndarray]:
-    # It brings parts of scipy along, half a second for each job that only reads a rule.
+    # Imported where it is used, as in mekrr.data.frames.
     from ase.constraints import FixAtoms
 
     return [c.index for c in atoms.constraints if isinstance(c, FixAtoms)]

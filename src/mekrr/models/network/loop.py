@@ -235,8 +235,10 @@ class _Run:
 
     def ended(self, total: int) -> bool:
         """Whether all epochs are done, or the validation error has not fallen for too long."""
-        if self.epoch >= total or not self.history:
-            return self.epoch >= total
+        if self.epoch >= total:
+            return True
+        if not self.history:
+            return False
         return self.history[-1]["epoch"] - self.best["epoch"] >= self._settings.patience
 
     def advance(self, total: int) -> None:

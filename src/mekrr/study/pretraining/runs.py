@@ -61,16 +61,9 @@ def sample_run(recipe: Recipe, number: int, calculator: Calculator) -> Sampled:
     system = build(kind, recipe.metals, recipe.adsorbates, recipe.excluded, rng)
     found = Sampled()
     for move, atoms in _moved(system, calculator, rng):
-        if too_close(atoms, recipe.limits):
-            found.dropped["close"] += 1
-            continue
-        try:
-            frame = _labelled(atoms, calculator)
-        except DataError:  # hydrogen, for which the calculator's limit is the wider one
-            found.dropped["close"] += 1
-            continue
-        reason = fault(frame, recipe.limits)
-        if reason:
+        frame = None if too_close(atoms, recipe.limits) else _labelled(atoms, calculator)
+        reason = "close" if frame is None else fault(frame, recipe.limits)
+        if frame is None or reason:
             found.dropped[reason] += 1
             continue
         frame.info = {
@@ -119,11 +112,16 @@ def _moved(
         return
 
 
-def _labelled(atoms: Atoms, calculator: Calculator) -> Atoms:
-    """A copy with energy and forces."""
+def _labelled(atoms: Atoms, calculator: Calculator) -> Atoms | None:
+    """A copy with energy and forces; None where the calculator refuses atoms as at the same place.
+
+    Of hydrogen its limit is wider than one by covalent radii.
+    """
     frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     frame.calc = calculator
-    energy = frame.get_potential_energy()
-    forces = frame.get_forces()
+    try:
+        energy, forces = frame.get_potential_energy(), frame.get_forces()
+    except DataError:
+        return None
     frame.calc = SinglePointCalculator(frame, energy=float(energy), forces=np.array(forces))
     return frame

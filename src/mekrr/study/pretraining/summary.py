@@ -63,9 +63,7 @@ def errors(step: Step) -> None:
     rows = [
         {"network": row["network"], "frames": f"{row['part']} ({row['frames']})"}
         | {
-            words: " / ".join(
-                digits(row[f"{name}_{e}"], row[f"{name}_{e}"]) for e in ("mae", "rmse")
-            )
+            words: " / ".join(digits(e, e) for e in (row[f"{name}_mae"], row[f"{name}_rmse"]))
             for name, words in ERRORS.items()
         }
         for _, row in table.iterrows()

@@ -305,9 +305,16 @@ def test_gradients_in_float32(backbone, precise, surface):
 # --- tables
 
 
+def tabulated(path):
+    """A network whose table was asked for."""
+    backbone = SchNet("mine", path)
+    next(backbone._filters(torch.tensor([1.0])))
+    return backbone
+
+
 def test_table_is_as_near_to_the_filters_as_it_says(path, rng, caplog):
     caplog.set_level(logging.INFO)
-    model = SchNet("mine", path)._model.double()
+    model = tabulated(path)._model.double()
     assert f"random.pt: filters on {model.table.intervals} intervals err by" in caplog.text
     distance = torch.as_tensor(rng.uniform(0.0, 6.0, size=3000))
     distance[:2] = torch.tensor([0.0, 6.0])
@@ -333,7 +340,16 @@ def test_tables_have_their_own_derivative():
 def test_more_is_asked_than_a_table_can_give(path, monkeypatch):
     monkeypatch.setattr(adapter, "TABLE_TOLERANCE", 1e-30)
     with pytest.raises(BackboneError, match=r"random\.pt: .* 32768 intervals still .*exact: true"):
-        SchNet("mine", path)
+        tabulated(path)
+
+
+def test_a_table_that_was_made_for_features_serves_forces_too(path, surface):
+    backbone = SchNet("mine", path)
+    with torch.inference_mode():
+        run(backbone, surface)
+    graph = backbone.graph(surface).differentiable()
+    energy = backbone.forward(graph).energy.sum()
+    assert torch.autograd.grad(energy, graph.positions)[0].abs().max() > 0
 
 
 # --- files that do not serve

@@ -62,16 +62,7 @@ class SchNet(Backbone):
         self._model: Any = opened.model
         self._mean, self._std = opened.mean, opened.std
         self._references, self._most = opened.references, opened.most_neighbours
-        self._exact = exact
-        if not exact:
-            precise = deepcopy(self._model).double()
-            # Inside the model, it moves and converts with the weights.
-            self._model.table = HermiteTable(
-                lambda distance: exact_filters(precise, distance),
-                self._model.cutoff,
-                TABLE_TOLERANCE,
-                str(weights),
-            ).to(self._model.lin1.weight.dtype)
+        self._exact, self._weights = exact, weights
         self._packed = _packed(self._model)
         self.layers = tuple(range(1, self._model.num_interactions + 1))
         self.species = opened.species
@@ -124,7 +115,22 @@ class SchNet(Backbone):
         return self
 
     def _filters(self, distance: torch.Tensor) -> Iterator[torch.Tensor]:
-        return exact_filters(self._model, distance) if self._exact else self._model.table(distance)
+        if self._exact:
+            return exact_filters(self._model, distance)
+        if not hasattr(self._model, "table"):  # not needed where the last layers are trained
+            with torch.inference_mode(False):  # else no later pass could be differentiated
+                # Inside the model, it moves and converts with the weights.
+                self._model.table = self._table()
+        return self._model.table(distance)
+
+    def _table(self) -> HermiteTable:
+        precise, own = deepcopy(self._model).double().cpu(), self._model.lin1.weight
+        return HermiteTable(
+            lambda distance: exact_filters(precise, distance),
+            precise.cutoff,
+            TABLE_TOLERANCE,
+            str(self._weights),
+        ).to(own.device, own.dtype)
 
     def _linear(self, layer: torch.nn.Linear, x: torch.Tensor) -> torch.Tensor:
         """Apply ``layer``; by oneDNN where it can, on AMD processors twice as fast as MKL."""

@@ -31,7 +31,7 @@ class HermiteTable(torch.nn.Module):
     Parameters
     ----------
     functions : maps distances (n,) in Å, float64, to one (n, d) tensor per function, by
-        operations that forward-mode differentiation knows.
+        operations that can be differentiated twice; a row depends on its own distance alone.
     cutoff : largest distance, Å.
     tolerance : largest error, relative to the largest value of each component.
     name : what the log and an error call the functions.
@@ -66,8 +66,7 @@ class HermiteTable(torch.nn.Module):
         for self.intervals in INTERVALS:
             step = cutoff / self.intervals
             knots = step * torch.arange(self.intervals + 1, dtype=torch.float64)
-            both: tuple = torch.func.jvp(stacked, (knots,), (torch.ones_like(knots),))
-            values, slopes = both
+            values, slopes = _with_slopes(stacked, knots)
             self.rows = torch.stack([values, step * slopes], dim=2).flatten(1, 2)
             halfway = knots[:-1] + step / 2
             error = (torch.stack(tuple(self(halfway))) - stacked(halfway)).abs().amax(dim=1)
@@ -96,3 +95,20 @@ class HermiteTable(torch.nn.Module):
         for rows in self.rows:
             # Gathers and adds in one pass, which is what makes the table fast.
             yield embedding_bag(index, rows, per_sample_weights=weights, mode="sum")
+
+
+def _with_slopes(
+    function: Callable[[torch.Tensor], torch.Tensor], distance: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values of a function of distances (n,), and their derivatives, of the same shape.
+
+    The derivative of a vector-Jacobian product in its vector, since forward mode, torch.func.jvp,
+    imports torch's compiler, which takes a second.
+    """
+    with torch.enable_grad():
+        distance = distance.detach().requires_grad_()
+        values = function(distance)
+        vector = torch.zeros_like(values, requires_grad=True)
+        (product,) = torch.autograd.grad(values, distance, vector, create_graph=True)
+        (slopes,) = torch.autograd.grad(product.sum(), vector)
+    return values.detach(), slopes

@@ -10,7 +10,7 @@ from ase.build import add_adsorbate, fcc111, molecule
 from samples import ROOT
 
 from mekrr.backbones.registry import open_backbone, registered
-from mekrr.backbones.schnet.own import provenance_of
+from mekrr.backbones.schnet.own import read_own
 from mekrr.data.reading import iter_frames
 from mekrr.models.potentials.backbone import BackbonePotential
 from mekrr.models.potentials.baseline import Baseline
@@ -52,7 +52,7 @@ def test_features_are_those_that_it_had():
 def test_it_is_small_and_its_making_is_on_record():
     path = Path(registered()[NAME].weights.file)
     assert path.stat().st_size < 8e6
-    told = provenance_of(path)
+    told = read_own(path).provenance
     assert told["licence"]
     assert told["labels"] == "sevennet-0"
     assert told["frames"]["training"] > 10_000

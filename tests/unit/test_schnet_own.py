@@ -5,13 +5,15 @@ import json
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.numpy import load_file, save_file
 
 from mekrr.backbones.graph import build_graph
 from mekrr.backbones.schnet.adapter import SchNet
 from mekrr.backbones.schnet.finetune import FineTunedSchNet
 from mekrr.backbones.schnet.layers import SchNetLayers
-from mekrr.backbones.schnet.own import KEY, Record, provenance_of, write_own
+from mekrr.backbones.schnet.own import KEY, Record, read_own, write_own
+from mekrr.cli import main
 from mekrr.errors import BackboneError
 
 ARCHITECTURE = {
@@ -90,7 +92,21 @@ def test_fine_tuning_starts_with_its_energy(path, surface):
 
 
 def test_provenance(path):
-    assert provenance_of(path) == {"set": "frames", "epochs": 3}
+    assert read_own(path).provenance == {"set": "frames", "epochs": 3}
+    assert SchNet("own", path).provenance == read_own(path).provenance
+
+
+def test_provenance_is_shown_without_what_steers_a_terminal(tmp_path, state, capsys):
+    path, registry = tmp_path / "own.safetensors", tmp_path / "mine.yaml"
+    provenance = {"set": "mine \x1b[2J", "frames": {"training": 7}}
+    write_own(path, state, RECORD.model_copy(update={"provenance": provenance}))
+    entry = {"family": "schnet", "weights": {"path": str(path)}, "layers": [2], "heatmap_layer": 2}
+    registry.write_text(yaml.safe_dump({"backbones": {"own": entry}}))
+    main(["backbones", "--registry", str(registry)])
+    told = capsys.readouterr().out
+    assert "  provenance:\n    set: " in told
+    assert "\n      training: 7\n" in told
+    assert "\x1b" not in told
 
 
 def damaged(path, change):

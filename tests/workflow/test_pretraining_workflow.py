@@ -17,7 +17,7 @@ from studies import Project
 from mekrr.backbones.schnet.adapter import SchNet
 from mekrr.backbones.schnet.finetune import SchNetFromScratch
 from mekrr.backbones.schnet.layers import SchNetLayers
-from mekrr.backbones.schnet.own import Record, provenance_of, write_own
+from mekrr.backbones.schnet.own import Record, read_own, write_own
 from mekrr.models.potentials.backbone import BackbonePotential
 from mekrr.models.potentials.baseline import Baseline
 
@@ -111,7 +111,7 @@ def check_weights_are_a_backbone(root, surface):
         backbone = SchNet(name, root / f"{name}.safetensors")
         assert backbone.layers == (1, 2)
         assert backbone.species == {1, 29, 45}
-        story = provenance_of(root / f"{name}.safetensors")
+        story = backbone.provenance
         if name == "random":
             assert story["epochs"] == story["frames"]["training"] == 0
             continue
@@ -122,7 +122,7 @@ def check_weights_are_a_backbone(root, surface):
         own = errors[(errors["network"] == name) & (errors["part"] == "validation")].iloc[0]
         assert own["energy_rmse"] == pytest.approx(best["val_rmse"], rel=0.02)
         assert own["force_rmse"] == pytest.approx(best["val_force_rmse"], rel=0.02)
-    frames = {name: provenance_of(root / f"{name}.safetensors")["frames"] for name in NETWORKS}
+    frames = {n: read_own(root / f"{n}.safetensors").provenance["frames"] for n in NETWORKS}
     assert frames["half"]["training"] < frames["whole"]["training"]
     untrained = SchNetFromScratch("n", 0, **ARCHITECTURE).module().state_dict()
     kept = load_file(root / "random.safetensors")

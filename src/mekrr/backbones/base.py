@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import torch
 from ase import Atoms
@@ -69,6 +70,7 @@ class Backbone(KnowsSpecies, abc.ABC):
     has_energy : whether the network predicts energies.
     runs_on_gpu : whether it has a GPU path; one without runs on the CPU, with a notice.
     cpu_batch : frames per forward pass that cost the least time per frame on a CPU.
+    provenance : how the weights came about, as their file says; empty where it does not.
     """
 
     layers: tuple[int, ...]
@@ -76,6 +78,7 @@ class Backbone(KnowsSpecies, abc.ABC):
     has_energy: bool
     runs_on_gpu: bool = True
     cpu_batch: int = 1  # intermediate results of one frame just stay in the cache
+    provenance: Mapping[str, Any] = MappingProxyType({})
 
     @abc.abstractmethod
     def graph(self, frames: Sequence[Atoms], search: Search = search_pairs) -> AtomGraph:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mekrr.cli.arguments import Commands, registry
-from mekrr.errors import BackboneError, first_line
+from mekrr.errors import BackboneError, first_line, printable
 
 if TYPE_CHECKING:
     from mekrr.backbones.base import Backbone
@@ -41,6 +42,8 @@ def describe(name: str, entry: BackboneEntry) -> list[str]:
     lines.append(f"  weights: {weights}")
     if backbone is None:
         return lines
+    if backbone.provenance:
+        lines += _told(backbone.provenance)
     widths = ", ".join(f"{layer}: {width}" for layer, width in widths_of(backbone).items())
     return [
         *lines,
@@ -88,6 +91,14 @@ def widths_of(backbone: Backbone) -> dict[int, int]:
     with own_torch_settings(), torch.inference_mode():
         layers = backbone.forward(backbone.graph([dimer])).layers
     return {layer: features.shape[1] for layer, features in layers.items()}
+
+
+def _told(provenance: Mapping[str, Any]) -> list[str]:
+    """Return lines on what a file of weights says of its making."""
+    import yaml
+
+    text = yaml.safe_dump(dict(provenance), allow_unicode=True, sort_keys=False, width=90)
+    return ["  provenance:", *(f"    {printable(line)}" for line in text.splitlines())]
 
 
 def _ranges(species: list[int]) -> str:

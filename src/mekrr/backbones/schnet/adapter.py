@@ -65,7 +65,7 @@ class SchNet(Backbone):
         self._exact, self._weights = exact, weights
         self._packed = _packed(self._model)
         self.layers = tuple(range(1, self._model.num_interactions + 1))
-        self.species = opened.species
+        self.species, self.provenance = opened.species, opened.provenance
         self.weights_sha256 = sha256(weights)
 
     def graph(self, frames: Sequence[Atoms], search: Search = search_pairs) -> AtomGraph:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -84,10 +83,11 @@ def read_own(path: str | os.PathLike) -> Weights:
     known = {atomic_numbers[symbol]: energy for symbol, energy in record.references.items()}
     references[list(known)] = torch.tensor(list(known.values()), dtype=torch.float64)
     return Weights(
-        model.eval().requires_grad_(False), 0.0, record.factor, None, references, frozenset(known)
+        model.eval().requires_grad_(False),
+        0.0,
+        record.factor,
+        None,
+        references,
+        frozenset(known),
+        record.provenance,
     )
-
-
-def provenance_of(path: str | os.PathLike) -> dict[str, Any]:
-    """Return how the weights of a file came about."""
-    return Record.model_validate(json.loads(TensorFile(path).metadata[KEY])).provenance

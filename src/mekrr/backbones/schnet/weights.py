@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -22,6 +24,7 @@ class Weights:
     most_neighbours : of an atom, the nearest; None for all within the cutoff.
     references : (SPECIES,) float64, eV by atomic number, that each atom adds; None for none.
     species : atomic numbers that it was trained on.
+    provenance : how it came about, for people; empty where the file does not say.
     """
 
     model: SchNetLayers
@@ -30,3 +33,4 @@ class Weights:
     most_neighbours: int | None
     references: torch.Tensor | None = None
     species: frozenset[int] = EVERY
+    provenance: Mapping[str, Any] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from snakemake.utils import min_version
 
 from mekrr.study.endings import watch_endings
+from mekrr.study.scheduler import without_rate_limit
 
 min_version("9.27")
 watch_endings()
@@ -49,11 +50,8 @@ include: "workflow/rules/surrogates.smk"
 include: "workflow/rules/targets.smk"
 
 
-# On one machine the limit of submissions per second limits nothing, but Snakemake wakes up for it
-# once more with every job that has run, until it takes a core for itself (its issue 2967).
 onstart:
-    if workflow.local_exec:
-        workflow.scheduler.job_rate_limiter = None
+    without_rate_limit(workflow)
 
 
 localrules:

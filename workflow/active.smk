@@ -18,9 +18,9 @@ from snakemake.utils import min_version
 from mekrr.errors import ConfigError
 from mekrr.study.code import code_of
 from mekrr.study.config.active import read_active
+from mekrr.study.scheduler import without_rate_limit
 
 min_version("9.27")
-
 
 # A file of one's own is whole: it replaces this one and does not change it key by key.
 if "active" not in config:
@@ -91,6 +91,10 @@ def drawing(name, caption, title):
 wildcard_constraints:
     seed=r"\d+",
     round=r"\d+",
+
+
+onstart:
+    without_rate_limit(workflow)
 
 
 localrules:

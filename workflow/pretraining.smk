@@ -20,9 +20,9 @@ from snakemake.utils import min_version
 from mekrr.errors import ConfigError
 from mekrr.study.code import code_of
 from mekrr.study.config.pretraining import read_pretraining
+from mekrr.study.scheduler import without_rate_limit
 
 min_version("9.27")
-
 
 # A file of one's own is whole: it replaces this one and does not change it key by key.
 if "pretraining" not in config:
@@ -65,6 +65,10 @@ def shown(name, caption, title):
 wildcard_constraints:
     shard=r"\d+",
     network="|".join(PRETRAINING.networks),
+
+
+onstart:
+    without_rate_limit(workflow)
 
 
 localrules:

@@ -1,7 +1,8 @@
 """What a step of training costs, with frozen layers computed once and with none of that.
 
-And what adding up messages costs, by `mekrr.backbones.rows` and by torch's index_add. Random
-weights where weights cannot be had; one thread; `python -m benchmarks.training`.
+And what adding up messages costs, by `mekrr.backbones.rows` and by torch's index_add, and a
+convolution that forces are learnt through, by loops and with filters in memory. Random weights
+where weights cannot be had; one thread; `python -m benchmarks.training`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from mekrr import environment
 from mekrr.backbones.chgnet.finetune import FineTunedCHGNet
 from mekrr.backbones.graph import AtomGraph, build_graph
 from mekrr.backbones.network import Network
+from mekrr.backbones.radial import Radial
 from mekrr.backbones.rows import add_up, gather, grouping
+from mekrr.backbones.schnet.convolution import InLoops, InMemory
 from mekrr.backbones.schnet.finetune import FineTunedSchNet, SchNetFromScratch
 from mekrr.backbones.sevennet.finetune import FineTunedSevenNet
 from mekrr.models.network.states import States, write_states
@@ -98,6 +101,28 @@ def measure_rows(graph: AtomGraph, width: int, repeats: int) -> str:
     return f"{n_edges} messages of width {width} to {n_atoms} atoms and back: " + ", ".join(texts)
 
 
+def measure_convolution(graph: AtomGraph, width: int, repeats: int) -> str:
+    """Sums over neighbours, their slopes, and what these owe to all that is learnt."""
+    radial = Radial(cutoff=6.0, spacing=0.01)
+    graph.positions.requires_grad_()
+    x, values = (
+        torch.randn(n, width, requires_grad=True) for n in (len(graph.species), len(radial.knots))
+    )
+
+    def step(kind: type[InLoops] | type[InMemory]) -> None:
+        energy = kind(radial, graph)(values, x).square().sum()
+        (slope,) = torch.autograd.grad(energy, graph.positions, create_graph=True)
+        torch.autograd.grad(slope.square().sum() + energy, (x, values))
+
+    step(InLoops)  # compiles
+    loops, memory = (_seconds(lambda k=kind: step(k), repeats) for kind in (InLoops, InMemory))
+    return (
+        f"a convolution over {len(graph.centre)} edges of width {width}, slopes and their "
+        f"derivatives: in loops {1e3 * loops:.1f} ms, filters in memory {1e3 * memory:.1f} ms, "
+        f"ratio {memory / loops:.1f}"
+    )
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training")
@@ -117,6 +142,7 @@ def main() -> None:
     graph = build_graph(frames, cutoff=6.0)
     for width in (64, 128):
         print(measure_rows(graph, width, 4 * options.repeats))
+        print(measure_convolution(graph, width, 4 * options.repeats))
 
 
 if __name__ == "__main__":

@@ -16,8 +16,10 @@ from small_network import SETTINGS, SMALL, scratch
 from tolerances import BATCH, GRADIENT, OWN_ENERGY
 
 from mekrr.backbones.chgnet.finetune import FineTunedCHGNet
+from mekrr.backbones.graph import build_graph
 from mekrr.backbones.load import load_backbone
 from mekrr.backbones.radial import Interpolation, Radial
+from mekrr.backbones.schnet.convolution import InLoops, InMemory
 from mekrr.backbones.schnet.finetune import FineTunedSchNet, SchNetFromScratch
 from mekrr.backbones.sevennet.finetune import FineTunedSevenNet
 from mekrr.backbones.sparse import sparse_indices, sparse_product, sparse_state
@@ -147,6 +149,34 @@ def test_slopes_of_interpolated_functions(rng):
     changed = [slopes(values + k * 0.01 * away).square().sum() for k in (1, -1)]
     along = float(changed[0] - changed[1]) / 0.02
     assert float((grad * away).sum()) == pytest.approx(along, rel=1e-3)
+
+
+def test_loops_are_the_sums_of_filters_in_memory(rng, surface):
+    """And so are their slopes, and what these and the sums owe to weights; one-sided edges too."""
+    radial, sums, found = Radial(cutoff=4.0, spacing=0.1), [], []
+    whole = build_graph(surface, cutoff=4.0)
+    one_sided = dataclasses.replace(
+        whole, centre=whole.centre[:-9], neighbour=whole.neighbour[:-9], shift=whole.shift[:-9]
+    )
+    n_atoms, n_knots = len(whole.species), len(radial.knots)
+    x, values, upstream = (
+        torch.from_numpy(rng.normal(size=(n, 6))).float() for n in (n_atoms, n_knots, n_atoms)
+    )
+    for graph in (whole, one_sided):
+        for kind in (InMemory, InLoops):
+            graph.positions = graph.positions.detach().requires_grad_()
+            parts = [part.clone().requires_grad_() for part in (x, values)]
+            twice = kind(radial, graph)(parts[1], torch.tanh(parts[0]))
+            total = kind(radial, graph)(parts[1], torch.tanh(twice))
+            energy = (total * upstream).sum()
+            (slope,) = torch.autograd.grad(energy, graph.positions, create_graph=True)
+            loss = energy.square() + slope.pow(3).sum().float()
+            sums.append(total)
+            found.append((slope, *torch.autograd.grad(loss, parts)))
+    for k in (0, 2):
+        torch.testing.assert_close(sums[k + 1], sums[k], rtol=1e-5, atol=1e-4)
+        for looped, expected in zip(found[k + 1], found[k], strict=True):
+            assert (looped - expected).norm() < 1e-5 * expected.norm()
 
 
 # --- heads

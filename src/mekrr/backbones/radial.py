@@ -46,32 +46,39 @@ class Radial:
         distance : (n_edges,) float64, Å.
         row : (n_edges,) the row that each edge adds to.
         """
-        knot, t = self._place(distance)
-        weights = torch.stack(
-            [
-                (-t + 2 * t**2 - t**3) / 2,
-                (2 - 5 * t**2 + 3 * t**3) / 2,
-                (t + 4 * t**2 - 3 * t**3) / 2,
-                (t**3 - t**2) / 2,
-            ],
-            dim=1,
-        )
-        return self._matrix(name, knot, weights, row, n_rows)
+        knot, weight, _ = self.weights(distance)
+        return self._matrix(name, knot, weight, row, n_rows)
 
     def slope_state(self, name: str, distance: torch.Tensor) -> State:
         """Return the sparse matrix (n_edges, n_knots) of their derivatives in the distance, 1/Å."""
-        knot, t = self._place(distance)
-        weights = torch.stack(
-            [
-                (-1 + 4 * t - 3 * t**2) / 2,
-                (-10 * t + 9 * t**2) / 2,
-                (1 + 8 * t - 9 * t**2) / 2,
-                (3 * t**2 - 2 * t) / 2,
-            ],
-            dim=1,
-        )
+        knot, _, slope = self.weights(distance)
         row = torch.arange(len(distance), device=distance.device)
-        return self._matrix(name, knot, weights / self._step, row, len(distance))
+        return self._matrix(name, knot, slope, row, len(distance))
+
+    def weights(self, distance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return what interpolates at distances (n_edges,), float64, Å.
+
+        The first of four knots (n_edges,), their weights (n_edges, 4), float32, and the slopes of
+        these in the distance, 1/Å.
+        """
+        knot, t = self._place(distance)
+        weight = [
+            (-t + 2 * t**2 - t**3) / 2,
+            (2 - 5 * t**2 + 3 * t**3) / 2,
+            (t + 4 * t**2 - 3 * t**3) / 2,
+            (t**3 - t**2) / 2,
+        ]
+        slope = [
+            (-1 + 4 * t - 3 * t**2) / 2,
+            (-10 * t + 9 * t**2) / 2,
+            (1 + 8 * t - 9 * t**2) / 2,
+            (3 * t**2 - 2 * t) / 2,
+        ]
+        return (
+            knot,
+            torch.stack(weight, dim=1).float(),
+            (torch.stack(slope, dim=1) / self._step).float(),
+        )
 
     def _place(self, distance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """First of the four knots of each edge, and where between the middle two it is."""

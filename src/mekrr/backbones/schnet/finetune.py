@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,14 +13,17 @@ from ase import Atoms
 
 from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
 from mekrr.backbones.network import Network, check_frozen
-from mekrr.backbones.radial import Interpolation, Radial
+from mekrr.backbones.radial import Radial
 from mekrr.backbones.rows import add_up, gather, grouping, grouping_indices
 from mekrr.backbones.schnet.adapter import SchNet, exact_filters
+from mekrr.backbones.schnet.convolution import convolution
 from mekrr.backbones.schnet.layers import SchNetLayers
 from mekrr.backbones.sparse import State, sparse_product
 
 KNOTS_PER_GAUSSIAN = 5  # filters vary over the width of their Gaussians
 KNOTS_FOR_FORCES = 10  # the same, where slopes count
+
+Sums = Callable[[torch.Tensor], torch.Tensor]  # over neighbours, of each atom
 
 
 class Head(torch.nn.Module):
@@ -68,29 +72,31 @@ class Head(torch.nn.Module):
 
     def forward(self, state: State) -> torch.Tensor:
         """Return the sum over the atoms of each frame (n_frames,) of the last layer's output."""
-        filters = (
-            sparse_product(state, "filter", knots) for knots in self._filters_at(self._radial)
+        sums = (
+            partial(_sums, state, sparse_product(state, "filter", knots))
+            for knots in self._filters_at(self._radial)
         )
         h = state["h"] if self.embedding is None else self.embedding(state["species"])
-        return self._energy(h, filters, state)
+        return self._energy(h, sums, state)
 
     def exact(self, graph: AtomGraph) -> torch.Tensor:
         """Return the same from a graph, the filters' networks evaluated for each edge.
 
         For a head that keeps the embedding.
         """
-        return self._of_graph(graph, exact_filters(self, graph.edge_vectors().norm(dim=1)))
+        edges = _edges(graph.centre, graph.neighbour, len(graph.species))
+        filters = exact_filters(self, graph.edge_vectors().norm(dim=1))
+        return self._of_graph(graph, (partial(_sums, edges, each) for each in filters))
 
     def interpolated(self, graph: AtomGraph) -> torch.Tensor:
         """Return the same by interpolated filters, whose slopes differ by some 1e-3."""
-        at_distance = Interpolation(self._radial_for_forces, graph.edge_vectors().norm(dim=1))
-        return self._of_graph(graph, map(at_distance, self._filters_at(self._radial_for_forces)))
+        sum_up = convolution(self._radial_for_forces, graph)
+        filters = self._filters_at(self._radial_for_forces)
+        return self._of_graph(graph, (partial(sum_up, each) for each in filters))
 
-    def _of_graph(self, graph: AtomGraph, filters: Iterable[torch.Tensor]) -> torch.Tensor:
-        state = {"n_atoms": graph.n_atoms, "frame": graph.frame} | _edges(
-            graph.centre, graph.neighbour, len(graph.species)
-        )
-        return self._energy(self.embedding(graph.species), filters, state)
+    def _of_graph(self, graph: AtomGraph, sums: Iterable[Sums]) -> torch.Tensor:
+        atoms = {"n_atoms": graph.n_atoms, "frame": graph.frame}
+        return self._energy(self.embedding(graph.species), sums, atoms)
 
     def _filters_at(self, radial: Radial) -> Iterator[torch.Tensor]:
         """Yield the filters of each interaction at the knots, 0 beyond the cutoff."""
@@ -98,15 +104,18 @@ class Head(torch.nn.Module):
         inside = (knots <= self.cutoff).to(self.lin1.weight)[:, None]
         return (filters * inside for filters in exact_filters(self, knots))
 
-    def _energy(
-        self, h: torch.Tensor, filters: Iterable[torch.Tensor], state: State
-    ) -> torch.Tensor:
-        for block, of_edges in zip(self.interactions, filters, strict=True):
-            message = gather(state, "neighbour", block.conv.lin1(h)) * of_edges
-            total = add_up(state, "centre", message)
+    def _energy(self, h: torch.Tensor, sums: Iterable[Sums], atoms: State) -> torch.Tensor:
+        """Return energies (n_frames,); ``sums`` are those of each interaction."""
+        for block, sum_up in zip(self.interactions, sums, strict=True):
+            total = sum_up(block.conv.lin1(h))
             h = h + block.lin(block.act(block.conv.lin2(total)))
         atomic = self.lin2(self.act(self.lin1(h)))[:, 0]
-        return atomic.new_zeros(len(state["n_atoms"])).index_add(0, state["frame"], atomic)
+        return atomic.new_zeros(len(atoms["n_atoms"])).index_add(0, atoms["frame"], atomic)
+
+
+def _sums(edges: State, filters: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Return the sums over neighbours (n_atoms, d) of x (n_atoms, d) times filters (n_edges, d)."""
+    return add_up(edges, "centre", gather(edges, "neighbour", x) * filters)
 
 
 def _edges(centre: torch.Tensor, neighbour: torch.Tensor, n_atoms: int) -> State:

@@ -1,0 +1,148 @@
+"""Continuous-filter convolutions whose forces are learnt: sums over neighbours, filters within.
+
+m_i = Σ_j x_j ⊙ W(d_ij), with filters W interpolated between values at knots, see
+`mekrr.backbones.radial`. Learning forces needs derivatives of slopes: in the distances first, in x
+and the values then. On a CPU each is one pass over the edges (`mekrr.backbones.schnet.loops`); on a
+GPU, filters stand in memory and torch differentiates what becomes of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.autograd.function import once_differentiable
+
+from mekrr.backbones.graph import AtomGraph
+from mekrr.backbones.radial import Interpolation, Radial
+from mekrr.backbones.rows import add_up, gather, grouping
+
+Convolution = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def convolution(radial: Radial, graph: AtomGraph) -> Convolution:
+    """Return what sums up over the neighbours of each atom of a graph.
+
+    It maps filters' values at the knots (n_knots, d) and x (n_atoms, d) to sums (n_atoms, d). Their
+    slopes in the positions can be differentiated in x and values, but not in positions again.
+
+    Parameters
+    ----------
+    radial : the knots.
+    graph : differentiable in its positions.
+    """
+    return InLoops(radial, graph) if graph.positions.is_cpu else InMemory(radial, graph)
+
+
+class InMemory:
+    """A `convolution` of filters that stand in memory."""
+
+    def __init__(self, radial: Radial, graph: AtomGraph):
+        n_atoms = len(graph.species)
+        self._edges = grouping("centre", graph.centre, n_atoms)
+        self._edges |= grouping("neighbour", graph.neighbour, n_atoms)
+        self._filters = Interpolation(radial, graph.edge_vectors().norm(dim=1))
+
+    def __call__(self, values: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        messages = gather(self._edges, "neighbour", x) * self._filters(values)
+        return add_up(self._edges, "centre", messages)
+
+
+class InLoops:
+    """A `convolution` by compiled loops."""
+
+    def __init__(self, radial: Radial, graph: AtomGraph):
+        self._distance = graph.edge_vectors().norm(dim=1)
+        parts = radial.weights(self._distance.detach())
+        ends = graph.centre.numpy(), graph.neighbour.numpy()
+        self._edges = _Edges(*ends, *(part.numpy() for part in parts))
+
+    def __call__(self, values: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        # What the sums owe to values is a branch of its own: a pass for forces leaves it out.
+        of_values = _ByValues.apply(values, x.detach(), self._edges)
+        return _Sums.apply(x, values, self._distance, self._edges) + of_values
+
+
+class _Edges(NamedTuple):
+    """Edges as loops want them: both ends and the first knot, (n,), with `Radial.weights`."""
+
+    centre: np.ndarray
+    neighbour: np.ndarray
+    knot: np.ndarray
+    weight: np.ndarray
+    slope: np.ndarray
+
+
+class _Sums(torch.autograd.Function):
+    """The sums; derivatives by ``values`` are those of `_ByValues`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, values: torch.Tensor, distance: torch.Tensor, edges: _Edges
+    ) -> torch.Tensor:
+        from mekrr.backbones.schnet import loops  # compiled when first used
+
+        ctx.save_for_backward(x, values)
+        ctx.edges, ctx.dtype = edges, distance.dtype
+        out = torch.zeros_like(x)
+        loops.sums(_array(x), _array(values), *edges[:4], out.numpy())
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        of_x, of_distance = _Derivatives.apply(upstream, *ctx.saved_tensors, ctx.edges)
+        return of_x, None, of_distance.to(ctx.dtype), None
+
+
+class _Derivatives(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, upstream: torch.Tensor, x: torch.Tensor, values: torch.Tensor, edges: _Edges
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        from mekrr.backbones.schnet import loops
+
+        ctx.save_for_backward(upstream, x, values)
+        ctx.edges = edges
+        of_x, of_distance = torch.zeros_like(x), x.new_zeros(len(edges.centre))
+        arrays = map(_array, (upstream, x, values))
+        loops.derivatives(*arrays, *edges, of_x.numpy(), of_distance.numpy())
+        return of_x, of_distance
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, by_x: torch.Tensor, by_distance: torch.Tensor
+    ) -> tuple[torch.Tensor | None, ...]:
+        from mekrr.backbones.schnet import loops
+
+        found = [torch.zeros_like(tensor) for tensor in ctx.saved_tensors]
+        arrays = map(_array, (by_x, by_distance, *ctx.saved_tensors))
+        loops.second_derivatives(*arrays, *ctx.edges, *(part.numpy() for part in found))
+        return *found, None
+
+
+class _ByValues(torch.autograd.Function):
+    """Zeros, with the derivatives by ``values`` that the sums have."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor, x: torch.Tensor, edges: _Edges) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        ctx.edges, ctx.n_knots = edges, len(values)
+        return torch.zeros_like(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        from mekrr.backbones.schnet import loops
+
+        (x,) = ctx.saved_tensors
+        of_values = x.new_zeros(ctx.n_knots, x.shape[1])
+        arrays = map(_array, (upstream, x))
+        loops.derivatives_by_values(*arrays, *ctx.edges[:4], of_values.numpy())
+        return of_values, None, None
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().contiguous().numpy()

@@ -102,13 +102,13 @@ def _with_slopes(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Values of a function of distances (n,), and their derivatives, of the same shape.
 
-    The derivative of a vector-Jacobian product in its vector, since forward mode, torch.func.jvp,
-    imports torch's compiler, which takes a second.
+    The derivative of a vector-Jacobian product in its vector: forward mode, torch.func.jvp, loads
+    torch's compiler, and gradients of more than one number sympy, which take a second.
     """
     with torch.enable_grad():
         distance = distance.detach().requires_grad_()
         values = function(distance)
         vector = torch.zeros_like(values, requires_grad=True)
-        (product,) = torch.autograd.grad(values, distance, vector, create_graph=True)
+        (product,) = torch.autograd.grad((values * vector).sum(), distance, create_graph=True)
         (slopes,) = torch.autograd.grad(product.sum(), vector)
     return values.detach(), slopes

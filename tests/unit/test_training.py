@@ -179,6 +179,16 @@ def test_loops_are_the_sums_of_filters_in_memory(rng, surface):
             assert (looped - expected).norm() < 1e-5 * expected.norm()
 
 
+def test_loops_keep_what_is_not_finite(surface):
+    radial, graph = Radial(cutoff=4.0, spacing=0.1), build_graph(surface, cutoff=4.0)
+    x = torch.ones(len(graph.species), 5)
+    x[3, 2] = torch.nan
+    values = torch.ones(len(radial.knots), 5)
+    found, expected = (kind(radial, graph)(values, x).isnan() for kind in (InLoops, InMemory))
+    assert expected.any()
+    assert torch.equal(found, expected)
+
+
 # --- heads
 
 

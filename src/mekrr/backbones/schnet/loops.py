@@ -17,8 +17,9 @@ from numba import njit
 
 Array = np.ndarray
 
-# fastmath, so that sums over channels use vector instructions.
-_compiled: Any = njit(fastmath=True, nogil=True, error_model="numpy")
+# So that sums over channels use vector instructions; what is not finite stays so.
+_FREEDOMS = {"reassoc", "contract", "nsz"}
+_compiled: Any = njit(fastmath=_FREEDOMS, nogil=True, error_model="numpy")
 
 
 @_compiled

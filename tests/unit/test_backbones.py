@@ -323,8 +323,10 @@ def test_sevennet_energy_is_that_of_its_own_calculator(name, checkpoint, load, s
 
 
 @pytest.mark.parametrize("name", ["sevennet-0", "sevennet-l3i5"])
-def test_sevennet_convolutions_are_its_own(name, load, surface):
-    """Features of every layer, step by step with the modules of the package."""
+@pytest.mark.parametrize("loops", [True, False])
+def test_sevennet_convolutions_are_its_own(name, loops, load, surface, monkeypatch):
+    """Features of every layer, step by step with the modules of the package; as on a GPU too."""
+    monkeypatch.setattr("mekrr.backbones.sevennet.convolution.in_loops", lambda x: loops)
     backbone = load(name)
     quick = run(backbone, surface)
     steps = backbone._steps

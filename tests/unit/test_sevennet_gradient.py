@@ -8,7 +8,7 @@ from ase import Atoms
 
 from mekrr.backbones.gradient import forces_and_virial
 from mekrr.backbones.load import load_backbone
-from mekrr.backbones.sevennet import transpose
+from mekrr.backbones.sevennet import convolution, transpose
 from mekrr.backbones.sevennet.convolution import EDGES, Convolution
 
 CHECKPOINTS = {"sevennet-0": "7net-0", "sevennet-l3i5": "7net-l3i5"}
@@ -104,9 +104,12 @@ def test_forces_and_virial_are_central_differences(double, frames, weigh, rng):
         assert slope == pytest.approx((ahead - behind) / (2 * STEP), rel=tol.SEVENNET_GRADIENT)
 
 
-@pytest.mark.parametrize("edges_at_once", [7, 2048])
+@pytest.mark.parametrize("edges_at_once", ["loops", 7, 2048])
 def test_gradients_are_those_of_plain_autograd(double, frames, weigh, monkeypatch, edges_at_once):
-    monkeypatch.setattr(transpose, "EDGES_AT_ONCE", edges_at_once)
+    """By loops, and as on a GPU."""
+    if edges_at_once != "loops":
+        monkeypatch.setattr(convolution, "in_loops", lambda x: False)
+        monkeypatch.setattr(transpose, "EDGES_AT_ONCE", edges_at_once)
     graph = double.graph(frames)
     expected = by_autograd(double, graph, weigh)
     assert_close(derivatives(double, graph, weigh), expected, tol.SEVENNET_AUTOGRAD)

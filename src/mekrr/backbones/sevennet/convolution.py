@@ -13,6 +13,7 @@ from sevenn.nn.convolution import IrrepsConvolution
 
 from mekrr.backbones.graph import AtomGraph
 from mekrr.backbones.rows import add_up, grouping
+from mekrr.backbones.sevennet.loops import Loops
 from mekrr.backbones.sevennet.path import Kind, Path
 from mekrr.backbones.sevennet.transpose import Transpose
 
@@ -20,15 +21,23 @@ EDGES = "edges"  # entry of SevenNet's input that is ours: what `edges_of` retur
 
 
 def edges_of(graph: AtomGraph) -> dict[str, Any]:
-    """Return the ends of the edges, grouped by centre and, for gradients, by neighbour.
+    """Return the ends of the edges, and room for the entries of their matrices.
 
-    And room for the entries of their matrices, which the layers share.
+    The layers share these. On a GPU, edges are grouped by centre and, for gradients, by neighbour.
     """
     n_atoms = len(graph.species)
+    if in_loops(graph.positions):
+        ends = {"centre": graph.centre.int(), "neighbour": graph.neighbour.int()}
+        return {"entries": {}, **ends}
     edges = {"entries": {}, **grouping("centre", graph.centre, n_atoms)}
     if torch.is_grad_enabled():
         return edges | grouping("neighbour", graph.neighbour, n_atoms)
     return edges | {"neighbour": graph.neighbour.int()}
+
+
+def in_loops(x: torch.Tensor) -> bool:
+    """Whether compiled loops go over the edges; on a GPU, torch passes over what edges have."""
+    return x.is_cpu
 
 
 class Convolution:
@@ -61,7 +70,7 @@ class Convolution:
             paths.append((ins.i_out, Path(kind, ins.i_in1, harmonics[ins.i_in2], part)))
             width += mul
         self._paths = [path for _, path in sorted(paths, key=lambda path: path[0])]
-        self.transpose = Transpose(self._paths)
+        self.transpose, self.loops = Transpose(self._paths), Loops(self._paths)
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Do as the module's own."""
@@ -122,6 +131,9 @@ class _Sums(torch.autograd.Function):
     ) -> torch.Tensor:
         ctx.convolution, ctx.edges = convolution, edges
         ctx.save_for_backward(x, harmonics, weights)
+        if in_loops(x):
+            blocks = convolution.blocks(x)
+            return convolution.loops.sums(blocks, harmonics, weights, edges)
         edges = {**edges, "harmonics": harmonics}
         return convolution.sums(x, edges, lambda path: weights[:, path.weights])
 
@@ -130,5 +142,6 @@ class _Sums(torch.autograd.Function):
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, harmonics, weights = ctx.saved_tensors
         blocks = ctx.convolution.blocks(x)
-        grads = ctx.convolution.transpose(upstream, blocks, harmonics, weights, ctx.edges)
+        gradients = ctx.convolution.loops.gradients if in_loops(x) else ctx.convolution.transpose
+        grads = gradients(upstream, blocks, harmonics, weights, ctx.edges)
         return *grads, None, None

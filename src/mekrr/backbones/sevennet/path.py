@@ -52,7 +52,7 @@ class Path:
     def entries(self, edges: Mapping[str, torch.Tensor]) -> Entries:
         """Return the matrix for edges and their harmonics: columns, values, where rows begin."""
         neighbour = edges["neighbour"][:, None]
-        weight = self._matrix(edges["harmonics"])[:, self._column, self._row]
+        weight = self.matrix(edges["harmonics"])[:, self._column, self._row]
         column = neighbour * self.in_dim + self._column.to(neighbour)
         edge = torch.arange(len(neighbour), device=weight.device, dtype=neighbour.dtype)[:, None]
         begin = edge * weight.shape[1] + self._begin.to(edge)
@@ -71,7 +71,7 @@ class Path:
         """
         upstream = upstream.flatten(0, 1)
         edge = edges["neighbour_order"]
-        matrix = self._matrix(edges["harmonics"].index_select(0, edge))
+        matrix = self.matrix(edges["harmonics"].index_select(0, edge))
         grads = []
         for m, rows in enumerate(self._nonzero):
             rows = rows.nonzero()[:, 0]
@@ -99,7 +99,7 @@ class Path:
         """Return C, (2l + 1, 2l' + 1, 2l'' + 1), in a precision and on a device."""
         return (self._double if like.dtype == torch.float64 else self._single).to(like)
 
-    def _matrix(self, harmonics: torch.Tensor) -> torch.Tensor:
+    def matrix(self, harmonics: torch.Tensor) -> torch.Tensor:
         """Return Σ_m' C Y_m', (n_edges, 2l + 1, 2l'' + 1)."""
         coupling = self.coupling(harmonics)
         return torch.einsum("eb,abc->eac", harmonics[:, self.harmonics], coupling)

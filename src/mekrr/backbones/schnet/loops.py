@@ -1,4 +1,4 @@
-"""Loops over the edges of a continuous-filter convolution and its derivatives, compiled by numba.
+"""Loops over the edges of a continuous-filter convolution and its derivatives, compiled.
 
 Edge e = (i, j) has four weights w_m and slopes s_m, first knot k, and from values V at the knots
 
@@ -10,19 +10,14 @@ loops fast. Results are added to the arrays that are given last.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
+
+from mekrr.backbones.compiled import compiled
 
 Array = np.ndarray
 
-# So that sums over channels use vector instructions; what is not finite stays so.
-_FREEDOMS = {"reassoc", "contract", "nsz"}
-_compiled: Any = njit(fastmath=_FREEDOMS, nogil=True, error_model="numpy")
 
-
-@_compiled
+@compiled
 def sums(
     x: Array, values: Array, centre: Array, neighbour: Array, knot: Array, weight: Array, out: Array
 ) -> None:
@@ -35,7 +30,7 @@ def sums(
             out[i, c] += x[j, c] * (w0 * v0 + w1 * v1 + w2 * v2 + w3 * v3)
 
 
-@_compiled
+@compiled
 def derivatives(
     u: Array,
     x: Array,
@@ -62,7 +57,7 @@ def derivatives(
         of_distance[e] += total
 
 
-@_compiled
+@compiled
 def second_derivatives(
     a: Array,
     b: Array,
@@ -101,7 +96,7 @@ def second_derivatives(
             of_values[k + 3, c] += w3 * p + s3 * q
 
 
-@_compiled
+@compiled
 def derivatives_by_values(
     u: Array,
     x: Array,

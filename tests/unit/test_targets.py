@@ -254,6 +254,7 @@ def test_a_gap_with_forces_stands_beside_the_other():
 
 def test_large_data_sets_are_cut():
     config = default_config()
+    config["study"]["every"] = 3
     config["kernels"]["block_frames"] = 100
     config["features"]["shard_frames"] = 60
     cut = Targets(check_config(config))  # every third frame: 134 of 400, 107 of 320

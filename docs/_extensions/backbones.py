@@ -61,7 +61,9 @@ def facts(name: str, registry: Path) -> dict[str, str]:
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         _, *lines = describe(name, entry)
-    found = dict(line.strip().split(": ", 1) for line in lines)
+    # How weights came about, which is indented further, is left to the command.
+    own = (line.strip() for line in lines if not line.startswith(4 * " "))
+    found = dict(line.split(": ", 1) for line in own if line != "provenance:")
     if entry.weights and entry.weights.download:
         found["weights"] = f"a file to be downloaded from {entry.weights.download.url}"
     return found

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
+from mekrr.backbones.compiled import array
 from mekrr.backbones.graph import AtomGraph
 from mekrr.backbones.radial import Interpolation, Radial
 from mekrr.backbones.rows import add_up, gather, grouping
@@ -87,7 +88,7 @@ class _Sums(torch.autograd.Function):
         ctx.save_for_backward(x, values)
         ctx.edges, ctx.dtype = edges, distance.dtype
         out = torch.zeros_like(x)
-        loops.sums(_array(x), _array(values), *edges[:4], out.numpy())
+        loops.sums(array(x), array(values), *edges[:4], out.numpy())
         return out
 
     @staticmethod
@@ -106,7 +107,7 @@ class _Derivatives(torch.autograd.Function):
         ctx.save_for_backward(upstream, x, values)
         ctx.edges = edges
         of_x, of_distance = torch.zeros_like(x), x.new_zeros(len(edges.centre))
-        arrays = map(_array, (upstream, x, values))
+        arrays = map(array, (upstream, x, values))
         loops.derivatives(*arrays, *edges, of_x.numpy(), of_distance.numpy())
         return of_x, of_distance
 
@@ -118,7 +119,7 @@ class _Derivatives(torch.autograd.Function):
         from mekrr.backbones.schnet import loops
 
         found = [torch.zeros_like(tensor) for tensor in ctx.saved_tensors]
-        arrays = map(_array, (by_x, by_distance, *ctx.saved_tensors))
+        arrays = map(array, (by_x, by_distance, *ctx.saved_tensors))
         loops.second_derivatives(*arrays, *ctx.edges, *(part.numpy() for part in found))
         return *found, None
 
@@ -139,10 +140,6 @@ class _ByValues(torch.autograd.Function):
 
         (x,) = ctx.saved_tensors
         of_values = x.new_zeros(ctx.n_knots, x.shape[1])
-        arrays = map(_array, (upstream, x))
+        arrays = map(array, (upstream, x))
         loops.derivatives_by_values(*arrays, *ctx.edges[:4], of_values.numpy())
         return of_values, None, None
-
-
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().contiguous().numpy()

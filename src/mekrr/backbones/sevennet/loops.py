@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mekrr.backbones.compiled import compiled
+from mekrr.backbones.compiled import array, compiled
 from mekrr.backbones.sevennet.path import Path
 
 Array = np.ndarray
@@ -45,12 +45,12 @@ class Loops:
         harmonics : (n_edges, m'). weights : radial, (n_edges, all paths' u).
         edges : ``centre`` and ``neighbour``, with room for ``entries``.
         """
-        ends, radial = _ends(edges), _array(weights)
+        ends, radial = _ends(edges), array(weights)
         parts = []
         for path in self._paths:
             x = blocks[path.block].unflatten(0, (-1, path.in_dim))
             out = x.new_zeros(len(x), path.out_dim, path.width)
-            arrays = _array(x), radial, path.weights.start, self._entries(path, harmonics, edges)
+            arrays = array(x), radial, path.weights.start, self._entries(path, harmonics, edges)
             _sums(path.in_dim, path.out_dim)(*arrays, *ends, out.numpy())
             parts.append(_flat(out))
         return torch.cat(parts, dim=1)
@@ -68,7 +68,7 @@ class Loops:
         That with respect to the constant harmonic, l' = 0, is left at 0. ``upstream`` is that with
         respect to the sums.
         """
-        ends, radial = _ends(edges), _array(weights)
+        ends, radial = _ends(edges), array(weights)
         of_x = [torch.zeros_like(x) for x in blocks]
         of_harmonics, of_weights = torch.zeros_like(harmonics), torch.empty_like(weights)
         sizes = [path.width * path.out_dim for path in self._paths]
@@ -78,7 +78,7 @@ class Loops:
             constant = path.harmonics.start == 0
             n_wanted = 0 if constant else len(weights)
             of_entries = x.new_empty(n_wanted, path.out_dim, path.in_dim)
-            arrays = _array(g), _array(x), radial, path.weights.start
+            arrays = array(g), array(x), radial, path.weights.start
             entries = self._entries(path, harmonics, edges)
             results = (a.numpy() for a in (pulled, of_weights, of_entries))
             _gradients(path.in_dim, path.out_dim)(*arrays, entries, *ends, *results)
@@ -100,10 +100,6 @@ class Loops:
 
 def _ends(edges: Mapping[str, Any]) -> tuple[Array, Array]:
     return edges["centre"].numpy(), edges["neighbour"].numpy()
-
-
-def _array(tensor: torch.Tensor) -> Array:
-    return tensor.detach().contiguous().numpy()
 
 
 def _flat(sums: torch.Tensor) -> torch.Tensor:

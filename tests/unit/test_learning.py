@@ -13,7 +13,7 @@ from mekrr.kernels.atom import Gaussian, Linear
 from mekrr.kernels.training import training_gram
 from mekrr.metrics import metrics
 from mekrr.models.problem import Problem
-from mekrr.study.experiments.fits import Grid, fit_kernels
+from mekrr.study.experiments.kernel_fits import Grid, fit_kernels
 from mekrr.study.experiments.kinds.constant import Models as Constants
 from mekrr.study.experiments.kinds.kernel import Models as Kernels
 from mekrr.study.experiments.learning import (

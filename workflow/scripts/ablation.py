@@ -7,7 +7,7 @@ from mekrr.files import write_csv
 from mekrr.kernels.store import read_kernels
 from mekrr.models.problem import Problem
 from mekrr.study.experiments.ablation import ablation
-from mekrr.study.experiments.fits import Grid
+from mekrr.study.experiments.kernel_fits import Grid
 from mekrr.study.job import job
 from mekrr.study.recipes import recipes_from
 

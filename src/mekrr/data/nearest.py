@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial import cKDTree
+
+if TYPE_CHECKING:  # slow to import, and few jobs need a tree
+    from scipy.spatial import cKDTree
 
 ALL_PAIRS = 4e6  # up to so many, all pairs are looked at: quicker than a tree
 MOST_PAIRS = 1e10  # beyond, only where distances have to be exact
@@ -146,6 +149,8 @@ class NearestPoints:
     @cached_property
     def _tree(self) -> tuple[np.ndarray, cKDTree]:
         """Projections of all points, and the tree of the others'."""
+        from scipy.spatial import cKDTree
+
         sample, _ = _centred(self._points[self._others[:: 1 + len(self._others) // SAMPLE]])
         axes = np.linalg.eigh(sample.T @ sample).eigenvectors[:, : -AXES - 1 : -1]
         projected = np.concatenate(

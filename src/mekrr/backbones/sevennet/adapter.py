@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-import mekrr.backbones.sevennet.quick_import  # noqa: F401
+from mekrr.backbones.sevennet.quick_import import moments_once
 
 # isort: split
 import sevenn._keys as KEY
@@ -56,7 +56,9 @@ class SevenNet(Backbone):
         self.name = name
         path = Path(next(iter(pretrained_potentials.__path__))) / CHECKPOINTS[checkpoint]
         loaded = sevenn.util.load_checkpoint(str(path))
-        self._model: Any = loaded.build_model().eval().requires_grad_(False)
+        with moments_once():
+            self._model: Any = loaded.build_model()
+        self._model.eval().requires_grad_(False)
         self._model.set_is_batch_data(True)
         self._index_of = self._model.z_to_onehot_tensor
         # The last module differentiates the energy; here autograd does, where wanted.

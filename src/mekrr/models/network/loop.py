@@ -11,7 +11,6 @@ forces are learnt, by the loss of these frames.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import logging
@@ -21,6 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -211,7 +211,7 @@ class _Run:
 
     def snapshot(self) -> dict:
         """A copy of all that changes."""
-        return copy.deepcopy(
+        return _copied(
             {
                 "epoch": self.epoch,
                 "steps": self._steps,
@@ -275,7 +275,7 @@ class _Run:
                 row |= self._force_validation(rmse(validation))
             self.history.append(row)
             if not self.best or _criterion(row) < _criterion(self.best):
-                weights = copy.deepcopy(self._module.state_dict())
+                weights = _copied(self._module.state_dict())
                 self.best = row | {"shift": shift, "weights": weights}
 
     def _force_validation(self, energy_rmse: float) -> dict[str, float]:
@@ -362,6 +362,17 @@ class _Run:
     def _fill(self, values: list[torch.Tensor]) -> None:
         with torch.no_grad():
             torch._foreach_copy_(self._trained, values)
+
+
+def _copied(value: Any) -> Any:
+    """Copy what holds tensors, as `copy.deepcopy` does, which takes far longer."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, Mapping):
+        return {name: _copied(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_copied(each) for each in value]
+    return value
 
 
 def _forces(atoms: Atoms) -> np.ndarray:

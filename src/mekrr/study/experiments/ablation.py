@@ -20,7 +20,7 @@ from mekrr.kernels.training import training_gram
 from mekrr.metrics import mae, rmse
 from mekrr.models.problem import Problem
 from mekrr.models.ridge import RidgePath
-from mekrr.study.experiments.fits import Grid, fit_kernels
+from mekrr.study.experiments.kernel_fits import Grid, fit_kernels
 from mekrr.study.experiments.learning import chosen_errors
 from mekrr.study.recipes import Recipe
 

@@ -19,15 +19,8 @@ from mekrr.models.constant import Constant
 from mekrr.models.kernel import KernelModel
 from mekrr.models.problem import Problem
 from mekrr.study.experiments.baselines import by_baseline
-from mekrr.study.experiments.fits import (
-    Fit,
-    Grid,
-    fit_kernels,
-    join,
-    predictions,
-    read_alpha,
-    unchosen,
-)
+from mekrr.study.experiments.fits import Fit, join, predictions, unchosen
+from mekrr.study.experiments.kernel_fits import Grid, fit_kernels, read_alpha
 from mekrr.study.experiments.kinds import Kind
 from mekrr.study.experiments.transfer import Transfer, on_destination
 from mekrr.study.job import TERMINAL

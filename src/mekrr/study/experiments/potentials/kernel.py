@@ -21,7 +21,8 @@ from mekrr.models.potentials.baseline import Baseline
 from mekrr.models.potentials.kernel import KernelPotential
 from mekrr.models.problem import Problem
 from mekrr.study.experiments.baselines import by_baseline
-from mekrr.study.experiments.fits import Fit, read_alpha
+from mekrr.study.experiments.fits import Fit
+from mekrr.study.experiments.kernel_fits import read_alpha
 from mekrr.study.experiments.kinds.kernel import Models
 from mekrr.study.experiments.potentials.backbones import backbone_of
 from mekrr.study.recipes import Recipe, recipes_from

@@ -10,6 +10,7 @@ import pandas as pd
 from mekrr.data.variables import axis_label
 from mekrr.files import write_csv
 from mekrr.study.job import Step
+from mekrr.study.tables.printing.numbers import digits
 from mekrr.study.tables.printing.write import write_listing
 
 WHERE = ("all", "below", "beyond")
@@ -70,8 +71,8 @@ def spread(values: pd.Series) -> str:
     values = values.dropna()
     if values.empty:
         return "–"
-    mean = f"{values.mean():.3g}"
-    return mean if len(values) == 1 else f"{mean} ± {values.std():.2g}"
+    mean = digits(values.mean(), values.mean())
+    return mean if len(values) == 1 else f"{mean} ± {digits(values.std(), values.mean())}"
 
 
 def notes(shown: Mapping) -> list[str]:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from ase import Atoms
+from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from checkpoints import schnet_checkpoint
@@ -19,7 +20,13 @@ from mekrr.backbones.chgnet.finetune import FineTunedCHGNet
 from mekrr.backbones.graph import build_graph
 from mekrr.backbones.load import load_backbone
 from mekrr.backbones.radial import Interpolation, Radial
-from mekrr.backbones.schnet.convolution import InLoops, InMemory
+from mekrr.backbones.schnet.convolution import (
+    FixedInLoops,
+    FixedInMemory,
+    InLoops,
+    InMemory,
+    edge_state,
+)
 from mekrr.backbones.schnet.finetune import FineTunedSchNet, SchNetFromScratch
 from mekrr.backbones.sevennet.finetune import FineTunedSevenNet
 from mekrr.backbones.sparse import sparse_indices, sparse_product, sparse_state
@@ -123,7 +130,7 @@ def test_sparse_product_is_differentiated_twice(rng):
 def test_interpolation_is_exact_for_parabolas():
     radial = Radial(cutoff=5.0, spacing=0.3)
     distance = torch.tensor([0.5, 0.51, 2.0, 4.99, 5.0], dtype=torch.float64)
-    state = radial.state("w", distance, torch.arange(5), 5)
+    state = radial.state("w", distance)
     parabola = torch.stack([radial.knots**2, radial.knots], dim=1)
     expected = torch.stack([distance**2, distance], dim=1).float()
     torch.testing.assert_close(sparse_product(state, "w", parabola), expected)
@@ -177,6 +184,38 @@ def test_loops_are_the_sums_of_filters_in_memory(rng, surface):
         torch.testing.assert_close(sums[k + 1], sums[k], rtol=1e-5, atol=1e-4)
         for looped, expected in zip(found[k + 1], found[k], strict=True):
             assert (looped - expected).norm() < 1e-5 * expected.norm()
+
+
+def test_sums_at_fixed_positions(rng, surface):
+    """And gradients: by loops and with filters in memory, against float64.
+
+    In a batch, of a cell smaller than the cutoff and an atom without neighbours too.
+    """
+    radial, frames = Radial(cutoff=4.0, spacing=0.1), [*surface, bulk("Cu"), Atoms("Cu")]
+    graphs = [build_graph([atoms], cutoff=4.0) for atoms in frames]
+    states = [edge_state(radial, graph) | {"frame": graph.frame.int()} for graph in graphs]
+    indices = {"centre": "frame", "neighbour": "frame"}
+    state = collate([{k: t.numpy() for k, t in s.items()} for s in states], indices)
+    n_atoms, n_knots = len(state["frame"]), len(radial.knots)
+    values, x, upstream = (
+        torch.from_numpy(rng.normal(size=(n, 6))).float() for n in (n_knots, n_atoms, n_atoms)
+    )
+
+    def in_double(values, x):
+        knot, weight = state["knot"], state["weight"].double()
+        filters = (weight[:, :, None] * values[knot[:, None] + torch.arange(4)]).sum(dim=1)
+        messages = x[state["neighbour"]] * filters
+        return torch.zeros_like(x).index_add(0, state["centre"], messages)
+
+    def with_gradients(sum_up, dtype=torch.float32):
+        inputs = [part.to(dtype).requires_grad_() for part in (values.clone(), x.clone())]
+        sums = sum_up(*inputs)
+        return sums, *torch.autograd.grad((sums * upstream).sum(), inputs)
+
+    expected = with_gradients(in_double, torch.float64)
+    for sum_up in (FixedInLoops(state), FixedInMemory(radial, state)):
+        for found, right in zip(with_gradients(sum_up), expected, strict=True):
+            assert (found - right).norm() < 1e-6 * right.norm()
 
 
 def test_loops_keep_what_is_not_finite(surface):
@@ -278,6 +317,28 @@ def test_a_batch_is_its_frames(network, surface):
         batch = network.head(cached(network, surface))
         single = torch.cat([network.head(cached(network, [atoms])) for atoms in surface])
     torch.testing.assert_close(batch, single, rtol=1e-6, atol=1e-4)
+
+
+def test_images_of_an_atom_are_neighbours_each():
+    network, frames = scratch(), [bulk("Cu"), Atoms("Cu"), *labelled(1)]
+    with torch.no_grad():
+        found, exact = network.head(cached(network, frames)), network.energy(network.graph(frames))
+    torch.testing.assert_close(found, exact, rtol=INTERPOLATED, atol=INTERPOLATED)
+
+
+def test_what_of_knots_stays_is_made_for_each_head(oc20):
+    """It moves with the network, but is not saved with weights; nor is it next to 0."""
+    network = FineTunedSchNet("n", "b", 2, oc20)
+    buffers = dict(network.module().named_buffers())
+    assert set(buffers) - set(network.module().state_dict()) == {
+        f"{knots}.{name}"
+        for knots in ("_knots", "_knots_for_forces")
+        for name in ("smeared", "envelope")
+    }
+    smeared = buffers["_knots.smeared"]
+    assert smeared[smeared > 0].min() > 1e-20
+    network.to("meta")
+    assert all(buffer.is_meta for buffer in network.module().buffers())
 
 
 def test_a_lone_atom_has_an_energy():

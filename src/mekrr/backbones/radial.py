@@ -38,28 +38,26 @@ class Radial:
         self._step = (cutoff - SAME_PLACE) / intervals
         self.knots = SAME_PLACE + self._step * torch.arange(-1.0, intervals + 2)
 
-    def state(self, name: str, distance: torch.Tensor, row: torch.Tensor, n_rows: int) -> State:
-        """Return the sparse matrix (n_rows, n_knots) that interpolates functions and sums rows.
+    def state(self, name: str, distance: torch.Tensor) -> State:
+        """Return the sparse matrix (n_edges, n_knots) that interpolates functions.
 
         Parameters
         ----------
         distance : (n_edges,) float64, Å.
-        row : (n_edges,) the row that each edge adds to.
         """
         knot, weight, _ = self.weights(distance)
-        return self._matrix(name, knot, weight, row, n_rows)
+        return self.matrix(name, knot, weight)
 
     def slope_state(self, name: str, distance: torch.Tensor) -> State:
         """Return the sparse matrix (n_edges, n_knots) of their derivatives in the distance, 1/Å."""
         knot, _, slope = self.weights(distance)
-        row = torch.arange(len(distance), device=distance.device)
-        return self._matrix(name, knot, slope, row, len(distance))
+        return self.matrix(name, knot, slope)
 
     def weights(self, distance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return what interpolates at distances (n_edges,), float64, Å.
 
-        The first of four knots (n_edges,), their weights (n_edges, 4), float32, and the slopes of
-        these in the distance, 1/Å.
+        The first of four knots (n_edges,), int32, their weights (n_edges, 4), float32, and the
+        slopes of these in the distance, 1/Å.
         """
         knot, t = self._place(distance)
         weight = [
@@ -83,14 +81,14 @@ class Radial:
     def _place(self, distance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """First of the four knots of each edge, and where between the middle two it is."""
         scaled = (distance - SAME_PLACE) / self._step
-        knot = scaled.long().clamp(max=len(self.knots) - 4)
+        knot = scaled.int().clamp(max=len(self.knots) - 4)
         return knot, scaled - knot
 
-    def _matrix(
-        self, name: str, knot: torch.Tensor, weights: torch.Tensor, row: torch.Tensor, n_rows: int
-    ) -> State:
+    def matrix(self, name: str, knot: torch.Tensor, weights: torch.Tensor) -> State:
+        """Return the sparse matrix (n_edges, n_knots) of what `weights` returns."""
+        row = torch.arange(len(knot), device=knot.device)
         column = knot[:, None] + torch.arange(4, device=knot.device)
-        shape = n_rows, len(self.knots)
+        shape = len(knot), len(self.knots)
         return sparse_state(name, row.repeat_interleave(4), column.ravel(), weights.ravel(), shape)
 
     @staticmethod
@@ -110,9 +108,8 @@ class Interpolation:
 
     def __init__(self, radial: Radial, distance: torch.Tensor):
         self._distance = distance
-        fixed, row = distance.detach(), torch.arange(len(distance), device=distance.device)
-        self._state = radial.state("value", fixed, row, len(row))
-        self._state |= radial.slope_state("slope", fixed)
+        fixed = distance.detach()
+        self._state = radial.state("value", fixed) | radial.slope_state("slope", fixed)
 
     def __call__(self, values: torch.Tensor) -> torch.Tensor:
         """Return functions (n_edges, d) from their values at the knots (n_knots, d).

@@ -30,7 +30,8 @@ def sparse_state(
     state = {}
     for suffix, major, minor, size in (("", row, column, shape[0]), ("_t", column, row, shape[1])):
         order = torch.argsort(major, stable=True)
-        begin = torch.searchsorted(major[order].contiguous(), torch.arange(size))
+        rows = torch.arange(size, device=major.device)
+        begin = torch.searchsorted(major[order].contiguous(), rows)
         state[f"{name}{suffix}_column"] = minor[order].int()
         state[f"{name}{suffix}_weight"] = weight[order].float()
         state[f"{name}{suffix}_begin"] = begin.int()

@@ -141,16 +141,23 @@ class SchNet(Backbone):
 
 
 def exact_filters(model: Any, distance: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Yield filters (n_edges, num_filters) of each interaction at ``distance`` (n_edges,), Å.
+    """Return filters (n_edges, num_filters) of each interaction at ``distance`` (n_edges,), Å.
 
     W_t(d) = MLP_t(exp(-(d - μ)² / 2Δ²)) (cos(π d / cutoff) + 1) / 2, with Gaussians at
     centres μ that are Δ apart. ``model`` has the layers of a `SchNetLayers`.
     """
+    smeared, envelope = smear(model, distance)
+    return (block.mlp(smeared) * envelope for block in model.interactions)
+
+
+def smear(model: Any, distance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what of filters no training changes.
+
+    The Gaussians (n_edges, num_gaussians), and what falls to 0 at the cutoff, (n_edges, 1).
+    """
     distance = distance.to(model.lin1.weight.dtype)
-    smeared = model.distance_expansion(distance)
     envelope = 0.5 * (torch.cos(distance * (math.pi / model.cutoff)) + 1)
-    for block in model.interactions:
-        yield block.mlp(smeared) * envelope[:, None]
+    return model.distance_expansion(distance), envelope[:, None]
 
 
 def nearest_neighbours(graph: AtomGraph, most: int) -> AtomGraph:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
 from typing import Any
@@ -14,14 +14,20 @@ from ase import Atoms
 from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
 from mekrr.backbones.network import Network, check_frozen
 from mekrr.backbones.radial import Radial
-from mekrr.backbones.rows import add_up, gather, grouping, grouping_indices
-from mekrr.backbones.schnet.adapter import SchNet, exact_filters
-from mekrr.backbones.schnet.convolution import convolution
+from mekrr.backbones.schnet.adapter import SchNet, exact_filters, smear
+from mekrr.backbones.schnet.convolution import (
+    Convolution,
+    Neighbours,
+    convolution,
+    edge_state,
+    fixed_convolution,
+)
 from mekrr.backbones.schnet.layers import SchNetLayers
-from mekrr.backbones.sparse import State, sparse_product
+from mekrr.backbones.sparse import State
 
 KNOTS_PER_GAUSSIAN = 5  # filters vary over the width of their Gaussians
 KNOTS_FOR_FORCES = 10  # the same, where slopes count
+NOTHING = 1e-20  # smaller Gaussians count as 0: products that underflow take a CPU far longer
 
 Sums = Callable[[torch.Tensor], torch.Tensor]  # over neighbours, of each atom
 
@@ -42,67 +48,49 @@ class Head(torch.nn.Module):
         self.lin1, self.act, self.lin2 = model.lin1, model.act, model.lin2
         self.distance_expansion, self.cutoff = model.distance_expansion, model.cutoff
         width = model.cutoff / (model.num_gaussians - 1)
-        self._radial = Radial(model.cutoff, width / KNOTS_PER_GAUSSIAN)
-        self._radial_for_forces = Radial(model.cutoff, width / KNOTS_FOR_FORCES)
+        self._knots = _Knots(model, width / KNOTS_PER_GAUSSIAN)
+        self._knots_for_forces = _Knots(model, width / KNOTS_FOR_FORCES)
 
     def state(self, graph: AtomGraph) -> State:
-        """Return what the head needs of a frame beside its atoms: pairs of atoms and their filters.
-
-        Edges to several images of a neighbour are one pair, with the sum of their filters.
-        """
-        n_atoms = len(graph.species)
-        pairs, row = torch.unique(graph.centre * n_atoms + graph.neighbour, return_inverse=True)
-        distance = graph.edge_vectors().norm(dim=1)
-        return {
-            "n_atoms": graph.n_atoms.int(),
-            "frame": graph.frame.int(),
-            **_edges(pairs // n_atoms, pairs % n_atoms, n_atoms),
-            **self._radial.state("filter", distance, row, len(pairs)),
-        }
+        """Return what the head needs of a frame beside its atoms: edges and their knots."""
+        atoms = {"n_atoms": graph.n_atoms.int(), "frame": graph.frame.int()}
+        return atoms | edge_state(self._knots.radial, graph)
 
     @staticmethod
     def indices(atoms: str) -> dict[str, str]:
         """Return what the tensors of `state` number; ``atoms`` is one with a row for each atom."""
-        return {
-            "frame": "n_atoms",
-            **grouping_indices("centre", atoms),
-            **grouping_indices("neighbour", atoms),
-            **Radial.indices("filter", "centre"),
-        }
+        return {"frame": "n_atoms", "centre": atoms, "neighbour": atoms}
 
     def forward(self, state: State) -> torch.Tensor:
         """Return the sum over the atoms of each frame (n_frames,) of the last layer's output."""
-        sums = (
-            partial(_sums, state, sparse_product(state, "filter", knots))
-            for knots in self._filters_at(self._radial)
-        )
         h = state["h"] if self.embedding is None else self.embedding(state["species"])
-        return self._energy(h, sums, state)
+        sum_up = fixed_convolution(self._knots.radial, state)
+        return self._energy(h, self._sums(sum_up, self._knots), state)
 
     def exact(self, graph: AtomGraph) -> torch.Tensor:
         """Return the same from a graph, the filters' networks evaluated for each edge.
 
         For a head that keeps the embedding.
         """
-        edges = _edges(graph.centre, graph.neighbour, len(graph.species))
+        neighbours = Neighbours(graph.centre, graph.neighbour, len(graph.species))
         filters = exact_filters(self, graph.edge_vectors().norm(dim=1))
-        return self._of_graph(graph, (partial(_sums, edges, each) for each in filters))
+        return self._of_graph(graph, (partial(neighbours.sums, each) for each in filters))
 
     def interpolated(self, graph: AtomGraph) -> torch.Tensor:
         """Return the same by interpolated filters, whose slopes differ by some 1e-3."""
-        sum_up = convolution(self._radial_for_forces, graph)
-        filters = self._filters_at(self._radial_for_forces)
-        return self._of_graph(graph, (partial(sum_up, each) for each in filters))
+        knots = self._knots_for_forces
+        return self._of_graph(graph, self._sums(convolution(knots.radial, graph), knots))
 
     def _of_graph(self, graph: AtomGraph, sums: Iterable[Sums]) -> torch.Tensor:
         atoms = {"n_atoms": graph.n_atoms, "frame": graph.frame}
         return self._energy(self.embedding(graph.species), sums, atoms)
 
-    def _filters_at(self, radial: Radial) -> Iterator[torch.Tensor]:
-        """Yield the filters of each interaction at the knots, 0 beyond the cutoff."""
-        knots = radial.knots.to(self.lin1.weight.device)
-        inside = (knots <= self.cutoff).to(self.lin1.weight)[:, None]
-        return (filters * inside for filters in exact_filters(self, knots))
+    def _sums(self, sum_up: Convolution, knots: _Knots) -> Iterable[Sums]:
+        """Return the sums of each interaction, its filters interpolated."""
+        return (
+            partial(sum_up, block.mlp(knots.smeared) * knots.envelope)
+            for block in self.interactions
+        )
 
     def _energy(self, h: torch.Tensor, sums: Iterable[Sums], atoms: State) -> torch.Tensor:
         """Return energies (n_frames,); ``sums`` are those of each interaction."""
@@ -113,14 +101,27 @@ class Head(torch.nn.Module):
         return atomic.new_zeros(len(atoms["n_atoms"])).index_add(0, atoms["frame"], atomic)
 
 
-def _sums(edges: State, filters: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Return the sums over neighbours (n_atoms, d) of x (n_atoms, d) times filters (n_edges, d)."""
-    return add_up(edges, "centre", gather(edges, "neighbour", x) * filters)
+class _Knots(torch.nn.Module):
+    """Distances between which filters are interpolated, and what of these no training changes.
 
+    Parameters
+    ----------
+    model : network that gives the layers.
+    spacing : Å.
+    """
 
-def _edges(centre: torch.Tensor, neighbour: torch.Tensor, n_atoms: int) -> State:
-    """Return both ends of edges, or of pairs of atoms."""
-    return grouping("centre", centre, n_atoms) | grouping("neighbour", neighbour, n_atoms)
+    smeared: torch.Tensor
+    envelope: torch.Tensor
+
+    def __init__(self, model: SchNetLayers, spacing: float):
+        super().__init__()
+        self.radial = Radial(model.cutoff, spacing)
+        smeared, envelope = smear(model, self.radial.knots)
+        smeared = smeared * (smeared > NOTHING)
+        inside = (self.radial.knots <= model.cutoff)[:, None]
+        # Made anew with the head, they are no part of what is saved.
+        self.register_buffer("smeared", smeared, persistent=False)
+        self.register_buffer("envelope", envelope * inside, persistent=False)
 
 
 class SchNetFromScratch(Network):
@@ -216,5 +217,6 @@ class FineTunedSchNet(SchNet, Network):
 
     def to(self, device: torch.device | str) -> FineTunedSchNet:
         super().to(device)
-        self._trained.to(device)
+        self._head.to(device)
+        self._whole.to(device)
         return self

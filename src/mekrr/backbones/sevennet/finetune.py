@@ -66,8 +66,7 @@ class FineTunedSevenNet(SevenNet, Network):
 
     def trunk(self, graph: AtomGraph) -> State:
         data = self._through_trunk(graph)
-        n_edges, n_atoms = len(graph.centre), len(graph.species)
-        every = torch.arange(n_edges, device=graph.centre.device)
+        n_atoms = len(graph.species)
         return {
             "n_atoms": graph.n_atoms.int(),
             "frame": graph.frame.int(),
@@ -76,7 +75,7 @@ class FineTunedSevenNet(SevenNet, Network):
             "harmonics": data[KEY.EDGE_ATTR],
             **grouping("centre", graph.centre, n_atoms),
             **grouping("neighbour", graph.neighbour, n_atoms),
-            **self._radial.state("radial", graph.edge_vectors().norm(dim=1), every, n_edges),
+            **self._radial.state("radial", graph.edge_vectors().norm(dim=1)),
         }
 
     def head(self, state: State) -> torch.Tensor:

@@ -28,15 +28,8 @@ from mekrr.models.constant import Constant
 from mekrr.models.problem import Problem
 from mekrr.models.ridge import KernelRidge
 from mekrr.models.select import LEAVE_ONE_OUT, alpha_grid, regularisation_grid
-from mekrr.study.experiments.fits import (
-    Fit,
-    Grid,
-    fit_kernels,
-    join,
-    read_alpha,
-    unchosen,
-    write_fit,
-)
+from mekrr.study.experiments.fits import Fit, join, unchosen, write_fit
+from mekrr.study.experiments.kernel_fits import Grid, fit_kernels, read_alpha
 from mekrr.study.methods import METHODS, methods_of
 
 GRID = Grid(alpha_grid(0.01, 5), regularisation_grid(1e-8, 1e-2, 4))

@@ -165,7 +165,8 @@ def test_energies_are_those_that_the_fits_predict(make, problem, frames, tmp_pat
     def compare(found):
         for method, potential in found:
             names.append(method)
-            for k in (0, 1, *problem.members("test")[:2]):
+            asked = expected[method].index  # GAP's are no training frames
+            for k in (*asked[:2], *problem.members("test")[:2]):
                 energy = potential.evaluate(frames[k]).energy
                 assert abs(energy - expected[method].loc[k, "energy_pred"]) < 4 * tolerance, method
 

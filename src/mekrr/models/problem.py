@@ -135,9 +135,9 @@ class Problem:
         """Return the indices of the frames of one part."""
         return np.flatnonzero(self.split == part)
 
-    def part(self, part: str) -> Problem:
-        """Return the problem of the frames of one part alone."""
-        members = self.members(part)
+    def part(self, *parts: str) -> Problem:
+        """Return the problem of the frames of some parts alone."""
+        members = np.flatnonzero(np.isin(self.split, parts))
         return replace(
             self,
             frames=self.frames.iloc[members],

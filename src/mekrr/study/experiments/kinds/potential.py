@@ -18,7 +18,10 @@ from mekrr.study.recipes import recipes_from
 
 
 class Models(Kind):
-    """GAP-SOAP, fitted to the frames themselves, as one method."""
+    """GAP-SOAP, fitted to the frames themselves, as one method.
+
+    It predicts no training frames: that would take longer than the fit, and no table shows them.
+    """
 
     def __init__(self, frames: Sequence[Atoms], model: Gap, method: str):
         self._frames, self.model, self._method = frames, model, method
@@ -34,17 +37,18 @@ class Models(Kind):
             self.model.fit(problem, self._frames)
         except GapMissing as error:
             raise GapMissing(f"{error}; or leave {self._method} out (study.gap: false)") from error
+        asked = problem.part("val", "test")
         begin = time.process_time()
-        residual, _ = self.model.predict(problem, self._frames)
-        seconds = (time.process_time() - begin) / len(self._frames)
-        fit = unchosen(problem, self._method, "none", residual)
+        residual, _ = self.model.predict(asked, frames_of(asked, self._frames))
+        seconds = (time.process_time() - begin) / len(asked.split)
+        fit = unchosen(asked, self._method, "none", residual)
         cost = {"method": self._method, "backbone": "none", "prediction_seconds": seconds}
         return Fit(fit.predictions, fit.choices, costs=pd.DataFrame([cost]))
 
     @classmethod
     def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
-        frames, problem = load_frames(step.input.frames), transfer.problem().part("test")
-        own = [frames[index] for index in problem.frames["index"]]
+        problem = transfer.problem().part("test")
+        own = frames_of(problem, load_frames(step.input.frames))
         residual, _ = Gap.load(step.input.model).predict(problem, own)
         return on_destination(predictions(problem, method_of(step), "none", None, residual))
 
@@ -53,3 +57,8 @@ def method_of(step) -> str:
     """Return the name of the one method of a step."""
     (recipe,) = recipes_from(step.params.methods)
     return recipe.name
+
+
+def frames_of(problem: Problem, frames: Sequence[Atoms]) -> list[Atoms]:
+    """Return the frames of a problem, of all that its data set has."""
+    return [frames[index] for index in problem.frames["index"]]

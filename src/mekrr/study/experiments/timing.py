@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from mekrr.choices import PARTS
 from mekrr.errors import DataError
 from mekrr.study.methods import METHODS
 from mekrr.study.tables.tidy import FIT
@@ -94,7 +95,7 @@ def costs(
         if fit["method"] not in METHODS:
             continue
         parts = parts.set_index("split")
-        n = parts["n_frames"]
+        n = parts["n_frames"].reindex(PARTS, fill_value=0)  # GAP predicts no training frames
         shared, job = METHODS[fit["method"]].steps
         split = f"{fit['strategy']}-{fit['seed']}"
         name = names.get(fit["method"], fit["backbone"])
@@ -115,7 +116,7 @@ def costs(
         found = {step: of_step[place[step]] for step in done}
         own = of_frame.get(key, 0.0)
         training = sum(found[name]["seconds"] * work[name][0] / work[name][1] for name in shared)
-        if job:  # which predicts all frames once it is done
+        if job:  # which predicts these frames once it is done
             training += found[job]["seconds"] - own * n.sum()
         needed = [name for name in shared if name != "directions"]
         prediction = sum(found[name]["seconds"] / work[name][1] for name in needed) + own

@@ -25,6 +25,7 @@ from mekrr.study.provenance import (
     write_records,
 )
 
+OBJECTS = 100_000
 TERMINAL = logging.getLogger("mekrr")  # what a user must see: goes to the terminal as well
 
 REMEDIES = {  # of faults of the place that a step writes to
@@ -78,6 +79,8 @@ def job(step: Step) -> Iterator[None]:
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
         signal.signal(signal.SIGTERM, _stop)
+        # Modules and tables make many objects and little garbage: looked for less often.
+        gc.set_threshold(OBJECTS)
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(step.threads)
         try:

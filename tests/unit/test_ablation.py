@@ -12,7 +12,7 @@ from mekrr.metrics import metrics
 from mekrr.models.problem import Problem
 from mekrr.models.ridge import KernelRidge
 from mekrr.study.experiments.ablation import ablation, summed
-from mekrr.study.experiments.fits import Grid, fit_kernels
+from mekrr.study.experiments.kernel_fits import Grid, fit_kernels
 from mekrr.study.methods import METHODS, methods_of
 from mekrr.study.tables.ablation import BY, ERRORS, LAYOUT, grids, over_seeds
 from mekrr.study.tables.printing.grid import FEWER

@@ -20,7 +20,7 @@ from mekrr.kernels.training import training_gram
 from mekrr.models import candidates
 from mekrr.models.problem import Problem
 from mekrr.models.select import alpha_grid
-from mekrr.study.experiments.fits import Grid, fit_kernels, read_alpha
+from mekrr.study.experiments.kernel_fits import Grid, fit_kernels, read_alpha
 from mekrr.study.methods import GRID, METHODS
 
 KERNEL_METHODS = [name for name, method in METHODS.items() if method.kind == "kernel"]

@@ -21,7 +21,7 @@ from mekrr.kernels.atom import KERNELS
 from mekrr.kernels.engine import plan
 from mekrr.kernels.gram import self_gram, species_gram, train_gram
 from mekrr.models.select import Choice
-from mekrr.study.experiments.fits import choice_columns, read_alpha
+from mekrr.study.experiments.kernel_fits import choice_columns, read_alpha
 
 cases = settings(max_examples=25 * int(os.environ.get("MEKRR_FUZZ", "1")), deadline=None)
 SPECIES = (1, 8, 29)

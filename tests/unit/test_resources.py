@@ -66,7 +66,7 @@ def test_more_is_asked_for_more_data_and_at_each_attempt(name):
         ("baselines_memory", 2000 + 1 + 164),  # 10,000 vectors of 16 kB beside the kernels
         ("training_memory", 5000 + 40),
         ("training_minutes", 30 + 3),  # 200 steps of 0.8 s
-        ("learning_minutes", 3 * (30 + 3 + 22)),
+        ("learning_minutes", 2 * (30 + 3 + 22)),
         ("dynamics_minutes", 10 + 8),  # 3 methods, 100 steps of 1.5 s each
         ("forces_minutes", 20 + 2),  # 6 frames of 100 atoms, 12 methods
     ],

@@ -14,7 +14,8 @@ from mekrr.models.problem import Problem
 from mekrr.models.ridge import KernelRidge
 from mekrr.models.select import alpha_grid, regularisation_grid
 from mekrr.study.experiments import transfer as experiment
-from mekrr.study.experiments.fits import Grid, fit_kernels, join, unchosen
+from mekrr.study.experiments.fits import join, unchosen
+from mekrr.study.experiments.kernel_fits import Grid, fit_kernels
 from mekrr.study.experiments.kinds.constant import Models as Constants
 from mekrr.study.experiments.kinds.kernel import fit_again
 from mekrr.study.experiments.transfer import Transfer, write_transfer

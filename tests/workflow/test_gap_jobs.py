@@ -33,7 +33,7 @@ def test_fits_and_transfers(project):
     assert result.returncode == 0, result.stderr
     table = pd.read_csv(project.folder / FIT)
     assert set(table["method"]) == {"GAP-SOAP"}
-    assert table["split"].value_counts().to_dict() == {"train": 14, "val": 5, "test": 5}
+    assert table["split"].value_counts().to_dict() == {"val": 5, "test": 5}
     moved = pd.read_csv(project.folder / TRANSFER)
     assert len(moved) == 5
     assert set(zip(moved["source"], moved["target"], moved["seed"], strict=True)) == {

@@ -84,6 +84,8 @@ class Neighbours:
 class InMemory:
     """A `convolution` of filters that stand in memory."""
 
+    _filters: Callable[[torch.Tensor], torch.Tensor]  # of each edge, from their values at the knots
+
     def __init__(self, radial: Radial, graph: AtomGraph):
         self._neighbours = Neighbours(graph.centre, graph.neighbour, len(graph.species))
         self._filters = Interpolation(radial, graph.edge_vectors().norm(dim=1))
@@ -92,16 +94,13 @@ class InMemory:
         return self._neighbours.sums(self._filters(values), x)
 
 
-class FixedInMemory:
+class FixedInMemory(InMemory):
     """A `fixed_convolution` of filters that stand in memory."""
 
     def __init__(self, radial: Radial, state: State):
         self._neighbours = Neighbours(state["centre"], state["neighbour"], len(state["frame"]))
         matrix = radial.matrix("filter", state["knot"], state["weight"])
         self._filters = partial(sparse_product, matrix, "filter")
-
-    def __call__(self, values: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        return self._neighbours.sums(self._filters(values), x)
 
 
 class InLoops:

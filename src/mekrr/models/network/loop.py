@@ -186,7 +186,7 @@ class _Run:
             p for p in self._module.parameters() if p.requires_grad
         ]
         self._optimiser = AdamW(self._trained, settings)
-        self._average = [p.detach().clone() for p in self._trained]
+        self._average = _copied(self._trained)
         if settings.force_weight:
             self._force_scale = rmse(_known_forces(sample, "training", "to be learnt"))
             _known_forces(validation, "validation", "to choose the epoch by")
@@ -354,7 +354,7 @@ class _Run:
     @contextmanager
     def _averaged(self) -> Iterator[None]:
         """The running mean in place of the weights."""
-        weights = [p.detach().clone() for p in self._trained]
+        weights = _copied(self._trained)
         self._fill(self._average)
         yield
         self._fill(weights)

@@ -178,10 +178,10 @@ def test_transfer_to_another_number_of_atoms(fitted, frames, rng, tmp_path):
     split = np.repeat(["train", "test"], [40, 10])
     source = Problem(table(frames), split, np.zeros(50))
     parts = np.array(["train", "val", "test", "test"])
-    files = Named(frames=tmp_path / "frames.xyz", model=fitted)
+    files = Named(frames=tmp_path / "frames.xyz", models=[fitted])
     step = Named(input=files, params=Named(methods=[GAPS["gap-soap"].recipe]))
     goal = Problem(table(target), parts, np.zeros(4))
-    found = Potentials.transfer(step, Transfer(source, goal, "none", ("a", "b")))
+    (found,) = Potentials.transfer(step, [Transfer(source, goal, "none", ("a", "b"))])
     assert found["index"].tolist() == [2, 3]
     assert found["n_atoms"].tolist() == [13, 13]
     assert "split" not in found
@@ -193,7 +193,7 @@ def test_transfer_to_another_number_of_atoms(fitted, frames, rng, tmp_path):
         atoms.symbols[0] = "Pd"
     goal = Problem(table(other), parts, np.zeros(4))
     with pytest.raises(DataError, match="no training frame of a has Pd"):
-        Potentials.transfer(step, Transfer(source, goal, "none", ("a", "b")))
+        next(Potentials.transfer(step, [Transfer(source, goal, "none", ("a", "b"))]))
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ def resources(frames=400, atoms=47, **parts):
 
 
 PLACE = SimpleNamespace(
+    strategy="random",
     dataset="d1-surrogate",
     backbone="sevennet-0",
     network="schnet",
@@ -103,6 +104,15 @@ def test_two_threads_for_long_jobs():
     short, long = resources(400, 47), resources(40_000, 47)
     assert short.gram_threads(PLACE) == short.fit_threads(PLACE) == 1
     assert long.gram_threads(PLACE) == long.fit_threads(PLACE) == 2
+
+
+def test_a_transfer_takes_as_long_for_each_seed():
+    one, three = (resources(), resources())
+    one.targets.config.study.seeds[:] = [0]
+    three.targets.config.study.seeds[:] = [0, 1, 2]
+    for minutes in ("transfer", "sparse_transfer", "network_transfer"):
+        asked = [getattr(each, f"{minutes}_minutes")(PLACE, 1) for each in (one, three)]
+        assert asked[1] == 3 * asked[0] > 0
 
 
 def test_a_transfer_is_as_large_as_the_larger_of_its_data_sets():

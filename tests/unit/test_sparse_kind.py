@@ -141,7 +141,8 @@ def test_rows_are_those_of_the_estimator(name, small, large, registry):
     step = step_of(small, [name], features=features, choices=[small / "choices"])
     tables = [[folder / kind for folder in (small, large)] for kind in ("table", "split")]
     transfer = Transfer.read(*tables, "least-squares", ("mine", "large"))
-    compare(Models.transfer(step, transfer), frames_of(large, "test")[0])
+    (found,) = Models.transfer(step, [transfer])
+    compare(found, frames_of(large, "test")[0])
 
 
 def test_nothing_is_learnt_from_test_frames(small):

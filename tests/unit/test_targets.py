@@ -73,10 +73,13 @@ def test_transfers_between_data_sets_of_the_study_alone(small):
     assert small.transfers == [["d1-surrogate", "d2-surrogate"]]
     folder = "results/transfer/d1-surrogate-to-d2-surrogate"
     assert small.transfer_predictions() == [
-        f"{folder}/random-{seed}/{model}.predictions.csv"
-        for seed in (4, 7)
-        for model in ("training-mean", "soap")
+        f"{folder}/random/{model}.predictions.csv" for model in ("training-mean", "soap")
     ]
+    place = SimpleNamespace(source="d1-surrogate", target="d2-surrogate", strategy="random")
+    assert small.transfer_splits(place) == {
+        f"{name}_splits": [f"results/data/{dataset}/splits/random-{seed}.csv" for seed in (4, 7)]
+        for name, dataset in (("origin", "d1-surrogate"), ("destination", "d2-surrogate"))
+    }
     fits = small.of_datasets(small.fits("choices"), ["d1-surrogate"])
     assert small.transfer_choices() == fits
     frames = small.transfer_frames(SimpleNamespace(dataset="d1-surrogate"))
@@ -302,11 +305,15 @@ def test_a_network_trained_anew_for_each_target():
     config = default_config()
     config["networks"]["schnet"]["published_transfer"] = {"epochs": 4}
     made = Targets(check_config(config))
-    place = {"source": "d1-surrogate", "target": "d2-surrogate", "strategy": "run", "seed": 0}
-    anew = made.transferred_model(SimpleNamespace(network="schnet", **place))
-    assert anew == "results/transfer/d1-surrogate-to-d2-surrogate/run-0/schnet.safetensors"
-    once = made.transferred_model(SimpleNamespace(network="sevennet-ft", **place))
-    assert once == "results/fits/d1-surrogate/run-0/sevennet-ft/model.safetensors"
+    place = {"source": "d1-surrogate", "target": "d2-surrogate", "strategy": "run"}
+    seeds = config["study"]["seeds"]
+    folder = "results/transfer/d1-surrogate-to-d2-surrogate"
+    anew = made.transferred_models(SimpleNamespace(network="schnet", **place))
+    assert anew == [f"{folder}/run-{seed}/schnet.safetensors" for seed in seeds]
+    once = made.transferred_models(SimpleNamespace(network="sevennet-ft", **place))
+    assert once == [
+        f"results/fits/d1-surrogate/run-{seed}/sevennet-ft/model.safetensors" for seed in seeds
+    ]
 
 
 def test_frames_are_needed_for_forces():

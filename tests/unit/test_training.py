@@ -374,9 +374,9 @@ def test_four_frames_are_learnt_by_heart(data, tmp_path):
     assert errors.iloc[-1] < 0.01 * errors.iloc[0]
 
 
-def fit_toy(data, path):
+def fit_toy(data, path, seed=0):
     problem, states, _ = data
-    model = NetworkModel(scratch(), SETTINGS, seed=0, checkpoint=path / "checkpoint")
+    model = NetworkModel(scratch(), SETTINGS, seed=seed, checkpoint=path / "checkpoint")
     return model.fit(problem, states)
 
 
@@ -573,10 +573,10 @@ def test_trained_weights_come_back(data, tmp_path):
 # --- in the study
 
 
-def step_of(path, states, **wildcards):
+def step_of(path, states, models=(), **wildcards):
     """A step of the small network on files under ``path``, as its script is told of it."""
     return Named(
-        input=Named(states=states, frames=[], weights=[], model=path / "model"),
+        input=Named(states=states, frames=[], weights=[], models=models),
         params=Named(
             checkpoint=str(path / "checkpoint"),
             method="SchNet",
@@ -623,15 +623,21 @@ def test_learning_curve(data, tmp_path):
 
 
 def test_transfer_to_the_same_frames_is_no_transfer(data, tmp_path):
-    """Predicted by way of model file and reference energies of the source."""
+    """Predicted by way of model files and reference energies of the source, seed by seed."""
     problem, *_ = data
-    model = fit_toy(data, tmp_path)
-    model.save(tmp_path / "model")
-    step = step_of(tmp_path, [tmp_path / "states"] * 2)
-    table = Networks.transfer(step, Transfer(problem, problem, "mean", ("a", "b")))
+    files, expected = [], []
+    for seed in (0, 1):
+        model = fit_toy(data, tmp_path / str(seed), seed)
+        files.append(tmp_path / f"model-{seed}")
+        model.save(files[-1])
+        expected.append(energies(model, data))
+    step = step_of(tmp_path, [tmp_path / "states"] * 2, files)
+    tables = list(Networks.transfer(step, [Transfer(problem, problem, "mean", ("a", "b"))] * 2))
     test = problem.members("test")
-    assert table["index"].tolist() == test.tolist()
-    np.testing.assert_allclose(table["energy_pred"], energies(model, data)[test], atol=1e-9)
+    for table, energy in zip(tables, expected, strict=True):
+        assert table["index"].tolist() == test.tolist()
+        np.testing.assert_allclose(table["energy_pred"], energy[test], atol=1e-9)
+    assert not np.allclose(*expected)
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0])

@@ -173,7 +173,7 @@ def test_unknown_species(small, rng, rule):
 def test_constant_is_that_of_the_origin(small, large):
     """By the kind itself, which reads no file."""
     step = Named(params=Named(methods=[method.recipe for method in methods_of("constants")]))
-    found = Constants.transfer(step, Transfer(small[1], large[1], "none", NAMES))
+    (found,) = Constants.transfer(step, [Transfer(small[1], large[1], "none", NAMES)])
     mean = small[1].energy[small[1].members("train")].mean() / 4
     np.testing.assert_allclose(found["energy_pred"], 8 * mean)
     assert found["index"].tolist() == list(range(24, 30))
@@ -193,14 +193,14 @@ def test_values_of_both_are_those_of_the_frames_of_the_problem(small, large):
 
 def test_written_rows_say_where_they_come_from(small, large, tmp_path):
     table = transferred(small, large, "mean", fits_on(small, "mean").choices)
-    labels = {"source": "small", "target": "large", "strategy": "run", "seed": "3"}
-    write_transfer(tmp_path / "p.csv", table, labels | {"backbone": "b"})
+    labels = {"source": "small", "target": "large", "strategy": "run"}
+    write_transfer(tmp_path / "p.csv", {3: table, 5: table}, labels | {"backbone": "b"})
     read = pd.read_csv(tmp_path / "p.csv")
     assert list(read.columns) == [
         *("source", "target", "strategy", "seed", "method", "backbone", "layer", "index"),
         *("frame", "n_atoms", "energy_ref", "energy_pred", "energy_std"),
     ]
-    assert read["seed"].eq(3).all()
+    assert read["seed"].tolist() == [3] * len(table) + [5] * len(table)
     assert read.loc[read["method"] == "training mean", "backbone"].eq("none").all()
     assert read.loc[read["method"].str.endswith("MEKRR"), "energy_std"].gt(0).all()
     assert read.loc[read["method"] == "untouched GNN", "energy_std"].isna().all()

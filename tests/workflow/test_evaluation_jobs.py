@@ -27,7 +27,7 @@ def test_transfer_has_its_table(project):
     project.config["study"] |= {"datasets": ["mine", "other"], "transfer": [["mine", "other"]]}
     jobs = project.planned("tables")
     assert jobs["transfer_table"] == 1
-    assert jobs["transfer"] == 2 * 2  # training mean and kernels, two seeds of the first split
+    assert jobs["transfer"] == 2  # training mean and kernels, the seeds of the first split in one
 
 
 def test_other_sizes_only_repeat_the_curves(copied):

@@ -8,7 +8,7 @@ from samples import labelled
 pytest.importorskip("quippy", reason="no wheel of quippy-ase for this platform")
 
 FIT = "results/fits/small/random-0/gap-soap/predictions.csv"
-TRANSFER = "results/transfer/small-to-large/random-0/gap-soap.predictions.csv"
+TRANSFER = "results/transfer/small-to-large/random/gap-soap.predictions.csv"
 
 
 def test_fits_and_transfers(project):

@@ -42,7 +42,7 @@ def test_isolated_atoms_and_an_unseen_composition(project):
         "transfer": [["mine", "vacancies"]],
     }
     checks = "results/data/mine/checks.csv"
-    predictions = "results/transfer/mine-to-vacancies/random-0/toy.predictions.csv"
+    predictions = "results/transfer/mine-to-vacancies/random/toy.predictions.csv"
     result = project.run(checks, predictions)
     assert result.returncode == 0, result.stderr
 

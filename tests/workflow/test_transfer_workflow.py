@@ -9,7 +9,7 @@ def test_transfer_to_twice_as_many_atoms(pair):
     result = pair.run("transfers")
     assert result.returncode == 0, result.stdout + result.stderr
     results = pair.folder / "results"
-    folder = results / "transfer/mine-to-large/random-0"
+    folder = results / "transfer/mine-to-large/random"
     split = pd.read_csv(results / "data/large/splits/random-0.csv")
     test = split.loc[split["split"] == "test", "index"].tolist()
     table = pd.read_csv(folder / "toy.predictions.csv")
@@ -26,7 +26,7 @@ def test_transfer_to_twice_as_many_atoms(pair):
     assert mean["backbone"].eq("none").all()
     error = (mean["energy_pred"] - mean["energy_ref"]).abs() / 8
     assert error.max() < 1.0  # eV/atom: of -25, since references follow the atoms
-    assert not (results / "transfer/mine-to-large/run-0").exists()  # the first split serves
+    assert not (results / "transfer/mine-to-large/run").exists()  # the first split serves
     assert pair.planned("transfers") == {}
 
 

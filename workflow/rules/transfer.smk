@@ -1,10 +1,10 @@
 """Fits on one data set to predictions on another, zero-shot: nothing is chosen on the target.
 
-All transfers run one script. Networks have a rule of their own, which may want a GPU, and one
-that trains them as published.
+All transfers run one script, once for all seeds. Networks have a rule of their own, which may
+want a GPU, and one that trains them as published.
 
 in:   fits on the source; features, directions, states or frames of both data sets; their splits
-out:  results/transfer/{source}-to-{target}/{strategy}-{seed}/{model}.predictions.csv
+out:  results/transfer/{source}-to-{target}/{strategy}/{model}.predictions.csv
 """
 
 
@@ -12,18 +12,15 @@ rule transfer:
     """A model of any kind, with the layer and hyper-parameters of the source."""
     input:
         unpack(targets.transfer_files),
+        unpack(targets.transfer_splits),
         tables=["results/data/{source}/frames.csv", "results/data/{target}/frames.csv"],
-        splits=[
-            "results/data/{source}/splits/{strategy}-{seed}.csv",
-            "results/data/{target}/splits/{strategy}-{seed}.csv",
-        ],
         code=transfer_code,
     output:
-        predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/{model}.predictions.csv",
+        predictions="results/transfer/{source}-to-{target}/{strategy}/{model}.predictions.csv",
     log:
-        "results/logs/transfer/{source}-to-{target}/{strategy}-{seed}/{model}.log",
+        "results/logs/transfer/{source}-to-{target}/{strategy}/{model}.log",
     benchmark:
-        "results/benchmarks/transfer/{source}-to-{target}/{strategy}-{seed}/{model}.tsv"
+        "results/benchmarks/transfer/{source}-to-{target}/{strategy}/{model}.tsv"
     wildcard_constraints:
         model=one_of(["training-mean", *targets.gaps, *STUDY.backbones]),
     conda:
@@ -34,6 +31,7 @@ rule transfer:
         runtime=resources.transfer_minutes,
     params:
         kind=targets.transfer_kind,
+        seeds=entries.seeds,
         methods=transfer_recipes,
         reference_energy=entries.reference_energy,
     script:
@@ -43,30 +41,28 @@ rule transfer:
 use rule transfer as transfer_sparse with:
     """Sparse models with the choices of the source."""
     input:
+        unpack(targets.transfer_splits),
         features=[
             "results/features/{source}/{backbone}.safetensors",
             "results/features/{target}/{backbone}.safetensors",
         ],
         directions="results/directions/{source}/{backbone}.safetensors",
         frames="results/data/{source}/frames.extxyz",
-        choices=["results/fits/{source}/{strategy}-{seed}/{backbone}/sparse.choices.csv"],
+        choices=targets.sparse_choices,
         tables=["results/data/{source}/frames.csv", "results/data/{target}/frames.csv"],
-        splits=[
-            "results/data/{source}/splits/{strategy}-{seed}.csv",
-            "results/data/{target}/splits/{strategy}-{seed}.csv",
-        ],
         code=kind_code("transfer", "sparse"),
     output:
-        predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/{backbone}/sparse.predictions.csv",
+        predictions="results/transfer/{source}-to-{target}/{strategy}/{backbone}/sparse.predictions.csv",
     log:
-        "results/logs/transfer_sparse/{source}-to-{target}/{strategy}-{seed}/{backbone}.log",
+        "results/logs/transfer_sparse/{source}-to-{target}/{strategy}/{backbone}.log",
     benchmark:
-        "results/benchmarks/transfer_sparse/{source}-to-{target}/{strategy}-{seed}/{backbone}.tsv"
+        "results/benchmarks/transfer_sparse/{source}-to-{target}/{strategy}/{backbone}.tsv"
     resources:
         mem_mb=resources.sparse_memory,
-        runtime=resources.sparse_minutes,
+        runtime=resources.sparse_transfer_minutes,
     params:
         kind="sparse",
+        seeds=entries.seeds,
         methods=entries.recipes("sparse"),
         sparse=entries.sparse,
         reference_energy=entries.reference_energy,
@@ -75,30 +71,28 @@ use rule transfer as transfer_sparse with:
 use rule transfer as transfer_network with:
     """A network trained on the source, on the target's test frames."""
     input:
-        model=targets.transferred_model,
+        unpack(targets.transfer_splits),
+        models=targets.transferred_models,
         states=[
             "results/training/{source}/{network}.safetensors",
             "results/training/{target}/{network}.safetensors",
         ],
         tables=["results/data/{source}/frames.csv", "results/data/{target}/frames.csv"],
-        splits=[
-            "results/data/{source}/splits/{strategy}-{seed}.csv",
-            "results/data/{target}/splits/{strategy}-{seed}.csv",
-        ],
         weights=targets.network_weights,
         code=network_code("transfer"),
     output:
-        predictions="results/transfer/{source}-to-{target}/{strategy}-{seed}/{network}.predictions.csv",
+        predictions="results/transfer/{source}-to-{target}/{strategy}/{network}.predictions.csv",
     log:
-        "results/logs/transfer_network/{source}-to-{target}/{strategy}-{seed}/{network}.log",
+        "results/logs/transfer_network/{source}-to-{target}/{strategy}/{network}.log",
     benchmark:
-        "results/benchmarks/transfer_network/{source}-to-{target}/{strategy}-{seed}/{network}.tsv"
+        "results/benchmarks/transfer_network/{source}-to-{target}/{strategy}/{network}.tsv"
     resources:
         mem_mb=resources.features_memory,
-        runtime=resources.trunk_minutes,
+        runtime=resources.network_transfer_minutes,
         gpu=1,
     params:
         kind="network",
+        seeds=entries.seeds,
         methods=[],
         model=entries.network,
         method=entries.network_method,

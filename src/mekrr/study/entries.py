@@ -65,6 +65,10 @@ class Entries:
         name = getattr(wildcards, "source", None) or wildcards.dataset
         return self.config.datasets[name].reference_energy
 
+    def seeds(self, wildcards: Any) -> list[int]:
+        """Return the seeds of a way of splitting."""
+        return Targets(self.config).seeds(wildcards.strategy)
+
     def compared_frames(self, wildcards: Any) -> int | str:
         """Return on how many test frames of a learning curve forces are compared."""
         fit = wildcards.strategy, int(wildcards.seed)

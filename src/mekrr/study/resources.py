@@ -368,13 +368,25 @@ class JobResources:
         return of_kind[self.targets.transfer_kind(wildcards)](wildcards, attempt)
 
     def transfer_minutes(self, wildcards: Any, attempt: int) -> int:
-        """The same."""
+        """As much for each seed."""
         of_kind = {
             "constant": self.frames_minutes,
             "potential": self.gap_minutes,
             "kernel": self.fit_minutes,
         }
-        return of_kind[self.targets.transfer_kind(wildcards)](wildcards, attempt)
+        minutes = of_kind[self.targets.transfer_kind(wildcards)]
+        return self._n_seeds(wildcards) * minutes(wildcards, attempt)
+
+    def sparse_transfer_minutes(self, wildcards: Any, attempt: int) -> int:
+        """As long as the fit, for each seed."""
+        return self._n_seeds(wildcards) * self.sparse_minutes(wildcards, attempt)
+
+    def network_transfer_minutes(self, wildcards: Any, attempt: int) -> int:
+        """As long as the trunk, for each seed."""
+        return self._n_seeds(wildcards) * self.trunk_minutes(wildcards, attempt)
+
+    def _n_seeds(self, wildcards: Any) -> int:
+        return len(self.targets.seeds(wildcards.strategy))
 
     def dynamics_minutes(self, wildcards: Any, attempt: int) -> int:
         """Steps of 3 ms an atom with SevenNet-0, for each method of a job; five times that."""

@@ -398,11 +398,12 @@ class Targets:
         return self.splits("results/fits/{dataset}/{strategy}-{seed}/{backbone}/mekrr.sweep.csv")
 
     def transfer_predictions(self) -> list[str]:
-        """Return predictions of every fit on the test frames of every target.
+        """Return predictions of every fit on the test frames of every target, all seeds in one.
 
         Under the first way of splitting: no frame of a target is like one of its source.
         """
         study = self.config.study
+        strategy = study.splits[0]
         models = [
             "training-mean",
             *study.backbones,
@@ -410,12 +411,8 @@ class Targets:
             *self.gaps,
         ]
         return [
-            path.replace("{model}", model)
+            f"results/transfer/{source}-to-{target}/{strategy}/{model}.predictions.csv"
             for source, target in self.transfers
-            for path in self.first_split(
-                f"results/transfer/{source}-to-{target}/{{strategy}}-{{seed}}/{{model}}"
-                ".predictions.csv"
-            )
             for model in [*models, *(self.sparse_models if source in self.sparse else [])]
         ]
 
@@ -466,13 +463,33 @@ class Targets:
         names = [getattr(wildcards, key) for key in keys if hasattr(wildcards, key)]
         return [f"results/data/{name}/frames.extxyz" for name in names]
 
-    def transferred_model(self, wildcards: Any) -> str:
-        """Return a network trained on the source, as published anew for each target or once."""
-        w = wildcards
-        split = f"{w.strategy}-{w.seed}/{w.network}"
+    def transfer_splits(self, wildcards: Any) -> dict[str, list[str]]:
+        """Return the splits of both data sets of a transfer for each seed, by name."""
+        w, names = wildcards, ("origin", "destination")
+        return {
+            f"{name}_splits": self.splits(
+                f"results/data/{dataset}/splits/{{strategy}}-{{seed}}.csv", [w.strategy]
+            )
+            for name, dataset in zip(names, (w.source, w.target), strict=True)
+        }
+
+    def transferred_models(self, wildcards: Any) -> list[str]:
+        """Return a network trained on the source, as published anew for each target or once.
+
+        One for each seed.
+        """
+        w, split = wildcards, f"{{strategy}}-{{seed}}/{wildcards.network}"
         if self.config.networks[w.network].published_transfer:
-            return f"results/transfer/{w.source}-to-{w.target}/{split}.safetensors"
-        return f"results/fits/{w.source}/{split}/model.safetensors"
+            model = f"results/transfer/{w.source}-to-{w.target}/{split}.safetensors"
+        else:
+            model = f"results/fits/{w.source}/{split}/model.safetensors"
+        return self.splits(model, [w.strategy])
+
+    def sparse_choices(self, wildcards: Any) -> list[str]:
+        """Return the choices of the sparse models of a transfer's source for each seed."""
+        w = wildcards
+        folder = f"results/fits/{w.source}/{{strategy}}-{{seed}}/{w.backbone}"
+        return self.splits(f"{folder}/sparse.choices.csv", [w.strategy])
 
     def transfer_kind(self, wildcards: Any) -> str:
         """Return the kind of a model that is transferred, but for networks."""
@@ -485,18 +502,22 @@ class Targets:
         return of_kind.get(self.transfer_kind(wildcards), "frozen")
 
     def transfer_files(self, wildcards: Any) -> dict[str, Any]:
-        """Return what is transferred, and what it needs of the target's frames, by name."""
+        """Return what is transferred, for each seed, and what it needs of the target's frames."""
         w, kind = wildcards, self.transfer_kind(wildcards)
-        fits = f"results/fits/{w.source}/{w.strategy}-{w.seed}/{w.model}"
+        fits = f"results/fits/{w.source}/{{strategy}}-{{seed}}/{w.model}"
         if kind == "constant":
             return {}
         if kind == "potential":
             frames = f"results/data/{w.target}/frames.extxyz"
-            return {"model": f"{fits}/model.tar.gz", "frames": frames}
+            models = self.splits(f"{fits}/model.tar.gz", [w.strategy])
+            return {"models": models, "frames": frames}
         names = [f"{name}/{w.model}" for name in (w.source, w.target)]
         return {
             "features": [f"results/features/{name}.safetensors" for name in names],
-            "choices": [f"{fits}/{part}.choices.csv" for part in ("baselines", "mekrr")],
+            **{
+                part: self.splits(f"{fits}/{part}.choices.csv", [w.strategy])
+                for part in ("baselines", "mekrr")
+            },
         }
 
     # Molecular dynamics, under the first split. {dataset} and {ensemble} are left to be filled in.

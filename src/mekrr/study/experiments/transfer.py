@@ -84,8 +84,12 @@ def on_destination(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_transfer(
-    path: str | os.PathLike, predictions: pd.DataFrame, labels: Mapping[str, str]
+    path: str | os.PathLike, predictions: Mapping[int, pd.DataFrame], labels: Mapping[str, str]
 ) -> None:
-    """Write the predictions, each row opened by source, target, strategy and seed."""
-    opening = {name: labels[name] for name in ("source", "target", "strategy", "seed")}
-    write_csv(path, pd.concat([pd.DataFrame(opening, predictions.index), predictions], axis=1))
+    """Write the predictions of each seed, each row opened by source, target, strategy and seed."""
+    opening = {name: labels[name] for name in ("source", "target", "strategy")}
+    tables = [
+        pd.concat([pd.DataFrame(opening | {"seed": seed}, table.index), table], axis=1)
+        for seed, table in predictions.items()
+    ]
+    write_csv(path, pd.concat(tables, ignore_index=True))

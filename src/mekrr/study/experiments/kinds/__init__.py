@@ -9,6 +9,7 @@ results is not what decides another's.
 from __future__ import annotations
 
 import abc
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 
 import pandas as pd
@@ -45,8 +46,11 @@ class Kind(abc.ABC):
 
     @classmethod
     @abc.abstractmethod
-    def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
-        """Return the predictions on the destination's test frames, by fits on the origin."""
+    def transfer(cls, step, transfers: Sequence[Transfer]) -> Iterator[pd.DataFrame]:
+        """Yield the predictions on the destination's test frames, by fits on the origin.
+
+        One of each transfer; they differ in their splits. The step has a fit for each.
+        """
 
     def close(self) -> None:
         """Remove what an interrupted step would have gone on from: all is written."""

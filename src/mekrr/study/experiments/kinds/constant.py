@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 
 import pandas as pd
@@ -33,8 +33,10 @@ class Models(Kind):
         return join(fits)
 
     @classmethod
-    def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
-        return on_destination(cls.open(step).fit(transfer.problem()).predictions)
+    def transfer(cls, step, transfers: Sequence[Transfer]) -> Iterator[pd.DataFrame]:
+        kind = cls.open(step)
+        for transfer in transfers:
+            yield on_destination(kind.fit(transfer.problem()).predictions)
 
 
 def model_of(name: str) -> Model:

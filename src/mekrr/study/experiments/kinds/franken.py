@@ -10,7 +10,7 @@ choices : method, backbone, random_features, l2_penalty, force_weight, version (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -76,5 +76,5 @@ class Models(Kind):
         )
 
     @classmethod
-    def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
+    def transfer(cls, step, transfers: Sequence[Transfer]) -> Iterator[pd.DataFrame]:
         raise NotImplementedError("no model of franken's is kept, so that none can be transferred")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -109,9 +109,15 @@ class Models(Kind):
             TERMINAL.warning("%s: %s: %s", self._dataset, self._backbone, doubt)
 
     @classmethod
-    def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
+    def transfer(cls, step, transfers: Sequence[Transfer]) -> Iterator[pd.DataFrame]:
         """Fit anew with the origin's choices, kernels being those among frames of both."""
-        choices = pd.concat([pd.read_csv(path) for path in step.input.choices], ignore_index=True)
+        given = step.input
+        for transfer, *paths in zip(transfers, given.baselines, given.mekrr, strict=True):
+            choices = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
+            yield on_destination(cls._fitted_again(step, transfer, choices))
+
+    @classmethod
+    def _fitted_again(cls, step, transfer: Transfer, choices: pd.DataFrame) -> pd.DataFrame:
         files = step.input.features
         layers = choices.loc[choices["chosen"], "layer"].dropna().astype(int).unique()
         train, test = transfer.origin.members("train"), transfer.destination.members("test")
@@ -124,9 +130,8 @@ class Models(Kind):
         energies = [read_gnn_energy(file) for file in files]
         energy = None if energies[0] is None else transfer.of_both(*energies)
         problems = by_baseline(transfer.problem(), energy, transfer.rule, transfer.names[0])
-        return on_destination(
-            fit_again(problems, choices, features, recipes_from(step.params.methods), step.threads)
-        )
+        methods = recipes_from(step.params.methods)
+        return fit_again(problems, choices, features, methods, step.threads)
 
     def _fit(
         self, problems: Mapping[str, Problem], grams: Mapping[int, Gram], methods: Sequence[Recipe]

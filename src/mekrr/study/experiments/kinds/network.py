@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -74,12 +75,12 @@ class Models(Kind):
         return problem
 
     @classmethod
-    def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
-        network = network_of(step)
-        problem, states = cls._destination(step, transfer, network, "test")
-        residual, _ = NetworkModel.load(step.input.model, network).predict(problem, states)
-        method = step.params.method
-        return on_destination(predictions(problem, method, network.start, None, residual))
+    def transfer(cls, step, transfers: Sequence[Transfer]) -> Iterator[pd.DataFrame]:
+        network, method = network_of(step), step.params.method
+        for transfer, model in zip(transfers, step.input.models, strict=True):
+            problem, states = cls._destination(step, transfer, network, "test")
+            residual, _ = NetworkModel.load(model, network).predict(problem, states)
+            yield on_destination(predictions(problem, method, network.start, None, residual))
 
     @classmethod
     def train_for(cls, step, transfer: Transfer) -> Models:

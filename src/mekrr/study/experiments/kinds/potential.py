@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 from ase import Atoms
@@ -46,11 +46,12 @@ class Models(Kind):
         return Fit(fit.predictions, fit.choices, costs=pd.DataFrame([cost]))
 
     @classmethod
-    def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
-        problem = transfer.problem().part("test")
-        own = frames_of(problem, load_frames(step.input.frames))
-        residual, _ = Gap.load(step.input.model).predict(problem, own)
-        return on_destination(predictions(problem, method_of(step), "none", None, residual))
+    def transfer(cls, step, transfers: Sequence[Transfer]) -> Iterator[pd.DataFrame]:
+        frames, method = load_frames(step.input.frames), method_of(step)
+        for transfer, model in zip(transfers, step.input.models, strict=True):
+            problem = transfer.problem().part("test")
+            residual, _ = Gap.load(model).predict(problem, frames_of(problem, frames))
+            yield on_destination(predictions(problem, method, "none", None, residual))
 
 
 def method_of(step) -> str:

@@ -174,27 +174,32 @@ class Models(Kind):
         )
 
     @classmethod
-    def transfer(cls, step, transfer: Transfer) -> pd.DataFrame:
+    def transfer(cls, step, transfers: Sequence[Transfer]) -> Iterator[pd.DataFrame]:
         """Fit anew on the origin with its choices, and predict."""
-        files, backbone = step.input.features, step.wildcards.backbone
-        name, rule = transfer.names[0], transfer.rule
-        kind = cls._opened(step, files[0], name)
-        choices = pd.concat([pd.read_csv(path) for path in step.input.choices])
-        kind.fit_again(transfer.origin.with_references(rule, name), choices)
+        files = step.input.features
+        kind = cls._opened(step, files[0], transfers[0].names[0])
+        for transfer, path in zip(transfers, step.input.choices, strict=True):
+            problem = transfer.origin.with_references(transfer.rule, transfer.names[0])
+            kind.fit_again(problem, pd.read_csv(path))
+            yield on_destination(kind._on_destination(transfer, files))
+
+    def _on_destination(self, transfer: Transfer, files: Sequence[str]) -> pd.DataFrame:
+        """Predictions by what is fitted; ``files`` hold features of origin and destination."""
         energies = [read_gnn_energy(file) for file in files]
         energy = None if energies[0] is None else transfer.of_both(*energies)
-        known = by_baseline(transfer.problem(), energy, rule, name)
+        known = by_baseline(transfer.problem(), energy, transfer.rule, transfer.names[0])
         test, tables = transfer.destination.members("test"), []
-        for method in kind.methods:
-            if method.name not in kind.fitted:
+        for method in self.methods:
+            if method.name not in self.fitted:
                 continue
-            _, fitted = kind.fitted[method.name]
+            _, fitted = self.fitted[method.name]
             problem = known[method.baseline].per_atom().part("test")
             features = {layer: read_layer(files[1], layer).select(test) for layer in fitted.layers}
             residual = _energies(fitted, features, np.arange(len(test)))
             std = _stds(fitted, features, problem.n_atoms)
-            tables.append(predictions(problem, method.name, backbone, None, residual, std))
-        return on_destination(pd.concat(tables, ignore_index=True))
+            own = predictions(problem, method.name, self._backbone, None, residual, std)
+            tables.append(own)
+        return pd.concat(tables, ignore_index=True)
 
 
 def options_of(views: Sequence[Sequence[int]], inducing: int | Sequence[int], alpha: float) -> Open:

@@ -5,6 +5,7 @@ from io import StringIO
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.cluster import SpectralClustering
 from sklearn.metrics import adjusted_rand_score
 
 from mekrr.errors import DataError
@@ -61,7 +62,18 @@ def test_frames_that_are_not_there_are_named():
 
 
 def test_clusters_of_two_blocks():
-    assert two_clusters(BLOCKS, 0).tolist() == [0] * 3 + [1] * 4
+    (found,) = two_clusters(BLOCKS, [0])
+    assert found.tolist() == [0] * 3 + [1] * 4
+
+
+def test_clusters_are_those_of_scikit_learn(rng):
+    """Of a kernel with an overlap, where vectors are found once and where anew for each seed."""
+    points = np.concatenate([rng.normal(0, 1, (30, 2)), rng.normal(2, 1, (30, 2))])
+    kernel = np.exp(-np.square(points[:, None] - points[None]).sum(axis=-1))
+    for seed, found in zip((0, 1, 2), two_clusters(kernel, (0, 1, 2)), strict=True):
+        model = SpectralClustering(2, affinity="precomputed", random_state=seed)
+        assert adjusted_rand_score(model.fit_predict(kernel), found) == 1.0
+        assert found[:30].mean() < found[30:].mean()
 
 
 def test_agreement_is_that_of_the_better_naming():

@@ -9,32 +9,40 @@ the run that a frame is of (`mekrr.study.experiments.stretch.cuts`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
-from sklearn.cluster import SpectralClustering
+from sklearn.cluster import k_means
+from sklearn.manifold import spectral_embedding
 from sklearn.metrics import adjusted_rand_score, balanced_accuracy_score
 
 from mekrr.kernels.gram import Gram
 from mekrr.study.experiments.stretch import kernels_of, part_of
 
 SEEDS = range(10)  # of the clustering, for the spread of the scores
+STARTS = 10  # of k-means, of which the best counts
 SCORES = ["balanced_accuracy", "adjusted_rand_index"]
 COLUMNS = ["layer", "kernel", "cut", "against", "n_frames", "seed", *SCORES]
 
 
-def two_clusters(kernel: np.ndarray, seed: int) -> np.ndarray:
-    """Spectral clustering into two; 0 is the one that is earlier on average.
+def two_clusters(kernel: np.ndarray, seeds: Iterable[int]) -> Iterator[np.ndarray]:
+    """Yield spectral clusterings into two, by each seed of k-means.
+
+    0 is the cluster that is earlier on average. As scikit-learn's `SpectralClustering`, but that
+    the eigenvectors, which no seed changes, are found once.
 
     Parameters
     ----------
     kernel : (n, n) in time order, taken as the affinity between frames.
     """
-    model = SpectralClustering(2, affinity="precomputed", random_state=seed)
-    labels = model.fit_predict(np.maximum(kernel, 0.0))
-    position = np.arange(len(labels))
-    return labels if position[labels == 0].mean() < position[labels == 1].mean() else 1 - labels
+    affinity = np.maximum(kernel, 0.0)
+    vectors = spectral_embedding(affinity, n_components=2, random_state=0, drop_first=False)
+    position = np.arange(len(kernel))
+    for seed in seeds:
+        _, labels, _ = k_means(vectors, 2, n_init=STARTS, random_state=seed)
+        means = [position[labels == cluster].mean() for cluster in (0, 1)]
+        yield labels if means[0] < means[1] else 1 - labels
 
 
 def agreement(clusters: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -49,9 +57,10 @@ def agreement(clusters: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 def clusters(grams: Mapping[int, Gram], seed: int) -> pd.DataFrame:
     """Two clusters under every layer and kernel: position, layer, kernel, cluster."""
     tables = [
-        pd.DataFrame({"layer": layer, "kernel": name, "cluster": two_clusters(values, seed)})
+        pd.DataFrame({"layer": layer, "kernel": name, "cluster": labels})
         for layer, gram in grams.items()
         for name, values in kernels_of(gram)
+        for labels in two_clusters(values, [seed])
     ]
     return pd.concat([t.rename_axis("position").reset_index() for t in tables])
 
@@ -70,8 +79,7 @@ def scores(grams: Mapping[int, Gram], cut: str, truths: Mapping[str, np.ndarray]
     rows = []
     for layer, gram in grams.items():
         for name, values in kernels_of(gram):
-            for seed in SEEDS:
-                found = two_clusters(values, seed)
+            for seed, found in zip(SEEDS, two_clusters(values, SEEDS), strict=True):
                 fit = {"layer": layer, "kernel": name, "cut": cut, "seed": seed}
                 rows += [
                     fit | {"against": against, "n_frames": len(truth)} | agreement(found, truth)

@@ -25,11 +25,10 @@ from mekrr.backbones.schnet.convolution import (
     FixedInMemory,
     InLoops,
     InMemory,
-    edge_state,
 )
 from mekrr.backbones.schnet.finetune import FineTunedSchNet, SchNetFromScratch
 from mekrr.backbones.sevennet.finetune import FineTunedSevenNet
-from mekrr.backbones.sparse import sparse_indices, sparse_product, sparse_state
+from mekrr.backbones.sparse import sparse_product, sparse_state
 from mekrr.data.frames import load_frames, write_frames
 from mekrr.errors import ConfigError, DataError, InputError, TrainingError
 from mekrr.metrics import rmse
@@ -105,35 +104,46 @@ def test_sparse_product_is_the_dense_one(rng):
 
 
 def test_sparse_product_is_differentiated_twice(rng):
-    """Of one frame, and of two that share the columns."""
     row, column = torch.tensor([0, 2, 2, 0, 2]), torch.tensor([1, 0, 3, 1, 2])
-    weights = [torch.from_numpy(rng.normal(size=5)) for _ in range(2)]
-    parts = [sparse_state("p", row, column, weight, (4, 5)) for weight in weights]
-    shared = sparse_indices("p", "rows", None)
-    for used in (parts[:1], parts):
-        numpy = [{n: t.numpy() for n, t in part.items()} | {"rows": np.zeros(4)} for part in used]
-        state = collate(numpy, shared)
-        dense = torch.cat(
-            [
-                torch.zeros(4, 5).index_put((row, column), weight.float(), accumulate=True)
-                for weight in weights[: len(used)]
-            ]
-        )
-        x = torch.from_numpy(rng.normal(size=(5, 3))).float().requires_grad_()
-        found = []
-        for product in (sparse_product(state, "p", x), dense @ x):
-            (slope,) = torch.autograd.grad(product.pow(3).sum(), x, create_graph=True)
-            found.append(torch.autograd.grad(slope.square().sum(), x))
-        torch.testing.assert_close(*found)
+    weight = torch.from_numpy(rng.normal(size=5))
+    state = sparse_state("p", row, column, weight, (4, 5))
+    dense = torch.zeros(4, 5).index_put((row, column), weight.float(), accumulate=True)
+    x = torch.from_numpy(rng.normal(size=(5, 3))).float().requires_grad_()
+    found = []
+    for product in (sparse_product(state, "p", x), dense @ x):
+        (slope,) = torch.autograd.grad(product.pow(3).sum(), x, create_graph=True)
+        found.append(torch.autograd.grad(slope.square().sum(), x))
+    torch.testing.assert_close(*found)
 
 
 def test_interpolation_is_exact_for_parabolas():
     radial = Radial(cutoff=5.0, spacing=0.3)
     distance = torch.tensor([0.5, 0.51, 2.0, 4.99, 5.0], dtype=torch.float64)
-    state = radial.state("w", distance)
+    knot, weight, _ = radial.weights(distance)
+    place = {"knot": knot, "weight": weight}
     parabola = torch.stack([radial.knots**2, radial.knots], dim=1)
     expected = torch.stack([distance**2, distance], dim=1).float()
-    torch.testing.assert_close(sparse_product(state, "w", parabola), expected)
+    for interpolate in (radial.fixed(place), radial.fixed_in_matrix(place)):
+        torch.testing.assert_close(interpolate(parabola), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_interpolation_by_loops_and_by_a_matrix(rng, surface, dtype):
+    """At the edges of frames, two of which share a knot; and its gradients."""
+    radial = Radial(cutoff=4.0, spacing=0.1)
+    state = radial.edge_state(build_graph(surface, cutoff=4.0))
+    knot, weight = state["knot"], state["weight"].to(dtype)
+    assert len(set(knot.tolist())) < len(knot)
+    values = torch.from_numpy(rng.normal(size=(len(radial.knots), 5))).to(dtype).requires_grad_()
+    upstream = torch.from_numpy(rng.normal(size=(len(knot), 5))).to(dtype)
+    dense = (weight[:, :, None] * values[knot[:, None] + torch.arange(4)]).sum(dim=1)
+    found = [radial.fixed(state)(values), dense]
+    if dtype == torch.float32:  # the matrix has no other
+        found.append(radial.fixed_in_matrix(state)(values))
+    grads = [torch.autograd.grad((rows * upstream).sum(), values)[0] for rows in found]
+    for rows, grad in zip(found, grads, strict=True):
+        torch.testing.assert_close(rows, found[1])
+        torch.testing.assert_close(grad, grads[1], rtol=1e-5, atol=1e-5)
 
 
 def test_slopes_of_interpolated_functions(rng):
@@ -193,7 +203,7 @@ def test_sums_at_fixed_positions(rng, surface):
     """
     radial, frames = Radial(cutoff=4.0, spacing=0.1), [*surface, bulk("Cu"), Atoms("Cu")]
     graphs = [build_graph([atoms], cutoff=4.0) for atoms in frames]
-    states = [edge_state(radial, graph) | {"frame": graph.frame.int()} for graph in graphs]
+    states = [radial.edge_state(graph) | {"frame": graph.frame.int()} for graph in graphs]
     indices = {"centre": "frame", "neighbour": "frame"}
     state = collate([{k: t.numpy() for k, t in s.items()} for s in states], indices)
     n_atoms, n_knots = len(state["frame"]), len(radial.knots)

@@ -9,13 +9,18 @@ exact for quadratics and once continuously differentiable (Keys, IEEE Trans. Aco
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 
+from mekrr.backbones.compiled import array
+from mekrr.backbones.graph import AtomGraph
 from mekrr.backbones.sparse import (
     State,
-    sparse_indices,
     sparse_product,
     sparse_state,
     transposed_product,
@@ -37,21 +42,6 @@ class Radial:
         intervals = math.ceil((cutoff - SAME_PLACE) / spacing)
         self._step = (cutoff - SAME_PLACE) / intervals
         self.knots = SAME_PLACE + self._step * torch.arange(-1.0, intervals + 2)
-
-    def state(self, name: str, distance: torch.Tensor) -> State:
-        """Return the sparse matrix (n_edges, n_knots) that interpolates functions.
-
-        Parameters
-        ----------
-        distance : (n_edges,) float64, Å.
-        """
-        knot, weight, _ = self.weights(distance)
-        return self.matrix(name, knot, weight)
-
-    def slope_state(self, name: str, distance: torch.Tensor) -> State:
-        """Return the sparse matrix (n_edges, n_knots) of their derivatives in the distance, 1/Å."""
-        knot, _, slope = self.weights(distance)
-        return self.matrix(name, knot, slope)
 
     def weights(self, distance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return what interpolates at distances (n_edges,), float64, Å.
@@ -91,10 +81,72 @@ class Radial:
         shape = len(knot), len(self.knots)
         return sparse_state(name, row.repeat_interleave(4), column.ravel(), weights.ravel(), shape)
 
+    def edge_state(self, graph: AtomGraph) -> State:
+        """Return both ends and the first knot of each edge, (n_edges,), and weights (n_edges, 4).
+
+        What a network whose positions are fixed needs to know of them; `edge_indices` belongs to
+        it.
+        """
+        knot, weight, _ = self.weights(graph.edge_vectors().norm(dim=1))
+        return {
+            "centre": graph.centre.int(),
+            "neighbour": graph.neighbour.int(),
+            "knot": knot,
+            "weight": weight,
+        }
+
+    def fixed(self, state: State) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Return what interpolates functions at the edges of an `edge_state`.
+
+        It maps values at the knots (n_knots, d) to those of edges (n_edges, d), differentiable in
+        these.
+        """
+        return FixedInLoops(state) if state["weight"].is_cpu else self.fixed_in_matrix(state)
+
+    def fixed_in_matrix(self, state: State) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Return the same as a sparse matrix, for a GPU."""
+        matrix = self.matrix("fixed", state["knot"], state["weight"])
+        return partial(sparse_product, matrix, "fixed")
+
+
+def edge_indices(atoms: str) -> dict[str, str]:
+    """Return what the tensors of an `edge_state` number, for the collation of states.
+
+    ``atoms`` is a tensor of the state with a row for each atom.
+    """
+    return {"centre": atoms, "neighbour": atoms}
+
+
+class FixedInLoops:
+    """Interpolation at the edges of an `edge_state` by compiled loops."""
+
+    def __init__(self, state: State):
+        self._place = state["knot"].numpy(), state["weight"].numpy()
+
+    def __call__(self, values: torch.Tensor) -> torch.Tensor:
+        return _FixedInLoops.apply(values, self._place)
+
+
+class _FixedInLoops(torch.autograd.Function):
     @staticmethod
-    def indices(name: str, rows: str) -> dict[str, str]:
-        """Return what the sparse matrix numbers; its columns are the same for all frames."""
-        return sparse_indices(name, rows, None)
+    def forward(
+        ctx: Any, values: torch.Tensor, place: tuple[np.ndarray, np.ndarray]
+    ) -> torch.Tensor:
+        from mekrr.backbones import interpolation  # compiled when first used
+
+        ctx.place, ctx.n_knots = place, len(values)
+        out = values.new_empty(len(place[0]), values.shape[1])
+        interpolation.interpolate(array(values), *place, out.numpy())
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None]:
+        from mekrr.backbones import interpolation
+
+        of_values = upstream.new_zeros(ctx.n_knots, upstream.shape[1])
+        interpolation.spread(array(upstream), *ctx.place, of_values.numpy())
+        return of_values, None
 
 
 class Interpolation:
@@ -109,7 +161,8 @@ class Interpolation:
     def __init__(self, radial: Radial, distance: torch.Tensor):
         self._distance = distance
         fixed = distance.detach()
-        self._state = radial.state("value", fixed) | radial.slope_state("slope", fixed)
+        knot, weight, slope = radial.weights(fixed)
+        self._state = radial.matrix("value", knot, weight) | radial.matrix("slope", knot, slope)
 
     def __call__(self, values: torch.Tensor) -> torch.Tensor:
         """Return functions (n_edges, d) from their values at the knots (n_knots, d).
@@ -135,7 +188,7 @@ class _Interpolated(torch.autograd.Function):
         (values,) = ctx.saved_tensors
         of_values = of_distance = None
         if ctx.needs_input_grad[0]:
-            of_values = transposed_product(ctx.state, "value", upstream, len(values))
+            of_values = transposed_product(ctx.state, "value", upstream)
         if ctx.needs_input_grad[1]:
             slopes = sparse_product(ctx.state, "slope", values)
             of_distance = (upstream * slopes).sum(dim=1).to(ctx.dtype)

@@ -38,32 +38,14 @@ def sparse_state(
     return state
 
 
-def sparse_indices(name: str, rows: str, columns: str | None) -> dict[str, str]:
-    """Return what the entries number, for `mekrr.models.network.states.collate`.
-
-    ``rows`` and ``columns`` are tensors of a state that have as many rows as P has rows and
-    columns; ``columns`` is None if all frames share those.
-    """
-    numbered = {
-        f"{name}_begin": f"{name}_column",
-        f"{name}_t_begin": f"{name}_t_column",
-        f"{name}_t_column": rows,
-    }
-    return numbered | ({f"{name}_column": columns} if columns else {})
-
-
 def sparse_product(state: State, name: str, x: torch.Tensor) -> torch.Tensor:
-    """Return P x, (n_rows, d), for x (n_columns, d).
-
-    If all frames of a batch share the columns of P, its transpose has as many rows for each
-    frame, whose sum is the gradient. It can be differentiated as often as wanted.
-    """
+    """Return P x, (n_rows, d), for x (n_columns, d); differentiable as often as wanted."""
     return _SparseProduct.apply(x, *entries_of(state, name))
 
 
-def transposed_product(state: State, name: str, x: torch.Tensor, n_columns: int) -> torch.Tensor:
+def transposed_product(state: State, name: str, x: torch.Tensor) -> torch.Tensor:
     """Return Pᵀ x, (n_columns, d), for x (n_rows, d)."""
-    return _TransposedProduct.apply(x, n_columns, *entries_of(state, name))
+    return _TransposedProduct.apply(x, *entries_of(state, name))
 
 
 def entries_of(state: State, name: str) -> list[torch.Tensor]:
@@ -79,28 +61,22 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, *entries: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(*entries)
-        ctx.n_columns = len(x)
         column, weight, begin, *_ = entries
         return embedding_bag(column, x, begin, per_sample_weights=weight, mode="sum")
 
     @staticmethod
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        grad = _TransposedProduct.apply(upstream, ctx.n_columns, *ctx.saved_tensors)
-        return grad, *6 * (None,)
+        return _TransposedProduct.apply(upstream, *ctx.saved_tensors), *6 * (None,)
 
 
 class _TransposedProduct(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, n_columns: int, *entries: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, *entries: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(*entries)
         *_, column, weight, begin = entries
-        product = embedding_bag(
-            column, x.contiguous(), begin, per_sample_weights=weight, mode="sum"
-        )
-        if len(product) != n_columns:
-            product = product.view(-1, n_columns, product.shape[1]).sum(0)
-        return product
+        x = x.contiguous()
+        return embedding_bag(column, x, begin, per_sample_weights=weight, mode="sum")
 
     @staticmethod
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        return _SparseProduct.apply(upstream, *ctx.saved_tensors), *7 * (None,)
+        return _SparseProduct.apply(upstream, *ctx.saved_tensors), *6 * (None,)

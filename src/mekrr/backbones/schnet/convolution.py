@@ -10,7 +10,6 @@ GPU, filters stand in memory and torch differentiates what becomes of them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +20,7 @@ from mekrr.backbones.compiled import array
 from mekrr.backbones.graph import AtomGraph
 from mekrr.backbones.radial import Interpolation, Radial
 from mekrr.backbones.rows import add_up, gather, grouping
-from mekrr.backbones.sparse import State, sparse_product
+from mekrr.backbones.sparse import State
 
 Convolution = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -48,20 +47,9 @@ def fixed_convolution(radial: Radial, state: State) -> Convolution:
     Parameters
     ----------
     radial : the knots.
-    state : ``frame`` of each atom, with what `edge_state` returns.
+    state : ``frame`` of each atom, with what `Radial.edge_state` returns.
     """
     return FixedInLoops(state) if state["weight"].is_cpu else FixedInMemory(radial, state)
-
-
-def edge_state(radial: Radial, graph: AtomGraph) -> State:
-    """Return both ends and the first knot of each edge, (n_edges,), and weights (n_edges, 4)."""
-    knot, weight, _ = radial.weights(graph.edge_vectors().norm(dim=1))
-    return {
-        "centre": graph.centre.int(),
-        "neighbour": graph.neighbour.int(),
-        "knot": knot,
-        "weight": weight,
-    }
 
 
 class Neighbours:
@@ -99,8 +87,7 @@ class FixedInMemory(InMemory):
 
     def __init__(self, radial: Radial, state: State):
         self._neighbours = Neighbours(state["centre"], state["neighbour"], len(state["frame"]))
-        matrix = radial.matrix("filter", state["knot"], state["weight"])
-        self._filters = partial(sparse_product, matrix, "filter")
+        self._filters = radial.fixed_in_matrix(state)
 
 
 class InLoops:

@@ -13,13 +13,12 @@ from ase import Atoms
 
 from mekrr.backbones.graph import AtomGraph, Search, build_graph, search_pairs
 from mekrr.backbones.network import Network, check_frozen
-from mekrr.backbones.radial import Radial
+from mekrr.backbones.radial import Radial, edge_indices
 from mekrr.backbones.schnet.adapter import SchNet, exact_filters, smear
 from mekrr.backbones.schnet.convolution import (
     Convolution,
     Neighbours,
     convolution,
-    edge_state,
     fixed_convolution,
 )
 from mekrr.backbones.schnet.layers import SchNetLayers
@@ -54,12 +53,12 @@ class Head(torch.nn.Module):
     def state(self, graph: AtomGraph) -> State:
         """Return what the head needs of a frame beside its atoms: edges and their knots."""
         atoms = {"n_atoms": graph.n_atoms.int(), "frame": graph.frame.int()}
-        return atoms | edge_state(self._knots.radial, graph)
+        return atoms | self._knots.radial.edge_state(graph)
 
     @staticmethod
     def indices(atoms: str) -> dict[str, str]:
         """Return what the tensors of `state` number; ``atoms`` is one with a row for each atom."""
-        return {"frame": "n_atoms", "centre": atoms, "neighbour": atoms}
+        return {"frame": "n_atoms", **edge_indices(atoms)}
 
     def forward(self, state: State) -> torch.Tensor:
         """Return the sum over the atoms of each frame (n_frames,) of the last layer's output."""

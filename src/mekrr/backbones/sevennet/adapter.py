@@ -110,7 +110,7 @@ class SevenNet(Backbone):
             KEY.EDGE_VEC: (graph.edge_vectors() if vectors is None else vectors).to(dtype),
             KEY.BATCH: graph.frame,
             KEY.NUM_ATOMS: graph.n_atoms,
-            EDGES: edges_of(graph),
+            EDGES: edges_of(graph.centre, graph.neighbour, len(graph.species)),
         }
 
     def scripted(self, layers: Sequence[int], energy: bool) -> ScriptedBackbone:

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from sevenn.nn.convolution import IrrepsConvolution
 
-from mekrr.backbones.graph import AtomGraph
 from mekrr.backbones.rows import add_up, grouping
 from mekrr.backbones.sevennet.loops import Loops
 from mekrr.backbones.sevennet.path import Kind, Path
@@ -20,19 +19,17 @@ from mekrr.backbones.sevennet.transpose import Transpose
 EDGES = "edges"  # entry of SevenNet's input that is ours: what `edges_of` returns
 
 
-def edges_of(graph: AtomGraph) -> dict[str, Any]:
-    """Return the ends of the edges, and room for the entries of their matrices.
+def edges_of(centre: torch.Tensor, neighbour: torch.Tensor, n_atoms: int) -> dict[str, Any]:
+    """Return the ends (n_edges,) of the edges, and room for the entries of their matrices.
 
     The layers share these. On a GPU, edges are grouped by centre and, for gradients, by neighbour.
     """
-    n_atoms = len(graph.species)
-    if in_loops(graph.positions):
-        ends = {"centre": graph.centre.int(), "neighbour": graph.neighbour.int()}
-        return {"entries": {}, **ends}
-    edges = {"entries": {}, **grouping("centre", graph.centre, n_atoms)}
+    if in_loops(centre):
+        return {"entries": {}, "centre": centre.int(), "neighbour": neighbour.int()}
+    edges = {"entries": {}, **grouping("centre", centre, n_atoms)}
     if torch.is_grad_enabled():
-        return edges | grouping("neighbour", graph.neighbour, n_atoms)
-    return edges | {"neighbour": graph.neighbour.int()}
+        return edges | grouping("neighbour", neighbour, n_atoms)
+    return edges | {"neighbour": neighbour.int()}
 
 
 def in_loops(x: torch.Tensor) -> bool:
@@ -76,8 +73,19 @@ class Convolution:
         """Do as the module's own."""
         module = self._module
         weights = module.weight_nn(data[module.key_weight_input])
-        x, harmonics = data[module.key_x], data[module.key_filter]
-        return self._updated(data, _Sums.apply(x, harmonics, weights, self, data[EDGES]))
+        return self.of_weights(data, data[module.key_filter], weights, data[EDGES])
+
+    def of_weights(
+        self,
+        data: dict[str, Any],
+        harmonics: torch.Tensor,
+        weights: torch.Tensor,
+        edges: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Do as the module's own, from harmonics and radial weights (n_edges, ...) of edges."""
+        key = self._module.key_x
+        sums = _Sums.apply(data[key], harmonics, weights, self, edges)
+        return data | {key: sums / self._module.denominator}
 
     def sums(
         self,
@@ -105,9 +113,6 @@ class Convolution:
             x[:, block].view(len(x), mul, ir.dim).transpose(1, 2).reshape(-1, mul)
             for (mul, ir), block in zip(self._irreps, self._blocks, strict=True)
         ]
-
-    def _updated(self, data: dict[str, Any], sums: torch.Tensor) -> dict[str, Any]:
-        return data | {self._module.key_x: sums / self._module.denominator}
 
     @staticmethod
     def _couple(x: torch.Tensor, path: Path, edges: Mapping[str, Any]) -> torch.Tensor:
@@ -142,6 +147,8 @@ class _Sums(torch.autograd.Function):
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, harmonics, weights = ctx.saved_tensors
         blocks = ctx.convolution.blocks(x)
-        gradients = ctx.convolution.loops.gradients if in_loops(x) else ctx.convolution.transpose
-        grads = gradients(upstream, blocks, harmonics, weights, ctx.edges)
-        return *grads, None, None
+        given = upstream, blocks, harmonics, weights, ctx.edges
+        if in_loops(x):
+            by_harmonics = ctx.needs_input_grad[1]
+            return *ctx.convolution.loops.gradients(*given, by_harmonics=by_harmonics), None, None
+        return *ctx.convolution.transpose(*given), None, None

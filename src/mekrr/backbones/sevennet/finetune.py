@@ -15,12 +15,10 @@ from sevenn.nn.convolution import IrrepsConvolution
 from mekrr.backbones.frozen import frozen_features
 from mekrr.backbones.graph import AtomGraph
 from mekrr.backbones.network import Network, check_frozen
-from mekrr.backbones.radial import Radial
-from mekrr.backbones.rows import grouping, grouping_indices
+from mekrr.backbones.radial import Radial, edge_indices
 from mekrr.backbones.sevennet.adapter import SevenNet
-from mekrr.backbones.sevennet.convolution import Convolution
-from mekrr.backbones.sevennet.path import Path
-from mekrr.backbones.sparse import State, sparse_product
+from mekrr.backbones.sevennet.convolution import Convolution, edges_of
+from mekrr.backbones.sparse import State
 
 KNOT_SPACING = 0.01  # Å; the shortest wave of the radial basis is 1.25 Å long
 
@@ -36,12 +34,7 @@ class FineTunedSevenNet(SevenNet, Network):
     checkpoint : option of the backbone.
     """
 
-    indices: Mapping[str, str] = {
-        "frame": "n_atoms",
-        **grouping_indices("centre", "x"),
-        **grouping_indices("neighbour", "x"),
-        **Radial.indices("radial", "centre"),
-    }
+    indices: Mapping[str, str] = {"frame": "n_atoms", **edge_indices("x")}
 
     def __init__(self, name: str, start: str, frozen: int, checkpoint: str = "7net-0"):
         super().__init__(name, checkpoint)
@@ -59,23 +52,20 @@ class FineTunedSevenNet(SevenNet, Network):
         knots = self._radial.knots.clamp(max=self._cutoff)
         self._basis = (basis.basis_function(knots) * basis.cutoff_function(knots)[:, None]).detach()
         self._fast = {
-            k: TrainedConvolution(module)
+            k: Convolution(module)
             for k, module in enumerate(self._trained)
             if isinstance(module, IrrepsConvolution)
         }
 
     def trunk(self, graph: AtomGraph) -> State:
         data = self._through_trunk(graph)
-        n_atoms = len(graph.species)
         return {
             "n_atoms": graph.n_atoms.int(),
             "frame": graph.frame.int(),
             "type": data[KEY.ATOM_TYPE].int(),
             "x": data[KEY.NODE_FEATURE],
             "harmonics": data[KEY.EDGE_ATTR],
-            **grouping("centre", graph.centre, n_atoms),
-            **grouping("neighbour", graph.neighbour, n_atoms),
-            **self._radial.state("radial", graph.edge_vectors().norm(dim=1)),
+            **self._radial.edge_state(graph),
         }
 
     def head(self, state: State) -> torch.Tensor:
@@ -84,9 +74,16 @@ class FineTunedSevenNet(SevenNet, Network):
             KEY.ATOM_TYPE: state["type"].long(),
             KEY.BATCH: state["frame"].long(),
         }
+        edges = edges_of(state["centre"], state["neighbour"], len(state["x"]))
+        radial = self._radial.fixed(state)
+        module: Any
         for k, module in enumerate(self._trained):
             fast = self._fast.get(k)
-            data = module(data) if fast is None else fast.on(state, self._basis, data)
+            if fast is None:
+                data = module(data)
+            else:
+                weights = radial(module.weight_nn(self._basis))  # interpolated between knots
+                data = fast.of_weights(data, state["harmonics"], weights, edges)
         return data[KEY.PRED_TOTAL_ENERGY].reshape(-1)
 
     def energy(self, graph: AtomGraph) -> torch.Tensor:
@@ -132,35 +129,3 @@ class FineTunedSevenNet(SevenNet, Network):
         super().double()
         self._basis = self._basis.double()
         return self
-
-
-class _Coupling(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, path: Any, state: State) -> torch.Tensor:
-        ctx.path, ctx.state = path, state
-        return path.forward(x, path.entries(state))
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        return ctx.path.backward(upstream.contiguous(), ctx.state), None, None
-
-
-class TrainedConvolution(Convolution):
-    """A convolution on positions that no longer change, with weights that are trained.
-
-    The radial weights w are interpolated between knots.
-    """
-
-    _couple = staticmethod(_Coupling.apply)
-
-    def on(
-        self, state: State, basis: torch.Tensor, data: dict[str, torch.Tensor]
-    ) -> dict[str, torch.Tensor]:
-        """Do as the module's own, ``basis`` being the radial basis at the knots."""
-        weights = self._module.weight_nn(basis)
-
-        def radial(path: Path) -> torch.Tensor:
-            return sparse_product(state, "radial", weights[:, path.weights].contiguous())
-
-        return self._updated(data, self.sums(data[self._module.key_x], state, radial))

@@ -62,11 +62,13 @@ class Loops:
         harmonics: torch.Tensor,
         weights: torch.Tensor,
         edges: Mapping[str, Any],
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        *,
+        by_harmonics: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
         """Return gradients with respect to features, harmonics and radial weights.
 
-        That with respect to the constant harmonic, l' = 0, is left at 0. ``upstream`` is that with
-        respect to the sums.
+        That with respect to the constant harmonic, l' = 0, is left at 0, and none is returned
+        unless ``by_harmonics``. ``upstream`` is that with respect to the sums.
         """
         ends, radial = _ends(edges), array(weights)
         of_x = [torch.zeros_like(x) for x in blocks]
@@ -75,18 +77,18 @@ class Loops:
         for path, part in zip(self._paths, upstream.split(sizes, dim=1), strict=True):
             x, pulled = (b[path.block].unflatten(0, (-1, path.in_dim)) for b in (blocks, of_x))
             g = part.unflatten(1, (path.width, path.out_dim)).transpose(1, 2)
-            constant = path.harmonics.start == 0
-            n_wanted = 0 if constant else len(weights)
+            wanted = by_harmonics and path.harmonics.start > 0
+            n_wanted = len(weights) if wanted else 0
             of_entries = x.new_empty(n_wanted, path.out_dim, path.in_dim)
             arrays = array(g), array(x), radial, path.weights.start
             entries = self._entries(path, harmonics, edges)
             results = (a.numpy() for a in (pulled, of_weights, of_entries))
             _gradients(path.in_dim, path.out_dim)(*arrays, entries, *ends, *results)
-            if not constant:
+            if wanted:
                 coupling = path.coupling(of_entries)
                 of_harmonics[:, path.harmonics] += torch.einsum("eca,abc->eb", of_entries, coupling)
         flat = [_flat(x.view(len(upstream), -1, x.shape[1])) for x in of_x]
-        return torch.cat(flat, dim=1), of_harmonics, of_weights
+        return torch.cat(flat, dim=1), of_harmonics if by_harmonics else None, of_weights
 
     @staticmethod
     def _entries(path: Path, harmonics: torch.Tensor, edges: Mapping[str, Any]) -> Array:
@@ -158,31 +160,30 @@ def _gradients(n_in: int, n_out: int) -> Any:
         None by entries are wanted where ``of_entries`` has no rows.
         """
         width = x.shape[2]
-        sent = np.empty(width, x.dtype)
+        pull, of_w, sent = np.empty((3, width), x.dtype)
         wanted = len(of_entries) > 0
         for e in range(len(centre)):
             j = neighbour[e]
             here, there, pulled, a = upstream[centre[e]], x[j], of_x[j], entries[e]
-            w, of_w = (
-                weights[e, first : first + width],
-                of_weights[e, first : first + width],
-            )
+            w = weights[e, first : first + width]
+            of_w[:] = 0
+            # Few arrays in a loop, else the compiler leaves vector instructions out.
             for m in range(n_in):
                 for u in range(width):
-                    pull = a[0, m] * here[0, u]
+                    pull[u] = a[0, m] * here[0, u]
                     for row in range(1, n_out):
-                        pull += a[row, m] * here[row, u]
-                    pulled[m, u] += w[u] * pull
-                    if m == 0:
-                        of_w[u] = pull * there[m, u]
-                    else:
-                        of_w[u] += pull * there[m, u]
-                    sent[u] = w[u] * there[m, u]
+                        pull[u] += a[row, m] * here[row, u]
+                    pulled[m, u] += w[u] * pull[u]
+                for u in range(width):
+                    of_w[u] += pull[u] * there[m, u]
                 if wanted:
+                    for u in range(width):
+                        sent[u] = w[u] * there[m, u]
                     for row in range(n_out):
                         total = x.dtype.type(0)
                         for u in range(width):
                             total += sent[u] * here[row, u]
                         of_entries[e, row, m] = total
+            of_weights[e, first : first + width] = of_w
 
     return gradients

@@ -64,30 +64,6 @@ class Path:
         message = embedding_bag(column, x, begin, per_sample_weights=weight, mode="sum")
         return message.view(-1, self.out_dim, x.shape[1])
 
-    def backward(self, upstream: torch.Tensor, edges: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Return the gradient with respect to x from that with respect to the messages.
-
-        ``edges`` has the grouping of edges by neighbour as well.
-        """
-        upstream = upstream.flatten(0, 1)
-        edge = edges["neighbour_order"]
-        matrix = self.matrix(edges["harmonics"].index_select(0, edge))
-        grads = []
-        for m, rows in enumerate(self._nonzero):
-            rows = rows.nonzero()[:, 0]
-            weight = matrix[:, m, rows]
-            column = edge[:, None] * self.out_dim + rows.to(edge)
-            grads.append(
-                embedding_bag(
-                    column.ravel(),
-                    upstream,
-                    edges["neighbour_begin"] * len(rows),
-                    per_sample_weights=weight.ravel(),
-                    mode="sum",
-                )
-            )
-        return torch.stack(grads, dim=1).flatten(0, 1)
-
     def coupled(self, upstream: torch.Tensor) -> torch.Tensor:
         """Return H (n_atoms, 2l' + 1, m and u side by side) of `Transpose`, from G."""
         upstream = upstream.unflatten(1, (self.width, self.out_dim))

@@ -281,6 +281,22 @@ def test_cached_trunk_and_head_are_the_whole_network(network, surface, oc20):
             torch.testing.assert_close(grad, right, rtol=0, atol=10 * INTERPOLATED * scale + 1e-6)
 
 
+@pytest.mark.parametrize("frozen", [2, 4])
+def test_a_gpu_learns_what_loops_learn(frozen, surface, monkeypatch):
+    """SevenNet's sums with messages in memory, here on a CPU."""
+    network = FineTunedSevenNet("n", "b", frozen)
+    state = cached(network, surface)
+    weights = [p for p in network.module().parameters() if p.requires_grad]
+    found = []
+    for _ in range(2):
+        energy = network.head(state)
+        found.append((energy, *torch.autograd.grad(energy.square().sum(), weights)))
+        monkeypatch.setattr("mekrr.backbones.sevennet.convolution.in_loops", lambda x: False)
+        monkeypatch.setattr(Radial, "fixed", Radial.fixed_in_matrix)
+    for looped, stored in zip(*found, strict=True):
+        assert (looped - stored).norm() <= 1e-5 * looped.norm()
+
+
 @pytest.mark.parametrize(
     ("family", "make"),
     [

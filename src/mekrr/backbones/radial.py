@@ -101,7 +101,10 @@ class Radial:
         It maps values at the knots (n_knots, d) to those of edges (n_edges, d), differentiable in
         these.
         """
-        return FixedInLoops(state) if state["weight"].is_cpu else self.fixed_in_matrix(state)
+        if not state["weight"].is_cpu:
+            return self.fixed_in_matrix(state)
+        place = state["knot"].numpy(), state["weight"].numpy()
+        return lambda values: _InLoops.apply(values, place)
 
     def fixed_in_matrix(self, state: State) -> Callable[[torch.Tensor], torch.Tensor]:
         """Return the same as a sparse matrix, for a GPU."""
@@ -117,17 +120,9 @@ def edge_indices(atoms: str) -> dict[str, str]:
     return {"centre": atoms, "neighbour": atoms}
 
 
-class FixedInLoops:
-    """Interpolation at the edges of an `edge_state` by compiled loops."""
+class _InLoops(torch.autograd.Function):
+    """Interpolation by compiled loops; ``place`` are first knots and weights of edges."""
 
-    def __init__(self, state: State):
-        self._place = state["knot"].numpy(), state["weight"].numpy()
-
-    def __call__(self, values: torch.Tensor) -> torch.Tensor:
-        return _FixedInLoops.apply(values, self._place)
-
-
-class _FixedInLoops(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, values: torch.Tensor, place: tuple[np.ndarray, np.ndarray]

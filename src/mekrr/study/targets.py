@@ -465,12 +465,10 @@ class Targets:
 
     def transfer_splits(self, wildcards: Any) -> dict[str, list[str]]:
         """Return the splits of both data sets of a transfer for each seed, by name."""
-        w, names = wildcards, ("origin", "destination")
+        w, split = wildcards, "splits/{strategy}-{seed}.csv"
         return {
-            f"{name}_splits": self.splits(
-                f"results/data/{dataset}/splits/{{strategy}}-{{seed}}.csv", [w.strategy]
-            )
-            for name, dataset in zip(names, (w.source, w.target), strict=True)
+            "origin_splits": self.splits(f"results/data/{w.source}/{split}", [w.strategy]),
+            "destination_splits": self.splits(f"results/data/{w.target}/{split}", [w.strategy]),
         }
 
     def transferred_models(self, wildcards: Any) -> list[str]:

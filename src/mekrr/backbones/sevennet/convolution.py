@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -88,21 +88,17 @@ class Convolution:
         return data | {key: sums / self._module.denominator}
 
     def sums(
-        self,
-        x: torch.Tensor,
-        edges: Mapping[str, Any],
-        radial: Callable[[Path], torch.Tensor],
+        self, x: torch.Tensor, edges: Mapping[str, Any], weights: torch.Tensor
     ) -> torch.Tensor:
-        """Sum messages over the edges of each centre, all paths side by side.
+        """Sum messages over the edges of each centre, all paths side by side, by torch.
 
-        ``radial`` gives the radial weights (n_edges, u) of a path.
+        Not differentiable: `_Sums` is. ``weights`` are radial, (n_edges, all paths' u).
         """
         n_atoms, blocks = len(x), self.blocks(x)
         sums = []
         for path in self._paths:
             message = self._couple(blocks[path.block], path, edges)
-            out = None if torch.is_grad_enabled() else message
-            message = torch.mul(message, radial(path)[:, None, :], out=out)
+            message *= weights[:, None, path.weights]
             total = add_up(edges, "centre", message.flatten(1)).view(n_atoms, *message.shape[1:])
             sums.append(total.transpose(1, 2).flatten(1))
         return torch.cat(sums, dim=1)
@@ -140,7 +136,7 @@ class _Sums(torch.autograd.Function):
             blocks = convolution.blocks(x)
             return convolution.loops.sums(blocks, harmonics, weights, edges)
         edges = {**edges, "harmonics": harmonics}
-        return convolution.sums(x, edges, lambda path: weights[:, path.weights])
+        return convolution.sums(x, edges, weights)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
